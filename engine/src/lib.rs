@@ -1,5 +1,22 @@
-//! Engine.
+// SPDX-License-Identifier: Apache-2.0
+//! Toolgate's engine: who may call which tool of an MCP server.
+//!
+//! What enters: bytes, data and the time. What leaves: steps, answers and effects.
+//! Deliberately absent: a clock, sockets, files, logs, randomness and globals; the crate is `no_std` so that they
+//! cannot creep in. The same engine runs in the proxy, in the command line and in tests.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
 extern crate alloc;
+
+pub mod json;
+pub mod suggest;
+pub mod time;
+pub mod token;
+pub mod keys;
+pub mod mcp;
+pub mod policy;
+pub mod config;
+pub mod oauth;
+pub mod flow;

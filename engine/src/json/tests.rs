@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use super::*;
+use alloc::string::ToString;
+use alloc::vec;
+
+fn refusal(text: &str) -> JsonErrorKind {
+    Doc::parse(text.as_bytes(), Limits::MESSAGE).map(|_| ()).expect_err(text).kind
+}
+
+#[test]
+fn what_rfc_8259_allows_is_read() {
+    let doc = Doc::parse(r#" {"a":[1,-2.5e+3,{"b":null}],"c":"x\u00e9\n","":true} "#.as_bytes(), Limits::MESSAGE).unwrap();
+    let root = doc.root();
+    assert_eq!(root.pointer("/a/0").and_then(|value| value.as_i64()), Some(1));
+    assert_eq!(root.pointer("/a/1").and_then(|value| value.as_f64()), Some(-2500.0));
+    assert_eq!(root.pointer("/a/2/b").map(|value| value.kind()), Some(Kind::Null));
+    assert_eq!(root.get("c").and_then(|value| value.as_str()).unwrap(), "x\u{e9}\n");
+    assert_eq!(root.get("").and_then(|value| value.as_bool()), Some(true));
+    assert_eq!(root.get("a").unwrap().raw(), r#"[1,-2.5e+3,{"b":null}]"#);
+    assert!(root.pointer("/a/00").is_none());
+    assert!(root.pointer("/a/3").is_none());
+    assert!(root.pointer("a").is_none());
+}
+
+#[test]
+fn every_refusal_has_its_kind() {
+    use JsonErrorKind as K;
+    for (text, kind) in [
+        ("", K::Incomplete),
+        ("{", K::Incomplete),
+        ("[1", K::Incomplete),
+        ("\"a", K::Incomplete),
+        ("tru", K::Incomplete),
+        ("-", K::Incomplete),
+        ("1.", K::Incomplete),
+        ("1e", K::Incomplete),
+        ("{\"a\":1}x", K::Trailing),
+        ("1 2", K::Trailing),
+        ("[1,]", K::Unexpected),
+        ("{\"a\":1,}", K::Unexpected),
+        ("{,}", K::Unexpected),
+        ("[}", K::Unexpected),
+        ("{]", K::Unexpected),
+        ("[1}", K::Unexpected),
+        ("{\"a\" 1}", K::Unexpected),
+        ("{a:1}", K::Unexpected),
+        ("01", K::Trailing),
+        ("+1", K::Unexpected),
+        (".5", K::Unexpected),
+        ("NaN", K::Unexpected),
+        ("'a'", K::Unexpected),
+        ("\u{feff}1", K::Unexpected),
+        ("/**/1", K::Unexpected),
+        ("\"\\x\"", K::Unexpected),
+        ("\"\\u12g4\"", K::Unexpected),
+        ("\"\\ud800\"", K::LoneSurrogate),
+        ("\"\\ud800\\u0041\"", K::LoneSurrogate),
+        ("\"\\udc00\"", K::LoneSurrogate),
+        ("\"a\nb\"", K::ControlCharacter),
+        ("\"12345678\u{1}\"", K::ControlCharacter),
+        (r#"{"a":1,"a":2}"#, K::DuplicateKey),
+        (r#"{"a":1,"\u0061":2}"#, K::DuplicateKey),
+        (r#"{"x":{"a":1,"b":2,"a":2}}"#, K::DuplicateKey),
+        (r#"{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1,"a":2}"#, K::DuplicateKey),
+    ] {
+        assert_eq!(refusal(text), kind, "{text}");
+    }
+    assert_eq!(Doc::parse(b"\"\xff\"", Limits::MESSAGE).unwrap_err().kind, K::NotUtf8);
+}
+
+#[test]
+fn depth_and_size_are_bounded() {
+    let nest = |levels: usize| ["[".repeat(levels), "]".repeat(levels)].concat();
+    assert!(Doc::parse(nest(64).as_bytes(), Limits::MESSAGE).is_ok());
+    assert_eq!(refusal(&nest(65)), JsonErrorKind::TooDeep);
+    assert_eq!(refusal(&nest(2000)), JsonErrorKind::TooDeep);
+    let limits = Limits { depth: 4, nodes: 3 };
+    assert!(Doc::parse(b"[1,2]", limits).is_ok());
+    assert_eq!(Doc::parse(b"[1,2,3]", limits).unwrap_err().kind, JsonErrorKind::TooLarge);
+}
+
+#[test]
+fn surrogate_pairs_and_escapes_are_unescaped() {
+    let doc = Doc::parse(br#""\ud83d\ude00\/\"\\\b\f\r\t\u0000""#, Limits::MESSAGE).unwrap();
+    assert_eq!(doc.root().as_str().unwrap(), "\u{1F600}/\"\\\u{8}\u{c}\r\t\0");
+}
+
+#[test]
+fn written_strings_read_back() {
+    for text in ["", "plain", "q\"b\\s/", "\n\r\t\u{0}\u{1f}\u{7f}", "é\u{1F600}\u{2028}"] {
+        let written = quoted(text);
+        assert_eq!(Doc::parse(written.as_bytes(), Limits::MESSAGE).unwrap().root().as_str().unwrap(), text);
+    }
+}
+
+/// The other parser accepts a superset: it keeps the last of two equal names and knows no node limit.
+#[test]
+fn agrees_with_another_parser_on_mutations() {
+    let seeds = [
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"a":[1,2.5e-3,"x"]}}}"#,
+        r#"[null,true,false,"\u00e9\ud83d\ude00",{"":{}},-0,1E9]"#,
+    ];
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % below as u64).unwrap()
+    };
+    let alphabet = b"{}[]\",:\\ue0123456789.-+truefalsn \n\x00\xff\xc3\xa9ad8";
+    let mut accepted = 0_u32;
+    for _ in 0..60_000 {
+        let mut bytes = seeds[next(seeds.len())].as_bytes().to_vec();
+        for _ in 0..=next(3) {
+            let at = next(bytes.len());
+            match next(3) {
+                0 => bytes[at] = alphabet[next(alphabet.len())],
+                1 => bytes.insert(at, alphabet[next(alphabet.len())]),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        let theirs: Result<serde_json::Value, _> = serde_json::from_slice(&bytes);
+        match (Doc::parse(&bytes, Limits::MESSAGE), theirs) {
+            (Ok(ours), Ok(theirs)) => {
+                accepted += 1;
+                let again: serde_json::Value = serde_json::from_str(ours.root().raw()).unwrap();
+                assert_eq!(again, theirs);
+            }
+            (Err(_), Err(_)) => {}
+            (Err(error), Ok(_)) => assert!(
+                matches!(error.kind, JsonErrorKind::DuplicateKey),
+                "{error} in {:?}",
+                alloc::string::String::from_utf8_lossy(&bytes)
+            ),
+            // The other parser refuses numbers that a double cannot hold; we keep their text.
+            (Ok(ours), Err(error)) => assert!(error.to_string().contains("out of range"), "{error}: {}", ours.text()),
+        }
+    }
+    assert!(accepted > 5_000, "{accepted}");
+}
+
+#[derive(serde::Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+struct Sample {
+    #[serde(default)]
+    numbers: Vec<u16>,
+    choice: Choice,
+}
+
+#[derive(serde::Deserialize, Debug, PartialEq)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Choice {
+    Strip,
+    Value { env: String },
+}
+
+fn sample(text: &str) -> Result<Sample, DeError> {
+    let doc = Doc::parse(text.as_bytes(), Limits::CONFIG).unwrap();
+    from_value(doc.root())
+}
+
+#[test]
+fn typed_reading_names_the_path_and_suggests() {
+    let key = |name: &str| Segment::Key(name.to_string());
+    let read = sample(r#"{"choice":{"value":{"env":"A"}},"numbers":[1,2.0]}"#).unwrap();
+    assert_eq!((read.choice, read.numbers), (Choice::Value { env: "A".to_string() }, vec![1, 2]));
+    assert_eq!(sample(r#"{"choice":"strip"}"#).unwrap().choice, Choice::Strip);
+
+    let error = sample(r#"{"choice":"strip","numbrs":[1]}"#).unwrap_err();
+    assert_eq!(error.path, vec![key("numbrs")]);
+    assert_eq!(error.message, "unknown key `numbrs`");
+    assert_eq!(error.help.unwrap(), "did you mean `numbers`?");
+
+    let error = sample(r#"{"choice":"strpi"}"#).unwrap_err();
+    assert_eq!((error.path, error.help.unwrap()), (vec![key("choice")], "did you mean `strip`?".to_string()));
+
+    let error = sample(r#"{"choice":"strip","numbers":[1,"secret"]}"#).unwrap_err();
+    assert_eq!(error.path, vec![key("numbers"), Segment::Index(1)]);
+    assert_eq!(error.message, "expected u16, found a string");
+
+    let error = sample(r#"{"choice":{"value":{"envv":"A"}}}"#).unwrap_err();
+    assert_eq!(error.path, vec![key("choice"), key("value"), key("envv")]);
+    assert_eq!(sample("{}").unwrap_err().message, "the key `choice` is missing");
+}
