@@ -12,6 +12,9 @@ extern crate alloc;
 
 pub mod json;
 pub mod suggest;
+pub mod deny;
+pub mod identity;
+pub mod metrics;
 pub mod time;
 pub mod token;
 pub mod keys;

@@ -1,1 +1,279 @@
-//! (being written)
+// SPDX-License-Identifier: Apache-2.0
+//! The configuration as compiled: what the hot path reads.
+//!
+//! What enters: the document (JSON), once, and a look-up for secrets. What leaves: a [`Config`] in which every name
+//! is resolved, or the first thing that is wrong with its path and how to mend it. An empty server list, an unknown
+//! name, an inline secret: refused.
+
+mod compile;
+pub mod origin;
+#[cfg(test)]
+mod tests;
+pub mod wire;
+
+pub use compile::{ConfigError, Secrets};
+pub use wire::{DenialStyle, MetricSyntax, Unmatched};
+
+use crate::keys::{KeySet, RefreshPolicy, SharedState};
+use crate::mcp::VersionSet;
+use crate::policy::{Policy, RoleSet};
+use crate::token::IssuerRules;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use origin::{HostName, PathRule, Url};
+
+/// A compiled configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// How the proxy runs the filter.
+    pub host_mode: HostMode,
+    /// Whether route metadata may choose the server.
+    pub route_metadata: RouteMetadata,
+    /// What happens to what nothing claims.
+    pub unmatched: Unmatched,
+    /// MCP servers.
+    pub servers: Vec<Server>,
+    /// Plain routes.
+    pub routes: Vec<Route>,
+    /// Issuers.
+    pub issuers: Vec<Issuer>,
+    /// Policies.
+    pub policies: Vec<Policy>,
+    /// Bounds.
+    pub limits: Limits,
+    /// Metric names.
+    pub metrics: Metrics,
+    /// Whether decisions go to filter state.
+    pub filter_state: FilterState,
+    /// Whether answers name the rule.
+    pub show_rule: ShowRule,
+    /// What authenticates shared data.
+    pub shared_state: SharedState,
+    /// A digest of the document: shared data of another configuration is not used.
+    pub digest: u64,
+    /// What is legal but should be known: shown by `toolgate config check`.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something legal that an operator should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// Where.
+    pub path: Vec<crate::json::Segment>,
+    /// What.
+    pub message: String,
+}
+
+/// Design section 3, "Host modes".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostMode {
+    /// Pausing in the header phase stops everything: headers may leave before the body is judged.
+    Streamed,
+    /// Headers are held until the body is judged.
+    Held,
+}
+
+/// Whether route metadata is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RouteMetadata {
+    /// It is not.
+    Ignored,
+    /// It may name the server.
+    Read,
+}
+
+/// Whether decisions are written to filter state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterState {
+    /// They are not.
+    Off,
+    /// They are.
+    On,
+}
+
+/// Whether answers name the rule that denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowRule {
+    /// They do not: the rule goes to audit and metrics only.
+    Never,
+    /// They do.
+    Always,
+}
+
+/// An MCP server behind the gate.
+#[derive(Debug)]
+pub struct Server {
+    /// Its name in metrics and logs.
+    pub name: Arc<str>,
+    /// Host names; every host if empty.
+    pub hosts: Vec<HostName>,
+    /// Its path.
+    pub path: PathRule,
+    /// Its external URL.
+    pub resource: Url,
+    /// That URL as written.
+    pub resource_text: String,
+    /// Where its RFC 9728 document is, as an absolute URL.
+    pub metadata_url: String,
+    /// The path of that document.
+    pub metadata_path: String,
+    /// The document.
+    pub metadata: String,
+    /// Versions that may be spoken.
+    pub versions: VersionSet,
+    /// Whose tokens are accepted, for which audiences.
+    pub issuers: Vec<Audience>,
+    /// Index of the policy.
+    pub policy: usize,
+    /// The roles of callers without credentials.
+    pub anonymous: Option<RoleSet>,
+    /// How denials are worded.
+    pub denial: DenialStyle,
+    /// Known tools, sorted by name.
+    pub tools: Vec<Tool>,
+    /// Browser origins that may call.
+    pub origins: Vec<String>,
+    /// Browser origins whose pages may read answers.
+    pub cors: Vec<String>,
+    /// What becomes of `Authorization`.
+    pub authorization: Authorization,
+}
+
+/// A known tool.
+#[derive(Debug)]
+pub struct Tool {
+    /// Its name: a metric label.
+    pub name: Arc<str>,
+    /// The operator's class for it.
+    pub class: Option<Arc<str>>,
+}
+
+/// A plain HTTP route.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name in policies, metrics and logs.
+    pub name: Arc<str>,
+    /// Host names; every host if empty.
+    pub hosts: Vec<HostName>,
+    /// Its path.
+    pub path: PathRule,
+    /// HTTP methods; every method if empty.
+    pub methods: Vec<String>,
+    /// Who may use it.
+    pub access: Access,
+    /// What becomes of `Authorization`.
+    pub authorization: Authorization,
+}
+
+/// Who may use a route.
+#[derive(Debug)]
+pub enum Access {
+    /// Everyone.
+    Anyone,
+    /// Whom a policy lets through.
+    Policy {
+        /// Index of the policy.
+        policy: usize,
+        /// Whose tokens are accepted, for which audiences.
+        issuers: Vec<Audience>,
+        /// The document a 401 names, if there is one.
+        metadata_url: Option<String>,
+    },
+}
+
+/// What becomes of the client's `Authorization`.
+pub enum Authorization {
+    /// Removed.
+    Strip,
+    /// Passed on.
+    Keep,
+    /// Replaced by this.
+    Replace(Vec<u8>),
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Authorization::Strip => "Strip",
+            Authorization::Keep => "Keep",
+            Authorization::Replace(_) => "Replace(<secret>)",
+        })
+    }
+}
+
+/// One issuer at one server: which of its audiences mean this server.
+#[derive(Clone, Debug)]
+pub struct Audience {
+    /// Index of the issuer.
+    pub issuer: usize,
+    /// Accepted `aud` values: the issuer's, without those that are another server's resource.
+    pub accepted: Vec<String>,
+}
+
+/// An authorization server whose tokens are accepted.
+#[derive(Debug)]
+pub struct Issuer {
+    /// Its name in the configuration: a metric label.
+    pub name: Arc<str>,
+    /// How its tokens are judged.
+    pub rules: IssuerRules,
+    /// Where its keys come from.
+    pub keys: KeyOrigin,
+}
+
+/// Where an issuer's keys come from.
+#[derive(Debug)]
+pub enum KeyOrigin {
+    /// The configuration.
+    Inline(Rc<KeySet>),
+    /// A URL, through a cluster.
+    Remote {
+        /// The cluster of the proxy.
+        cluster: String,
+        /// The URL.
+        url: Url,
+        /// How often.
+        refresh: RefreshPolicy,
+        /// How long one fetch may take.
+        timeout_millis: u32,
+    },
+}
+
+/// Bounds, resolved.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest request body, in bytes.
+    pub body: usize,
+    /// JSON bounds of requests.
+    pub json: crate::json::Limits,
+    /// Largest list answer and stream event, in bytes.
+    pub answer: usize,
+    /// Largest token, in bytes.
+    pub token: usize,
+    /// Tokens remembered.
+    pub token_cache: usize,
+    /// How long a request waits for keys, in milliseconds.
+    pub wait_millis: u32,
+    /// Requests waiting at once.
+    pub waiting: usize,
+}
+
+/// Metric names, resolved.
+#[derive(Clone, Copy, Debug)]
+pub struct Metrics {
+    /// How labels are written.
+    pub syntax: MetricSyntax,
+    /// How many series one VM defines.
+    pub max_series: usize,
+}
+
+impl Server {
+    /// The index of a known tool.
+    #[must_use]
+    pub fn tool_index(&self, name: &str) -> Option<usize> {
+        self.tools.binary_search_by(|tool| (*tool.name).cmp(name)).ok()
+    }
+}

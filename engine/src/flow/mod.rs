@@ -1,1 +1,116 @@
-//! (being written)
+// SPDX-License-Identifier: Apache-2.0
+//! The river of one request, without input or output: head, body, answer.
+//!
+//! What enters: headers, a body, bytes of an answer, the time. What leaves: a step (wait, answer, go on) with header
+//! edits and samples. One type per phase; a request goes on only with a [`crate::policy::Permit`], or where the
+//! configuration says that nobody is asked.
+//!
+//! Deliberately absent: the proxy. `src/` carries the steps out.
+
+mod answer;
+mod auth;
+mod body;
+mod door;
+mod head;
+mod memory;
+mod reply;
+#[cfg(test)]
+mod tests;
+
+pub use body::{AwaitBody, BodyStep};
+pub use head::start;
+pub use memory::{DecisionId, Entropy, Memory};
+pub use reply::{Reply, ReplyBody, ReplyStep};
+
+use crate::config::Config;
+use crate::deny::Answer;
+use crate::keys::SignatureVerifier;
+use crate::metrics::Samples;
+use crate::time::UnixTime;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Header fields as the proxy has them, pseudo headers included.
+pub type Fields<'h> = [(&'h [u8], &'h [u8])];
+
+/// What every phase works with.
+#[expect(missing_debug_implementations, reason = "made for one step, of parts that say what they are themselves")]
+pub struct Desk<'d> {
+    /// The compiled configuration.
+    pub config: &'d Config,
+    /// What this VM remembers.
+    pub memory: &'d mut Memory,
+    /// Who checks signatures.
+    pub verifier: &'d dyn SignatureVerifier,
+    /// The time.
+    pub now: UnixTime,
+    /// Where samples go.
+    pub samples: &'d mut Samples,
+}
+
+/// A request's head.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'h> {
+    /// Its header fields.
+    pub fields: &'h Fields<'h>,
+    /// Whether a body follows.
+    pub body: BodyFollows,
+    /// The server that the route's metadata names.
+    pub route_server: Option<&'h str>,
+    /// Whether this is the first look at it.
+    pub attempt: Attempt,
+}
+
+/// Whether a body follows the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFollows {
+    /// It does.
+    Yes,
+    /// The stream ends with the head.
+    No,
+}
+
+/// Which look at a head this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// The first.
+    First,
+    /// Keys have changed since the last.
+    Again,
+    /// There is no more time to wait for keys.
+    Last,
+}
+
+/// What happens after the head.
+#[derive(Debug)]
+pub enum Step {
+    /// The request goes on now.
+    Pass(Box<Passage>),
+    /// The gate answers.
+    Answer(Box<Answer>),
+    /// Keys are needed first; then [`start`] again.
+    Wait,
+    /// The body decides.
+    Body(Box<AwaitBody>),
+}
+
+/// A request that goes on without a look at its body.
+#[derive(Debug)]
+pub struct Passage {
+    /// Changes to its header.
+    pub edits: Vec<Edit>,
+    /// What to do with the answer.
+    pub reply: Reply,
+    /// For access logs and traces.
+    pub facts: Vec<(&'static str, String)>,
+}
+
+/// A change to a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// All fields of this name go.
+    Remove(Vec<u8>),
+    /// This field replaces all of its name.
+    Set(&'static str, Vec<u8>),
+}

@@ -1,1 +1,38 @@
-//! (being written)
+// SPDX-License-Identifier: Apache-2.0
+//! Public keys: read strictly, kept fresh, asked whether a signature is theirs.
+//!
+//! What enters: the bytes of a JWKS (inline, fetched, or from another worker through shared data), the status and
+//! freshness headers of the answer that carried them, and the time.
+//! What leaves: a [`KeySet`] whose keys are all sound, when to fetch next and why, and the [`Verdict`] of a
+//! [`SignatureVerifier`].
+//! Deliberately absent: fetching (the shell does), private keys, symmetric keys, and any key that a token brings along.
+
+mod alg;
+mod base64url;
+mod bucket;
+mod freshness;
+mod jwk;
+mod material;
+mod refresh;
+mod set;
+mod shared;
+mod unknown;
+mod verifier;
+
+pub use alg::{Alg, Family};
+pub use bucket::{Meter, Take};
+pub use freshness::{Freshness, FreshnessRules};
+pub use jwk::JwkRefusal;
+pub use material::{PublicKey, Thumbprint};
+pub use refresh::{
+    Adopted, Fetch, FetchFailure, FetchReason, KeyStatus, Outcome, RefreshPolicy, Response, Source,
+};
+pub use set::{Candidates, KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS, NoCandidate, Skipped};
+pub use shared::{Lease, LeaseState, Rejected, Shared, SharedState, StateKey, WeakSecret};
+pub use unknown::UnknownKid;
+pub use verifier::{Fallback, Metered, Signature, SignatureVerifier, Software, Verdict, es256_der};
+
+pub(crate) use base64url::decode as decode_base64url;
+
+#[cfg(test)]
+pub(crate) mod fixtures;

@@ -1,1 +1,295 @@
-//! (being written)
+// SPDX-License-Identifier: Apache-2.0
+//! Who may do what.
+//!
+//! What enters: a policy document once; then a caller's facts and what is asked. What leaves: a [`Permit`], which
+//! nothing else can make, or a [`Refused`] with its reason and rule. Default deny; deny beats allow; a deny rule
+//! fires on true or unknown, an allow rule on true only; no verdict depends on the order of rules.
+//!
+//! Deliberately absent: tokens, transport, and any knowledge of how the answer is worded.
+
+mod compile;
+mod condition;
+mod date;
+mod index;
+mod pattern;
+mod roles;
+#[cfg(test)]
+mod tests;
+mod truth;
+pub mod wire;
+
+pub use condition::{Arguments, Facts};
+pub use roles::RoleSet;
+pub use truth::Truth;
+
+use crate::time::UnixTime;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use condition::Condition;
+use index::Index;
+use truth::Possible;
+
+/// The id under which the grant of the base protocol is reported: every caller who holds a role may use it.
+pub const BASE_PROTOCOL: &str = "base-protocol";
+
+/// A compiled policy.
+#[derive(Debug, Default)]
+pub struct Policy {
+    roles: Vec<Arc<str>>,
+    rules: Vec<Rule>,
+    methods: Index,
+    tools: Index,
+    prompts: Index,
+    resources: Index,
+    routes: Index,
+    bindings: Vec<Binding>,
+    boundaries: Vec<UnixTime>,
+    looks_at_arguments: bool,
+}
+
+#[derive(Debug)]
+struct Rule {
+    id: Arc<str>,
+    effect: Effect,
+    holders: RoleSet,
+    when: Option<Condition>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+#[derive(Debug)]
+struct Binding {
+    role: usize,
+    when: Condition,
+    from: Option<UnixTime>,
+    until: Option<UnixTime>,
+}
+
+/// What is asked of a policy. The name of a method is one that [`crate::mcp::Method`] knows.
+#[derive(Clone, Copy, Debug)]
+pub enum Ask<'a> {
+    /// A method of the base protocol.
+    Base(&'static str),
+    /// A method without a target.
+    Method(&'static str),
+    /// A tool, by this method.
+    Tool(&'static str, &'a str),
+    /// A prompt, by this method.
+    Prompt(&'static str, &'a str),
+    /// A resource, by this method.
+    Resource(&'static str, &'a str),
+    /// A plain HTTP route of the configuration.
+    Route(&'a str),
+}
+
+/// Proof that a policy allowed what was asked. Only [`Policy::decide`] and its kin make one, and nothing is forwarded
+/// without one.
+#[derive(Debug)]
+#[must_use]
+pub struct Permit {
+    rule: Arc<str>,
+}
+
+impl Permit {
+    /// The rule that allowed it.
+    #[must_use]
+    pub fn rule(&self) -> &Arc<str> {
+        &self.rule
+    }
+}
+
+/// Why a policy did not allow what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The reason.
+    pub reason: RefusedReason,
+    /// The rule that decided, if one did.
+    pub rule: Option<Arc<str>>,
+}
+
+/// The reasons of a policy, a closed set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefusedReason {
+    /// No binding gives the caller a role.
+    NoRole,
+    /// No rule of the caller's roles speaks of it.
+    NoRule,
+    /// A rule allows it under a condition that does not hold.
+    ConditionFalse,
+    /// A rule allows it under a condition on something that is absent or cannot be understood.
+    ConditionUnknown,
+    /// A deny rule fired.
+    DenyRule,
+}
+
+/// What the rules said, in order of weight.
+#[derive(Default)]
+struct Tally {
+    denied: Option<usize>,
+    allowed: Option<usize>,
+    unknown: Option<usize>,
+    failed: Option<usize>,
+}
+
+impl Policy {
+    /// The roles that the bindings give a caller at `now`, and when that may change.
+    #[must_use]
+    pub fn resolve(&self, facts: &Facts<'_>, now: UnixTime) -> (RoleSet, Option<UnixTime>) {
+        let mut set = RoleSet::default();
+        for binding in &self.bindings {
+            let begun = binding.from.is_none_or(|from| from <= now);
+            let ended = binding.until.is_some_and(|until| until <= now);
+            if begun && !ended && binding.when.evaluate(facts, Arguments::Absent) == Possible::only(Truth::True) {
+                set.insert(binding.role);
+            }
+        }
+        (set, self.boundaries.iter().copied().find(|boundary| *boundary > now))
+    }
+
+    /// The set of just this role, for anonymous callers; nothing if there is no such role.
+    #[must_use]
+    pub fn role(&self, name: &str) -> Option<RoleSet> {
+        let at = self.roles.iter().position(|role| &**role == name)?;
+        let mut set = RoleSet::default();
+        set.insert(at);
+        Some(set)
+    }
+
+    /// The names of the roles in a set.
+    pub fn role_names<'p>(&'p self, set: &'p RoleSet) -> impl Iterator<Item = &'p str> {
+        set.iter().filter_map(|at| self.roles.get(at)).map(|name| &**name)
+    }
+
+    /// All role names, sorted.
+    pub fn all_roles(&self) -> impl Iterator<Item = &str> {
+        self.roles.iter().map(|name| &**name)
+    }
+
+    /// How many rules there are.
+    #[must_use]
+    pub fn rule_count(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether any rule looks at arguments.
+    #[must_use]
+    pub fn looks_at_arguments(&self) -> bool {
+        self.looks_at_arguments
+    }
+
+    /// Decides one question.
+    ///
+    /// # Errors
+    /// The reason for which there is no permit.
+    pub fn decide(
+        &self,
+        roles: &RoleSet,
+        facts: &Facts<'_>,
+        ask: Ask<'_>,
+        arguments: Arguments<'_>,
+    ) -> Result<Permit, Refused> {
+        if roles.is_empty() {
+            return Err(Refused { reason: RefusedReason::NoRole, rule: None });
+        }
+        let mut tally = Tally::default();
+        let mut consider = |rule: usize, fit: Truth| self.consider(&mut tally, rule, fit, roles, facts, arguments);
+        let base = match ask {
+            Ask::Base(method) | Ask::Method(method) => {
+                self.methods.names(method, &mut consider);
+                matches!(ask, Ask::Base(_))
+            }
+            Ask::Tool(method, name) => {
+                self.tools.names(name, &mut consider);
+                self.deny_only(method, &mut consider)
+            }
+            Ask::Prompt(method, name) => {
+                self.prompts.names(name, &mut consider);
+                self.deny_only(method, &mut consider)
+            }
+            Ask::Resource(method, uri) => {
+                self.resources.uris(uri, &mut consider);
+                self.deny_only(method, &mut consider)
+            }
+            Ask::Route(name) => {
+                self.routes.names(name, &mut consider);
+                false
+            }
+        };
+        self.weigh(&tally, base)
+    }
+
+    /// Decides several questions at once: all must be allowed. The permit names the first one's rule.
+    ///
+    /// # Errors
+    /// The reason of the first that is not allowed; no question at all is not allowed either.
+    pub fn decide_all<'a>(
+        &self,
+        roles: &RoleSet,
+        facts: &Facts<'_>,
+        asks: impl Iterator<Item = Ask<'a>>,
+        arguments: Arguments<'_>,
+    ) -> Result<Permit, Refused> {
+        let mut permit = None;
+        for ask in asks {
+            let next = self.decide(roles, facts, ask, arguments)?;
+            permit = permit.or(Some(next));
+        }
+        permit.ok_or(Refused { reason: RefusedReason::NoRule, rule: None })
+    }
+
+    /// A method with a target is granted by its target; rules on the method itself can only take away.
+    fn deny_only(&self, method: &str, consider: &mut impl FnMut(usize, Truth)) -> bool {
+        self.methods.names(method, |rule, fit| {
+            if self.rules.get(rule).is_some_and(|rule| rule.effect == Effect::Deny) {
+                consider(rule, fit);
+            }
+        });
+        false
+    }
+
+    fn consider(
+        &self,
+        tally: &mut Tally,
+        at: usize,
+        fit: Truth,
+        roles: &RoleSet,
+        facts: &Facts<'_>,
+        arguments: Arguments<'_>,
+    ) {
+        let Some(rule) = self.rules.get(at).filter(|rule| rule.holders.meets(roles)) else { return };
+        let mut says = Possible::only(fit);
+        if let Some(when) = &rule.when {
+            says = says.and(when.evaluate(facts, arguments));
+        }
+        let slot = match rule.effect {
+            Effect::Deny if !says.may_be(Truth::False) => &mut tally.denied,
+            Effect::Deny => return,
+            Effect::Allow if says.may_be(Truth::True) => &mut tally.allowed,
+            Effect::Allow if says.may_be(Truth::Unknown) => &mut tally.unknown,
+            Effect::Allow => &mut tally.failed,
+        };
+        *slot = Some(slot.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn weigh(&self, tally: &Tally, base: bool) -> Result<Permit, Refused> {
+        let id = |at: usize| self.rules.get(at).map(|rule| rule.id.clone());
+        let refused = |reason, at: usize| Err(Refused { reason, rule: id(at) });
+        match *tally {
+            Tally { denied: Some(at), .. } => refused(RefusedReason::DenyRule, at),
+            Tally { allowed: Some(at), .. } => match id(at) {
+                Some(rule) => Ok(Permit { rule }),
+                None => Err(Refused { reason: RefusedReason::NoRule, rule: None }),
+            },
+            _ if base => Ok(Permit { rule: Arc::from(BASE_PROTOCOL) }),
+            Tally { unknown: Some(at), .. } => refused(RefusedReason::ConditionUnknown, at),
+            Tally { failed: Some(at), .. } => refused(RefusedReason::ConditionFalse, at),
+            Tally { denied: None, allowed: None, unknown: None, failed: None } => {
+                Err(Refused { reason: RefusedReason::NoRule, rule: None })
+            }
+        }
+    }
+}

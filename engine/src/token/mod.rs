@@ -1,1 +1,29 @@
-//! (being written)
+// SPDX-License-Identifier: Apache-2.0
+//! Bearer tokens: found in a request, read strictly, verified once, remembered while they are good.
+//!
+//! What enters: header values, an issuer's rules and keys, a signature verifier, the time.
+//! What leaves: a [`VerifiedToken`], which nothing else can make, or one [`Rejection`].
+//! Deliberately absent: fetching keys, policy, and the answer to the caller (one 401 for every rejection).
+//!
+//! The order is fixed: form, header, claims, issuer, algorithm, key; then the signature; then time and audience.
+//! So nothing that costs cryptography is reached by what a look at the bytes can refuse.
+
+mod cache;
+mod claims;
+mod date;
+mod extract;
+mod jws;
+mod path;
+mod rejection;
+mod verify;
+
+pub use cache::{CacheKey, Inserted, Lookup, TokenCache};
+pub use claims::Claims;
+pub use extract::{BearerToken, CredentialError, DEFAULT_MAX_TOKEN_BYTES, Presented, present};
+pub use jws::{Header, Jws};
+pub use path::{ClaimPath, Split};
+pub use rejection::{Malformed, Rejection};
+pub use verify::{IssuerRules, TypMode, Unverified, VerifiedToken};
+
+#[cfg(test)]
+mod tests;

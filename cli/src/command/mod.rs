@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The commands: one file each.
+
+mod config;
+mod issuer;
+mod keys;
+mod policy;
+mod token;
+
+use crate::{
+    diagnostic::{Exit, Failure},
+    out::Out,
+};
+
+/// How a command ends.
+pub(crate) type Outcome = Result<Exit, Failure>;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Check a configuration, and write it for a proxy
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Run a development OAuth authorization server
+    Issuer(issuer::Args),
+    /// Make and read signing keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Check, test and ask a policy
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Mint and read access tokens
+    #[command(subcommand)]
+    Token(token::Command),
+}
+
+impl Command {
+    pub(crate) fn run(self, out: &Out) -> Outcome {
+        match self {
+            Self::Config(command) => command.run(*out),
+            Self::Issuer(args) => issuer::run(args, *out),
+            Self::Keys(command) => command.run(*out),
+            Self::Policy(command) => command.run(*out),
+            Self::Token(command) => command.run(*out),
+        }
+    }
+}

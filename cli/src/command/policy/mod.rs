@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `toolgate policy`.
+
+mod check;
+mod explain;
+mod test;
+
+use crate::{command::Outcome, out::Out};
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Say what is wrong in a policy, at which line, and how to mend it
+    Check(check::Args),
+    /// Say what a policy decides about one call, and which rule decides it
+    Explain(explain::Args),
+    /// Run the cases that stand beside policies
+    Test(test::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self, out: Out) -> Outcome {
+        match self {
+            Self::Check(args) => check::run(&args, out),
+            Self::Explain(args) => explain::run(&args, out),
+            Self::Test(args) => test::run(&args, out),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The way to the engine: secrets in, its errors out as diagnostics with a line.
+
+use std::{cell::RefCell, collections::BTreeMap, env, os::unix::ffi::OsStringExt};
+
+use toolgate_engine::{
+    config::{Config, Secrets},
+    json::{DeError, Segment},
+};
+
+use crate::{
+    diagnostic::Diagnostic,
+    yaml::{Document, KeyPath},
+};
+
+/// Long enough for every use of a secret.
+const STAND_IN: &[u8] = b"a stand-in for a secret that only the proxy's environment has...";
+
+/// The secrets of this environment. One that is not here is stood in for and remembered: a configuration is checked
+/// where it is written, not where it runs.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    asked: RefCell<BTreeMap<String, Here>>,
+}
+
+/// Whether a variable is set in this environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Here {
+    Set,
+    Unset,
+}
+
+impl Secrets for Environment {
+    fn lookup(&self, name: &str) -> Option<Vec<u8>> {
+        let value = env::var_os(name);
+        let here = if value.is_some() { Here::Set } else { Here::Unset };
+        self.asked.borrow_mut().insert(name.to_owned(), here);
+        Some(value.map_or_else(|| STAND_IN.to_vec(), OsStringExt::into_vec))
+    }
+}
+
+impl Environment {
+    /// Every variable that the configuration reads: Envoy must be told to hand them on.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.asked.borrow().keys().cloned().collect()
+    }
+
+    /// A note for each variable that this environment does not have.
+    pub(crate) fn notes(&self) -> Vec<Diagnostic> {
+        let asked = self.asked.borrow();
+        let unset = asked.iter().filter(|(_, here)| **here == Here::Unset);
+        unset
+            .map(|(name, _)| {
+                Diagnostic::note(format!("`{name}` is not set here, so its value was not checked"))
+                    .help("the proxy must have it in its environment")
+            })
+            .collect()
+    }
+}
+
+/// Compiles a configuration as the plugin does.
+pub(crate) fn compile(document: &Document, secrets: &Environment) -> Result<Config, Diagnostic> {
+    Config::compile(document.json().as_bytes(), secrets).map_err(|error| diagnostic(document, error))
+}
+
+/// An error of the engine, at its line.
+pub(crate) fn diagnostic(document: &Document, error: DeError) -> Diagnostic {
+    located(Diagnostic::error(error.message).maybe_help(error.help), document, &error.path)
+}
+
+/// Says where in the document it is.
+pub(crate) fn located(diagnostic: Diagnostic, document: &Document, path: &[Segment]) -> Diagnostic {
+    let keys: KeyPath = path
+        .iter()
+        .map(|segment| match segment {
+            Segment::Key(name) => name.clone(),
+            Segment::Index(index) => index.to_string(),
+        })
+        .collect();
+    diagnostic.at(document.place(&keys)).path(Config::path_text(path))
+}

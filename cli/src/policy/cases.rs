@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `cases.yaml`: questions with the expected verdicts. The same rows run through Envoy in the test harness.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use toolgate_engine::{policy::Policy, suggest::nearest, time::UnixTime};
+
+use super::{
+    Caller, Question,
+    answer::{List, Target, decide, visible},
+};
+use crate::{
+    clock,
+    diagnostic::{Diagnostic, Failure, Place},
+    jws::Object,
+    yaml::Document,
+};
+
+/// The file as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// Beside the file.
+    policy: PathBuf,
+    /// The claims of each caller.
+    principals: BTreeMap<String, Object>,
+    cases: Vec<Case>,
+}
+
+/// One row as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    r#as: String,
+    call: Option<String>,
+    tool: Option<String>,
+    prompt: Option<String>,
+    uri: Option<String>,
+    args: Option<Value>,
+    list: Option<List>,
+    given: Option<Vec<String>>,
+    expect: Value,
+    rule: Option<String>,
+    reason: Option<String>,
+    /// When it is asked, in seconds since 1970; now if left out.
+    at: Option<u64>,
+    /// For people.
+    #[serde(rename = "note")]
+    _note: Option<String>,
+}
+
+/// What became of one row.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) who: String,
+    pub(crate) what: String,
+    pub(crate) expected: String,
+    pub(crate) got: String,
+    pub(crate) outcome: RowOutcome,
+    pub(crate) place: Option<Place>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowOutcome {
+    Matched,
+    Differed,
+}
+
+impl Row {
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "as": self.who,
+            "what": self.what,
+            "expected": self.expected,
+            "got": self.got,
+            "ok": self.outcome == RowOutcome::Matched,
+            "line": self.place.as_ref().map(|place| place.line),
+        })
+    }
+}
+
+/// Runs every row of a file.
+pub(crate) fn run(path: &Path) -> Result<Vec<Row>, Failure> {
+    let document = Document::open(path)?;
+    let file: File = document.decode()?;
+    let policy = super::compile(&Document::open(&path.with_file_name(&file.policy))?)?;
+    if file.cases.is_empty() {
+        return Err(Diagnostic::error("no cases").at(document.place(&["cases".to_owned()])).into());
+    }
+    let mut callers = BTreeMap::new();
+    for (name, claims) in &file.principals {
+        let caller = Caller::new(claims).map_err(|message| {
+            Diagnostic::error(message).at(document.place(&["principals".to_owned(), name.clone()]))
+        })?;
+        callers.insert(name.as_str(), caller);
+    }
+    let rows = file.cases.iter().enumerate().map(|(index, case)| {
+        let place = document.place(&["cases".to_owned(), index.to_string()]);
+        row(&policy, &callers, case, place.clone()).map_err(|error| Failure::from(error.at(place)))
+    });
+    rows.collect()
+}
+
+fn row(
+    policy: &Policy,
+    callers: &BTreeMap<&str, Caller>,
+    case: &Case,
+    place: Option<Place>,
+) -> Result<Row, Diagnostic> {
+    let caller = callers.get(case.r#as.as_str()).ok_or_else(|| {
+        let near = nearest(&case.r#as, callers.keys().copied());
+        Diagnostic::error(format!("`{}` is not one of `principals`", case.r#as))
+            .maybe_help(near.map(|near| format!("did you mean `{near}`?")))
+    })?;
+    let now = case.at.unwrap_or_else(|| u64::try_from(clock::now()).unwrap_or_default());
+    let now = UnixTime::from_secs(now);
+    let (what, got, outcome) = match (&case.call, case.list) {
+        (Some(call), None) => one(policy, caller, now, case, call)?,
+        (None, Some(list)) => filtered(policy, caller, now, case, list)?,
+        _ => return Err(Diagnostic::error("a case has either `call` or `list`")),
+    };
+    let expected = expectation(case);
+    Ok(Row { who: case.r#as.clone(), what, expected, got, outcome, place })
+}
+
+/// What a row comes to: what was asked, the answer, and whether it is the expected one.
+type Came = (String, String, RowOutcome);
+
+fn one(policy: &Policy, caller: &Caller, now: UnixTime, case: &Case, call: &str) -> Result<Came, Diagnostic> {
+    let expected = case.expect.as_str().filter(|word| matches!(*word, "allow" | "deny"));
+    let Some(expected) = expected.filter(|_| case.given.is_none()) else {
+        return Err(Diagnostic::error("a `call` expects `allow` or `deny`, and has no `given`"));
+    };
+    let question = Question::new(call, target(case)?, case.args.as_ref().map(Value::to_string))
+        .map_err(Diagnostic::error)?;
+    let verdict = decide(policy, caller, now, &question).map_err(Diagnostic::error)?;
+    let fits = |wish: &Option<String>, got: Option<&str>| wish.as_deref().is_none_or(|wish| Some(wish) == got);
+    let matched = verdict.decision.word() == expected
+        && fits(&case.rule, verdict.rule.as_deref())
+        && fits(&case.reason, verdict.reason);
+    let name = case.tool.as_ref().or(case.prompt.as_ref()).or(case.uri.as_ref());
+    let what = name.map_or_else(|| call.to_owned(), |name| format!("{call} {name}"));
+    Ok((what, verdict.say(), outcome(matched)))
+}
+
+fn target(case: &Case) -> Result<Target, Diagnostic> {
+    match (&case.tool, &case.prompt, &case.uri) {
+        (None, None, None) => Ok(Target::None),
+        (Some(tool), None, None) => Ok(Target::Tool(tool.clone())),
+        (None, Some(prompt), None) => Ok(Target::Prompt(prompt.clone())),
+        (None, None, Some(uri)) => Ok(Target::Resource(uri.clone())),
+        _ => Err(Diagnostic::error("a case has one of `tool`, `prompt` and `uri`")),
+    }
+}
+
+fn filtered(policy: &Policy, caller: &Caller, now: UnixTime, case: &Case, list: List) -> Result<Came, Diagnostic> {
+    let Some(given) = case.given.as_ref().filter(|_| target(case) == Ok(Target::None)) else {
+        return Err(Diagnostic::error("a `list` has `given`, and no `tool`, `prompt` or `uri`"));
+    };
+    if case.rule.is_some() || case.reason.is_some() || case.args.is_some() {
+        return Err(Diagnostic::error("a `list` has no `rule`, `reason` or `args`"));
+    }
+    let got = visible(policy, caller, now, list, given).map_or_else(|| json!("deny"), |names| json!(names));
+    Ok((list.method().name().to_owned(), say(&got), outcome(got == case.expect)))
+}
+
+fn outcome(matched: bool) -> RowOutcome {
+    if matched { RowOutcome::Matched } else { RowOutcome::Differed }
+}
+
+fn expectation(case: &Case) -> String {
+    let mut text = say(&case.expect);
+    if let Some(reason) = &case.reason {
+        text.push_str(&format!(": {reason}"));
+    }
+    if let Some(rule) = &case.rule {
+        text.push_str(&format!(" by `{rule}`"));
+    }
+    text
+}
+
+fn say(value: &Value) -> String {
+    match value {
+        Value::String(word) => word.clone(),
+        Value::Array(items) => {
+            let names: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            format!("[{}]", names.join(", "))
+        }
+        other => other.to_string(),
+    }
+}

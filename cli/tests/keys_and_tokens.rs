@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `toolgate keys`, `toolgate token` and the habits that every command shares.
+
+mod common;
+
+use common::run;
+use serde_json::json;
+
+#[test]
+fn a_key_becomes_a_jwks_and_signs_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.pem");
+    let key = key.to_str().unwrap();
+    let made = run(&["keys", "generate", "--algorithm", "ES256", "--out", key, "--json"]).json();
+    let jwks = run(&["keys", "jwks", key]).json();
+    assert_eq!(jwks["keys"][0]["kid"], made["kid"]);
+
+    let mint = |expires: &str, format: &[&str]| {
+        let mut arguments =
+            vec!["token", "mint", "--subject", "alice", "--role", "developer", "--role", "ops"];
+        arguments.extend([
+            "--audience",
+            "https://mcp.example.com/mcp",
+            "--issuer",
+            "https://idp.example.com",
+        ]);
+        arguments.extend(["--key", key, "--expires", expires]);
+        arguments.extend(format);
+        run(&arguments)
+    };
+    let minted = mint("30m", &["--json"]).json();
+    assert_eq!((&minted["kid"], &minted["expires_in"]), (&made["kid"], &json!(1800)));
+    assert_eq!(minted["warnings"], json!([]));
+    let seen = run(&["token", "inspect", "--json", minted["access_token"].as_str().unwrap()]).json();
+    assert_eq!(seen["claims"]["roles"], json!(["developer", "ops"]));
+    assert_eq!((&seen["warnings"], &seen["verified"]), (&json!([]), &json!(false)));
+
+    let long = mint("25h", &[]);
+    assert_eq!(long.code, Some(0));
+    assert!(long.stderr.starts_with("warning: the token lives 1d 1h"), "{}", long.stderr);
+    assert_eq!(long.stdout.trim().split('.').count(), 3);
+}
+
+#[test]
+fn a_key_file_is_not_replaced_unless_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key.pem");
+    let key = key.to_str().unwrap();
+    assert_eq!(run(&["keys", "generate", "--out", key]).code, Some(0));
+    let before = std::fs::read(key).unwrap();
+    let again = run(&["keys", "generate", "--out", key]);
+    assert_eq!((again.code, std::fs::read(key).unwrap() == before), (Some(1), true));
+    assert!(again.stderr.contains("--force"));
+    assert_eq!(run(&["keys", "generate", "--out", key, "--force"]).code, Some(0));
+    assert!(std::fs::read(key).unwrap() != before);
+}
+
+#[test]
+fn what_is_not_a_key_or_a_token_is_refused_without_showing_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret.pem");
+    std::fs::write(&file, "hunter2").unwrap();
+    let refused = run(&["keys", "jwks", file.to_str().unwrap()]);
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.stderr.contains("no RSA or P-256 private key") && !refused.stderr.contains("hunter2"));
+    for token in ["hunter2", "hunter2.hunter2.", "a.b.c.d.e", "e30.W10.x"] {
+        let refused = run(&["token", "inspect", token]);
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{token}");
+        assert!(!refused.stderr.contains("hunter2"));
+    }
+}
+
+#[test]
+fn a_missing_file_is_a_failure_with_its_name() {
+    let missing = run(&["keys", "jwks", "/no/such/key.pem", "--json"]);
+    assert_eq!(missing.code, Some(1));
+    let message = missing.json()["diagnostics"][0]["message"].to_string();
+    assert!(message.contains("`/no/such/key.pem`"), "{message}");
+}
+
+#[test]
+fn bad_usage_has_its_own_exit_code_and_suggests_the_word_that_was_meant() {
+    let typo = run(&["tokn"]);
+    assert_eq!(typo.code, Some(64));
+    assert!(typo.stderr.contains("'token'"));
+    let in_json = run(&["token", "mint", "--json"]);
+    assert_eq!((in_json.code, &in_json.json()["ok"]), (Some(64), &json!(false)));
+    assert_eq!(run(&["--help"]).code, Some(0));
+    assert_eq!(run(&["--version"]).code, Some(0));
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The configuration as written. [`super::compile`] turns it into what the hot path reads; nothing else does.
+
+use crate::mcp::Version;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+/// The whole document.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigWire {
+    /// What the proxy's own configuration says.
+    #[serde(default)]
+    pub host: HostWire,
+    /// What happens to requests that no server and no route claims.
+    #[serde(default)]
+    pub unmatched: Unmatched,
+    /// MCP servers behind the gate.
+    pub servers: Vec<ServerWire>,
+    /// Plain HTTP beside MCP.
+    #[serde(default)]
+    pub routes: Vec<RouteWire>,
+    /// Authorization servers by name.
+    #[serde(default)]
+    pub issuers: BTreeMap<String, IssuerWire>,
+    /// Host (with port, if not the scheme's own) to proxy cluster.
+    #[serde(default)]
+    pub clusters: BTreeMap<String, String>,
+    /// Policies by name.
+    #[serde(default)]
+    pub policies: BTreeMap<String, PolicySourceWire>,
+    /// Secrets of the gate itself.
+    #[serde(default)]
+    pub secrets: SecretsWire,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: LimitsWire,
+    /// What decisions leave behind for access logs.
+    #[serde(default)]
+    pub audit: AuditWire,
+    /// How metrics are named and bounded.
+    #[serde(default)]
+    pub metrics: MetricsWire,
+}
+
+/// `host`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostWire {
+    /// Whether the proxy's configuration sets `allow_on_headers_stop_iteration` for this filter.
+    pub headers_stop_iteration: bool,
+    /// Whether a route's metadata (namespace `toolgate`, key `server`) may choose the server.
+    pub route_metadata: bool,
+}
+
+/// `unmatched`
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Unmatched {
+    /// 404.
+    #[default]
+    Refuse,
+    /// Forwarded, but only for hosts that no server and no route names.
+    Pass,
+}
+
+/// One of `servers`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerWire {
+    /// Its name in metrics, logs and audit.
+    pub name: String,
+    /// Which requests are its.
+    #[serde(rename = "match")]
+    pub matches: MatchWire,
+    /// The external URL of the server: RFC 9728 resource.
+    pub resource: String,
+    /// The MCP versions that may be spoken.
+    pub versions: Option<Vec<String>>,
+    /// Whose tokens are accepted.
+    #[serde(default)]
+    pub issuers: Vec<String>,
+    /// Which policy judges.
+    pub policy: String,
+    /// Who callers without credentials are.
+    pub anonymous: Option<AnonymousWire>,
+    /// How denials are worded.
+    #[serde(default)]
+    pub denial: DenialStyle,
+    /// What is known of its tools.
+    #[serde(default)]
+    pub tools: ToolsWire,
+    /// Browser origins that may call.
+    #[serde(default)]
+    pub origins: Vec<String>,
+    /// Cross-origin resource sharing.
+    #[serde(default)]
+    pub cors: CorsWire,
+    /// What the upstream sees.
+    #[serde(default)]
+    pub upstream: UpstreamWire,
+    /// Scopes that the metadata document advertises.
+    #[serde(default)]
+    pub scopes_supported: Vec<String>,
+}
+
+/// `match`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MatchWire {
+    /// Host names; every host if absent.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+    /// The one path.
+    pub path: Option<String>,
+    /// A path and all below it, by segments.
+    pub path_prefix: Option<String>,
+    /// HTTP methods; for routes only.
+    #[serde(default)]
+    pub methods: Vec<String>,
+}
+
+/// `anonymous`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnonymousWire {
+    /// The role of callers without credentials.
+    pub role: String,
+}
+
+/// `denial`
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum DenialStyle {
+    /// 403 with a JSON-RPC error.
+    #[default]
+    Explicit,
+    /// 200 with a JSON-RPC error that a model can read.
+    Readable,
+    /// As if the target did not exist.
+    Hidden,
+}
+
+/// `tools`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ToolsWire {
+    /// Known tools.
+    pub catalogue: Vec<ToolWire>,
+}
+
+/// One of `tools.catalogue`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ToolWire {
+    /// Its name.
+    pub name: String,
+    /// The operator's class for it.
+    pub class: Option<String>,
+}
+
+/// `cors`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CorsWire {
+    /// Origins whose pages may read answers.
+    pub origins: Vec<String>,
+}
+
+/// `upstream`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UpstreamWire {
+    /// What becomes of the client's `Authorization`.
+    pub authorization: AuthorizationWire,
+}
+
+/// `upstream.authorization`
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum AuthorizationWire {
+    /// Removed.
+    #[default]
+    Strip,
+    /// Passed on as it came.
+    Keep,
+    /// Replaced by this value.
+    Value(SecretWire),
+}
+
+/// A secret: only ever a name in the environment.
+#[derive(Debug)]
+pub struct SecretWire {
+    /// The name of the environment variable.
+    pub env: String,
+}
+
+impl<'de> Deserialize<'de> for SecretWire {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SecretVisitor)
+    }
+}
+
+struct SecretVisitor;
+
+impl<'de> Visitor<'de> for SecretVisitor {
+    type Value = SecretWire;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`{ env: NAME }`")
+    }
+
+    /// The text is not repeated: it may be a secret.
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<SecretWire, E> {
+        Err(E::custom("a secret cannot stand in the configuration, which is public in the proxy's dump; write `{ env: NAME }`"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretWire, A::Error> {
+        let mut env = None;
+        while let Some(name) = map.next_key::<String>()? {
+            if name != "env" {
+                return Err(de::Error::unknown_field(&name, &["env"]));
+            }
+            env = Some(map.next_value()?);
+        }
+        env.map(|env| SecretWire { env }).ok_or_else(|| de::Error::missing_field("env"))
+    }
+}
+
+/// One of `routes`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouteWire {
+    /// Its name, which policy rules may use.
+    pub name: String,
+    /// Which requests are its.
+    #[serde(rename = "match")]
+    pub matches: MatchWire,
+    /// Whom it lets through without a policy.
+    pub allow: Option<RouteAllow>,
+    /// Whose tokens are accepted.
+    #[serde(default)]
+    pub issuers: Vec<String>,
+    /// Which policy judges.
+    pub policy: Option<String>,
+    /// The external URL whose metadata a 401 names.
+    pub resource: Option<String>,
+    /// What the upstream sees.
+    #[serde(default)]
+    pub upstream: UpstreamWire,
+}
+
+/// `allow` of a route
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteAllow {
+    /// Everyone, without credentials.
+    Anyone,
+}
+
+/// One of `issuers`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerWire {
+    /// The `iss` of its tokens, compared exactly.
+    pub issuer: String,
+    /// Accepted audiences.
+    pub audiences: Vec<String>,
+    /// Accepted signature algorithms.
+    pub algorithms: Vec<String>,
+    /// Where its keys are.
+    pub jwks: JwksWire,
+    /// Where claims are found.
+    #[serde(default)]
+    pub claims: ClaimsWire,
+    /// Clock leeway in seconds.
+    pub leeway_seconds: Option<u32>,
+    /// Which `typ` its tokens have.
+    #[serde(default)]
+    pub typ: TypWire,
+    /// Longest accepted time from `iat` to `exp`, in seconds.
+    pub max_lifetime_seconds: Option<u64>,
+    /// Claims that must be there.
+    #[serde(default)]
+    pub required_claims: Vec<String>,
+}
+
+/// `typ`
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum TypWire {
+    /// RFC 9068: `at+jwt`.
+    #[default]
+    Strict,
+    /// Also `JWT` or none.
+    Relaxed,
+}
+
+/// `jwks`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JwksWire {
+    /// Fetched from here.
+    pub uri: Option<String>,
+    /// Written here; read from the document, since it is kept as it is.
+    pub inline: Option<IgnoredAny>,
+    /// Shortest time between fetches, in seconds.
+    pub min_refresh_seconds: Option<u32>,
+    /// Longest time between fetches, in seconds.
+    pub max_refresh_seconds: Option<u32>,
+    /// How long the last good keys serve while fetching fails, in seconds.
+    pub max_stale_seconds: Option<u32>,
+    /// How long one fetch may take, in milliseconds.
+    pub timeout_milliseconds: Option<u32>,
+}
+
+/// `claims`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClaimsWire {
+    /// Claims that hold roles.
+    pub roles: Vec<String>,
+    /// Claims that hold scopes.
+    pub scopes: Vec<String>,
+    /// Claims that hold groups.
+    pub groups: Vec<String>,
+}
+
+impl Default for ClaimsWire {
+    fn default() -> Self {
+        let list = |names: &[&str]| names.iter().map(|name| String::from(*name)).collect();
+        ClaimsWire { roles: list(&["roles"]), scopes: list(&["scope", "scp"]), groups: list(&["groups"]) }
+    }
+}
+
+/// One of `policies`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicySourceWire {
+    /// The policy itself; compiled from the document.
+    pub inline: Option<IgnoredAny>,
+}
+
+/// `secrets`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SecretsWire {
+    /// The key under which shared data is authenticated; without it nothing is shared between workers.
+    pub shared_state: Option<SecretWire>,
+}
+
+/// `limits`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsWire {
+    /// Largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Deepest JSON of a request.
+    pub max_json_depth: usize,
+    /// Largest list answer that is filtered, and largest event of a stream, in bytes.
+    pub max_answer_bytes: usize,
+    /// Largest token, in bytes.
+    pub max_token_bytes: usize,
+    /// Tokens remembered in each VM.
+    pub token_cache_entries: usize,
+    /// How long a request waits for keys, in milliseconds.
+    pub max_wait_milliseconds: u32,
+    /// Requests that wait for keys at once in one VM.
+    pub max_waiting: usize,
+}
+
+impl Default for LimitsWire {
+    fn default() -> Self {
+        LimitsWire {
+            max_body_bytes: 1 << 20,
+            max_json_depth: 64,
+            max_answer_bytes: 4 << 20,
+            max_token_bytes: 8_192,
+            token_cache_entries: 4_096,
+            max_wait_milliseconds: 5_000,
+            max_waiting: 1_024,
+        }
+    }
+}
+
+/// `audit`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditWire {
+    /// Whether decisions are written to filter state (`wasm.toolgate_*`) for access logs and traces.
+    pub filter_state: bool,
+    /// Whether answers name the rule that denied.
+    pub show_rule: bool,
+}
+
+/// `metrics`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsWire {
+    /// How labels are written into names.
+    pub syntax: MetricSyntax,
+    /// How many series one VM may define.
+    pub max_series: usize,
+}
+
+impl Default for MetricsWire {
+    fn default() -> Self {
+        MetricsWire { syntax: MetricSyntax::default(), max_series: 5_000 }
+    }
+}
+
+/// `metrics.syntax`
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricSyntax {
+    /// `name;label=value`, for the shipped stats tags.
+    #[default]
+    Envoy,
+    /// `name.label=.=value;.;`, for Istio's extra stat tags.
+    Istio,
+    /// `name_label_value`, for hosts that know no tags.
+    Flat,
+}
+
+/// The versions a server speaks unless it says otherwise.
+pub(super) const DEFAULT_VERSIONS: [Version; 4] =
+    [Version::V2025_03_26, Version::V2025_06_18, Version::V2025_11_25, Version::V2026_07_28];

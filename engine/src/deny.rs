@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why a request does not go on, and the answer it gets: one exhaustive way from reason to status, code and label.
+
+use crate::json::quoted;
+use crate::mcp::Refusal;
+use crate::policy::RefusedReason;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// What is wrong at the door, before anybody asks who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Method, path or host are missing, repeated or not text.
+    MalformedHead,
+    /// The path could be read as a guarded one.
+    AmbiguousPath,
+    /// No server or route claims the request.
+    Unmatched,
+    /// The path is a server's, the host is not.
+    HostNotAllowed,
+    /// The route's metadata names a server that is not there.
+    UnknownRouteServer,
+    /// The browser origin is not on the list.
+    OriginNotAllowed,
+    /// The HTTP method is none that MCP, or the route, knows.
+    MethodNotAllowed,
+    /// The content type is not `application/json`.
+    ContentType,
+    /// The body is encoded.
+    ContentEncoding,
+    /// The body is larger than allowed.
+    BodyTooLarge,
+    /// There is no body.
+    BodyMissing,
+}
+
+/// What is wrong with the credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// There are none.
+    Missing,
+    /// They are not one well-formed credential; the word is the label.
+    Malformed(&'static str),
+    /// The token is refused; the word is the label, and stays inside.
+    Rejected(&'static str),
+    /// The keys to judge the token are not there.
+    KeysUnavailable,
+    /// Too much work of this kind is under way.
+    Busy,
+}
+
+/// Why a request does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// At the door.
+    Door(Door),
+    /// Who calls is not proven.
+    Auth(Auth),
+    /// The message is not one.
+    Message(Refusal),
+    /// The policy does not allow it.
+    Policy(RefusedReason),
+    /// The upstream's answer cannot be filtered; the word is the label.
+    Answer(&'static str),
+}
+
+impl Door {
+    fn facts(self) -> (u16, &'static str, &'static str) {
+        match self {
+            Door::MalformedHead => (400, "malformed_head", "the request line or the host cannot be read"),
+            Door::AmbiguousPath => (400, "ambiguous_path", "the path can be read in two ways"),
+            Door::Unmatched => (404, "unmatched", "nothing is served here"),
+            Door::HostNotAllowed => (403, "host_not_allowed", "this host is not served here"),
+            Door::UnknownRouteServer => (500, "unknown_route_server", "the route names a server that is not configured"),
+            Door::OriginNotAllowed => (403, "origin_not_allowed", "this origin is not allowed"),
+            Door::MethodNotAllowed => (405, "method_not_allowed", "this HTTP method is not allowed here"),
+            Door::ContentType => (415, "content_type", "the content type must be application/json in UTF-8"),
+            Door::ContentEncoding => (415, "content_encoding", "the body must not be encoded"),
+            Door::BodyTooLarge => (413, "body_too_large", "the body is too large"),
+            Door::BodyMissing => (400, "body_missing", "the body is missing"),
+        }
+    }
+}
+
+impl Denial {
+    /// The metric label: a closed set.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Denial::Door(door) => door.facts().1,
+            Denial::Auth(Auth::Missing) => "missing_token",
+            Denial::Auth(Auth::Malformed(label) | Auth::Rejected(label)) => label,
+            Denial::Auth(Auth::KeysUnavailable) => "keys_unavailable",
+            Denial::Auth(Auth::Busy) => "verification_busy",
+            Denial::Message(refusal) => refusal.label(),
+            Denial::Policy(reason) => policy_label(reason),
+            Denial::Answer(label) => label,
+        }
+    }
+
+    /// What an outsider may know of the reason: of a failed authentication, only that it failed.
+    #[must_use]
+    pub fn public_reason(self) -> &'static str {
+        match self {
+            Denial::Auth(Auth::Rejected(_)) => "invalid_token",
+            Denial::Auth(Auth::Malformed(_)) => "invalid_request",
+            Denial::Answer(_) => "upstream_answer",
+            Denial::Door(_) | Denial::Auth(_) | Denial::Message(_) | Denial::Policy(_) => self.label(),
+        }
+    }
+
+    /// The HTTP status where the message itself does not decide it.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Denial::Door(door) => door.facts().0,
+            Denial::Auth(Auth::Missing | Auth::Rejected(_)) => 401,
+            Denial::Auth(Auth::Malformed(_)) | Denial::Message(_) => 400,
+            Denial::Auth(Auth::KeysUnavailable | Auth::Busy) => 503,
+            Denial::Policy(_) => 403,
+            Denial::Answer(_) => 502,
+        }
+    }
+
+    /// The JSON-RPC code where the message itself does not decide it: the status, except for what JSON-RPC has a
+    /// code for.
+    #[must_use]
+    pub fn code(self) -> i32 {
+        match self {
+            Denial::Door(Door::BodyMissing) => -32700,
+            Denial::Door(Door::AmbiguousPath | Door::MalformedHead) | Denial::Auth(Auth::Malformed(_)) => -32600,
+            Denial::Door(_) | Denial::Auth(_) | Denial::Message(_) | Denial::Policy(_) | Denial::Answer(_) => {
+                i32::from(self.status())
+            }
+        }
+    }
+
+    /// A sentence for the caller.
+    #[must_use]
+    pub fn message(self) -> &'static str {
+        match self {
+            Denial::Door(door) => door.facts().2,
+            Denial::Auth(Auth::Missing) => "a bearer token is required",
+            Denial::Auth(Auth::Malformed(_)) => "the credentials are malformed",
+            Denial::Auth(Auth::Rejected(_)) => "the token is not valid here",
+            Denial::Auth(Auth::KeysUnavailable) => "the token cannot be verified right now",
+            Denial::Auth(Auth::Busy) => "too many tokens are being verified right now",
+            Denial::Message(refusal) => refusal.message(),
+            Denial::Policy(_) => "the policy does not allow this",
+            Denial::Answer(_) => "the answer of the server cannot be passed on",
+        }
+    }
+}
+
+/// The metric label of a policy's reason.
+#[must_use]
+pub fn policy_label(reason: RefusedReason) -> &'static str {
+    match reason {
+        RefusedReason::NoRole => "no_role",
+        RefusedReason::NoRule => "no_rule",
+        RefusedReason::ConditionFalse => "condition_false",
+        RefusedReason::ConditionUnknown => "condition_unknown",
+        RefusedReason::DenyRule => "deny_rule",
+    }
+}
+
+/// An answer that the gate gives itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// Headers, without content length.
+    pub headers: Vec<(&'static str, String)>,
+    /// Body; JSON unless it is empty.
+    pub body: String,
+    /// What access logs show as response code details.
+    pub details: &'static str,
+}
+
+impl Answer {
+    /// An answer with the headers that every answer of the gate carries.
+    #[must_use]
+    pub fn new(status: u16, body: String, details: &'static str) -> Answer {
+        let mut headers = Vec::with_capacity(6);
+        headers.push(("cache-control", "no-store".to_string()));
+        headers.push(("x-content-type-options", "nosniff".to_string()));
+        if !body.is_empty() {
+            headers.push(("content-type", "application/json".to_string()));
+        }
+        Answer { status, headers, body, details }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: String) -> Answer {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// A JSON-RPC error body around an id that has been read already, as raw JSON.
+#[must_use]
+pub fn error_body(id: Option<&str>, code: i32, message: &str, data: Option<ErrorData<'_>>) -> String {
+    let mut body = String::from("{\"jsonrpc\":\"2.0\"");
+    let mut add = |parts: &[&str]| parts.iter().for_each(|part| body.push_str(part));
+    if let Some(id) = id {
+        add(&[",\"id\":", id]);
+    }
+    add(&[",\"error\":{\"code\":", &code.to_string(), ",\"message\":", &quoted(message)]);
+    if let Some(data) = data {
+        add(&[",\"data\":{\"reason\":", &quoted(data.reason), ",\"decision_id\":", &quoted(data.decision_id)]);
+        if let Some(rule) = data.rule {
+            add(&[",\"rule\":", &quoted(rule)]);
+        }
+        add(&["}"]);
+    }
+    add(&["}}"]);
+    body
+}
+
+/// What stands in `error.data`.
+#[derive(Clone, Copy, Debug)]
+pub struct ErrorData<'a> {
+    /// The public reason.
+    pub reason: &'a str,
+    /// Leads to the record of the decision.
+    pub decision_id: &'a str,
+    /// The rule, where the configuration wants it shown.
+    pub rule: Option<&'a str>,
+}

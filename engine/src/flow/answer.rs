@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From a denial to the answer that the caller gets (design section 3, "Answers").
+
+use super::memory::DecisionId;
+use crate::config::{Config, DenialStyle, Server, ShowRule};
+use crate::deny::{Answer, Auth, Denial, Door, ErrorData, error_body};
+use crate::mcp::{Era, HeaderValue, Refused, Shape, Target, VersionSet};
+use crate::oauth::{Challenge, www_authenticate};
+use alloc::format;
+use alloc::string::{String, ToString};
+
+/// Where a denial happened, as far as the answer depends on it.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'s> {
+    pub config: &'s Config,
+    pub server: Option<&'s Server>,
+    pub metadata_url: Option<&'s str>,
+    pub origin: HeaderValue<'s>,
+    pub decision: DecisionId,
+}
+
+/// The call that was denied, as far as it is known.
+#[derive(Clone, Copy)]
+pub(super) struct Denied<'c> {
+    pub id: Option<&'c str>,
+    pub shape: Shape,
+    pub era: Era,
+    pub target: &'c Target<'c>,
+    pub rule: Option<&'c str>,
+}
+
+/// The answer to a request whose message is not known (yet).
+pub(super) fn plain(scene: &Scene<'_>, denial: Denial) -> Answer {
+    let text = scene.decision.text();
+    let data = ErrorData { reason: denial.public_reason(), decision_id: &text, rule: None };
+    let body = error_body(None, denial.code(), denial.message(), Some(data));
+    let answer = Answer::new(denial.status(), body, denial.label());
+    decorate(scene, denial, answer)
+}
+
+/// The answer to a message that is none.
+pub(super) fn malformed(scene: &Scene<'_>, refused: &Refused<'_>) -> Answer {
+    let versions = scene.server.map_or(VersionSet::EMPTY, |server| server.versions);
+    let body = refused.body(versions, &scene.decision.text());
+    let denial = Denial::Message(refused.reason);
+    decorate(scene, denial, Answer::new(refused.http_status(), body, denial.label()))
+}
+
+/// The answer to a call that the policy does not allow, in the style of the server.
+pub(super) fn by_policy(scene: &Scene<'_>, denial: Denial, denied: &Denied<'_>) -> Answer {
+    let style = scene.server.map_or(DenialStyle::Explicit, |server| server.denial);
+    // Nobody reads a body in answer to a notification or a response: the status has to say it.
+    let style = match denied.shape {
+        Shape::Request => style,
+        Shape::Notification | Shape::Response => DenialStyle::Explicit,
+    };
+    let text = scene.decision.text();
+    let rule = match scene.config.show_rule {
+        ShowRule::Always => denied.rule,
+        ShowRule::Never => None,
+    };
+    let data = Some(ErrorData { reason: denial.public_reason(), decision_id: &text, rule });
+    let (status, body) = match style {
+        DenialStyle::Explicit => (403, error_body(denied.id, 403, denial.message(), data)),
+        DenialStyle::Readable => (200, error_body(denied.id, 403, denial.message(), data)),
+        DenialStyle::Hidden => hidden(denied),
+    };
+    decorate(scene, denial, Answer::new(status, body, denial.label()))
+}
+
+/// As a server answers that does not have what was asked for. Nothing in it names the gate.
+fn hidden(denied: &Denied<'_>) -> (u16, String) {
+    let (code, message) = match denied.target {
+        Target::Tool(name) => (-32602, format!("Unknown tool: {name}")),
+        Target::Prompt(name) | Target::PromptRef(name) => (-32602, format!("Unknown prompt: {name}")),
+        Target::Resource(uri) | Target::ResourceRef(uri) => {
+            (if denied.era == Era::Modern { -32602 } else { -32002 }, format!("Resource not found: {uri}"))
+        }
+        Target::None | Target::Listen { .. } | Target::Task(_) => (-32601, "Method not found".to_string()),
+    };
+    let status = if code == -32601 && denied.era == Era::Modern { 404 } else { 200 };
+    (status, error_body(denied.id, code, &message, None))
+}
+
+/// Headers that depend on the denial: the challenge, what to try instead, who may read the answer.
+fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
+    let challenge = match denial {
+        Denial::Auth(Auth::Missing) => Some(Challenge::Missing),
+        Denial::Auth(Auth::Rejected(_)) => Some(Challenge::InvalidToken),
+        Denial::Auth(Auth::Malformed(_)) => Some(Challenge::InvalidRequest),
+        Denial::Auth(Auth::KeysUnavailable | Auth::Busy) => {
+            answer = answer.with("retry-after", "5".to_string());
+            None
+        }
+        Denial::Door(Door::MethodNotAllowed) => {
+            answer = answer.with("allow", allowed_methods(scene));
+            None
+        }
+        Denial::Door(_) | Denial::Message(_) | Denial::Policy(_) | Denial::Answer(_) => None,
+    };
+    if let Some(challenge) = challenge {
+        answer = answer.with("www-authenticate", www_authenticate(challenge, scene.metadata_url));
+    }
+    if let (Some(server), HeaderValue::One(origin)) = (scene.server, scene.origin)
+        && let Some(origin) = cors_origin(server, origin) {
+            answer = answer.with("access-control-allow-origin", origin).with("vary", "origin".to_string());
+            answer = answer.with("access-control-expose-headers", EXPOSED.to_string());
+        }
+    answer
+}
+
+fn allowed_methods(scene: &Scene<'_>) -> String {
+    let legacy = scene.server.is_none_or(|server| server.versions.newest(Era::Legacy).is_some());
+    if legacy { "GET, POST, DELETE".to_string() } else { "POST".to_string() }
+}
+
+/// What pages may read besides the safelisted headers.
+pub(super) const EXPOSED: &str = "mcp-session-id, www-authenticate, retry-after";
+
+/// The origin to name in answers, if its pages may read them.
+pub(super) fn cors_origin(server: &Server, origin: &[u8]) -> Option<String> {
+    let known = server.cors.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin));
+    if known { core::str::from_utf8(origin).ok().map(ToString::to_string) } else { None }
+}
+
+/// The answer to a CORS preflight. Browsers cannot allow-list `Mcp-Param-*` by pattern; those are not sent by them.
+pub(super) fn preflight(server: &Server, origin: &[u8]) -> Option<Answer> {
+    let origin = cors_origin(server, origin)?;
+    let answer = Answer::new(204, String::new(), "cors_preflight");
+    let headers = "authorization, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id";
+    Some(
+        answer
+            .with("access-control-allow-origin", origin)
+            .with("access-control-allow-methods", "POST, GET, DELETE".to_string())
+            .with("access-control-allow-headers", headers.to_string())
+            .with("access-control-max-age", "600".to_string())
+            .with("vary", "origin".to_string()),
+    )
+}
+
+/// The RFC 9728 document. Public, so anyone's page may read it, and it may be cached for a short time.
+pub(super) fn metadata(document: &str) -> Answer {
+    let mut answer = Answer::new(200, document.to_string(), "protected_resource_metadata");
+    answer.headers.retain(|(name, _)| *name != "cache-control");
+    answer
+        .with("cache-control", "public, max-age=300".to_string())
+        .with("access-control-allow-origin", "*".to_string())
+        .with("access-control-allow-methods", "GET, OPTIONS".to_string())
+        .with("access-control-allow-headers", "mcp-protocol-version".to_string())
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The body of a request: read strictly, judged once.
+
+use super::answer::{self, Denied, Scene};
+use super::head::verdict;
+use super::memory::DecisionId;
+use super::reply::Reply;
+use super::{Desk, Edit, Passage};
+use crate::config::{Config, FilterState, Server};
+use crate::deny::{Answer, Denial, Door};
+use crate::identity::Identity;
+use crate::json::Doc;
+use crate::mcp::{Call, Head as McpHead, HeaderValue, Method, MethodClass, Refusal, Refused, Target, classify, unreadable};
+use crate::metrics::{Metric, MethodLabel, Place, Sample, Series, ToolLabel};
+use crate::policy::{self, Arguments, Ask, Permit, Policy};
+use crate::time::UnixTime;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// A request whose body decides.
+#[derive(Debug)]
+pub struct AwaitBody {
+    waiting: Waiting,
+    head: KeptHead,
+    origin: Kept,
+}
+
+/// What the head phase has found out.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub at: usize,
+    pub identity: Rc<Identity>,
+    pub decision: DecisionId,
+    pub begun: UnixTime,
+    pub edits: Vec<Edit>,
+    pub reply: Reply,
+}
+
+/// Header values outlive the head phase as copies: the host may have released them.
+#[derive(Debug, Default)]
+struct KeptHead {
+    version: Kept,
+    method: Kept,
+    name: Kept,
+    session: Kept,
+}
+
+#[derive(Debug, Default)]
+enum Kept {
+    #[default]
+    Absent,
+    One(Vec<u8>),
+    Several,
+}
+
+impl Kept {
+    fn of(value: HeaderValue<'_>) -> Kept {
+        match value {
+            HeaderValue::Absent => Kept::Absent,
+            HeaderValue::One(bytes) => Kept::One(bytes.to_vec()),
+            HeaderValue::Several => Kept::Several,
+        }
+    }
+
+    fn view(&self) -> HeaderValue<'_> {
+        match self {
+            Kept::Absent => HeaderValue::Absent,
+            Kept::One(bytes) => HeaderValue::One(bytes),
+            Kept::Several => HeaderValue::Several,
+        }
+    }
+}
+
+/// What happens after the body.
+#[derive(Debug)]
+pub enum BodyStep {
+    /// The request goes on.
+    Pass(Box<Passage>),
+    /// The gate answers.
+    Answer(Box<Answer>),
+}
+
+impl AwaitBody {
+    pub(super) fn new(waiting: Waiting, head: &McpHead<'_>, origin: HeaderValue<'_>) -> AwaitBody {
+        let head = KeptHead {
+            version: Kept::of(head.protocol_version),
+            method: Kept::of(head.method),
+            name: Kept::of(head.name),
+            session: Kept::of(head.session),
+        };
+        AwaitBody { waiting, head, origin: Kept::of(origin) }
+    }
+
+    /// Header edits that do not depend on the body; where headers leave first, they are carried out first.
+    pub fn take_edits(&mut self) -> Vec<Edit> {
+        core::mem::take(&mut self.waiting.edits)
+    }
+
+    /// The body is growing: answers as soon as it is too large.
+    pub fn check_size(&mut self, size: usize, desk: &mut Desk<'_>) -> Option<Box<Answer>> {
+        if size <= desk.config.limits.body {
+            return None;
+        }
+        let denial = Denial::Door(Door::BodyTooLarge);
+        desk.samples.push(Sample { series: verdict(Place::Server(self.waiting.at), "deny", denial.label()), value: 1 });
+        Some(Box::new(answer::plain(&self.scene(desk.config), denial)))
+    }
+
+    /// The whole body is there.
+    #[must_use]
+    pub fn finish(self, body: &[u8], desk: &mut Desk<'_>) -> BodyStep {
+        let Some(server) = desk.config.servers.get(self.waiting.at) else {
+            return self.refuse(desk, Denial::Door(Door::Unmatched));
+        };
+        if body.is_empty() {
+            return self.refuse(desk, Denial::Door(Door::BodyMissing));
+        }
+        let head = McpHead {
+            protocol_version: self.head.version.view(),
+            method: self.head.method.view(),
+            name: self.head.name.view(),
+            session: self.head.session.view(),
+        };
+        let doc = match Doc::parse(body, desk.config.limits.json) {
+            Ok(doc) => doc,
+            Err(error) => return self.malformed(desk, &unreadable(&error, &head, server.versions)),
+        };
+        match classify(&doc, &head, server.versions) {
+            Ok(call) => self.judge_call(&call, server, desk),
+            Err(refused) => self.malformed(desk, &refused),
+        }
+    }
+
+    fn scene<'s>(&'s self, config: &'s Config) -> Scene<'s> {
+        let server = config.servers.get(self.waiting.at);
+        let metadata_url = server.map(|server| server.metadata_url.as_str());
+        Scene { config, server, metadata_url, origin: self.origin.view(), decision: self.waiting.decision }
+    }
+
+    fn refuse(&self, desk: &mut Desk<'_>, denial: Denial) -> BodyStep {
+        desk.samples.push(Sample { series: verdict(Place::Server(self.waiting.at), "deny", denial.label()), value: 1 });
+        BodyStep::Answer(Box::new(answer::plain(&self.scene(desk.config), denial)))
+    }
+
+    fn malformed(&self, desk: &mut Desk<'_>, refused: &Refused<'_>) -> BodyStep {
+        let method = match refused.reason {
+            Refusal::UnknownMethod | Refusal::MethodNotInVersion => MethodLabel::Other,
+            _ => MethodLabel::None,
+        };
+        let series = Series { method, ..verdict(Place::Server(self.waiting.at), "deny", refused.reason.label()) };
+        desk.samples.push(Sample { series, value: 1 });
+        BodyStep::Answer(Box::new(answer::malformed(&self.scene(desk.config), refused)))
+    }
+
+    fn judge_call(mut self, call: &Call<'_>, server: &Server, desk: &mut Desk<'_>) -> BodyStep {
+        let place = Place::Server(self.waiting.at);
+        let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
+        let judged = desk.config.policies.get(server.policy).map(|policy| {
+            judge(policy, &self.waiting.identity, call.method, &call.target, arguments)
+        });
+        let method = MethodLabel::Known(call.method.index());
+        let tool = tool_label(server, &call.target);
+        let spent = desk.now.micros_since(self.waiting.begun);
+        desk.samples.push(Sample { series: Series::new(Metric::DecisionDuration, "").at(place), value: spent });
+        match judged {
+            Some(Ok(permit)) => {
+                self.waiting.reply.expect(call.method);
+                self.permitted(permit, Series { method, tool, ..verdict(place, "allow", "allowed") }, desk)
+            }
+            Some(Err(refused)) => {
+                let denial = Denial::Policy(refused.reason);
+                desk.samples.push(Sample { series: Series { method, tool, ..verdict(place, "deny", denial.label()) }, value: 1 });
+                let denied = Denied {
+                    id: call.id.as_ref().map(crate::mcp::Id::raw),
+                    shape: call.shape,
+                    era: call.version.era(),
+                    target: &call.target,
+                    rule: refused.rule.as_deref(),
+                };
+                BodyStep::Answer(Box::new(answer::by_policy(&self.scene(desk.config), denial, &denied)))
+            }
+            None => self.refuse(desk, Denial::Door(Door::Unmatched)),
+        }
+    }
+
+    /// The only way on: it takes the permit.
+    #[expect(clippy::needless_pass_by_value, reason = "the permit is spent here")]
+    fn permitted(self, permit: Permit, series: Series, desk: &mut Desk<'_>) -> BodyStep {
+        desk.samples.push(Sample { series, value: 1 });
+        let facts = facts(desk.config, &self.waiting.reply, "allow", "allowed", Some(permit.rule()));
+        BodyStep::Pass(Box::new(Passage { edits: self.waiting.edits, reply: self.waiting.reply, facts }))
+    }
+}
+
+fn tool_label(server: &Server, target: &Target<'_>) -> ToolLabel {
+    match target {
+        Target::Tool(name) => server.tool_index(name).map_or(ToolLabel::Other, ToolLabel::Known),
+        Target::None
+        | Target::Prompt(_)
+        | Target::Resource(_)
+        | Target::Listen { .. }
+        | Target::PromptRef(_)
+        | Target::ResourceRef(_)
+        | Target::Task(_) => ToolLabel::None,
+    }
+}
+
+/// Asks the policy what a call needs. A target that does not fit its method's class is never allowed.
+pub(super) fn judge(
+    policy: &Policy,
+    identity: &Identity,
+    method: Method,
+    target: &Target<'_>,
+    arguments: Arguments<'_>,
+) -> Result<Permit, policy::Refused> {
+    let name = method.name();
+    let facts = identity.facts();
+    let ask = |ask: Ask<'_>| policy.decide(identity.roles(), &facts, ask, arguments);
+    match (method.class(), target) {
+        (MethodClass::Base, Target::None) => ask(Ask::Base(name)),
+        (MethodClass::Plain, Target::None) | (MethodClass::Task, Target::None | Target::Task(_)) => ask(Ask::Method(name)),
+        (MethodClass::Tool, Target::Tool(tool)) => ask(Ask::Tool(name, tool)),
+        (MethodClass::Prompt, Target::Prompt(prompt)) | (MethodClass::Completion, Target::PromptRef(prompt)) => {
+            ask(Ask::Prompt(name, prompt))
+        }
+        (MethodClass::Resource, Target::Resource(uri)) | (MethodClass::Completion, Target::ResourceRef(uri)) => {
+            ask(Ask::Resource(name, uri))
+        }
+        (MethodClass::Subscription, Target::Listen { uris, .. }) => {
+            let each = uris.iter().map(|uri| Ask::Resource(name, uri));
+            let asks = core::iter::once(Ask::Method(name)).chain(each);
+            policy.decide_all(identity.roles(), &facts, asks, arguments)
+        }
+        (
+            MethodClass::Base
+            | MethodClass::Plain
+            | MethodClass::Task
+            | MethodClass::Tool
+            | MethodClass::Prompt
+            | MethodClass::Resource
+            | MethodClass::Completion
+            | MethodClass::Subscription,
+            _,
+        ) => Err(policy::Refused { reason: policy::RefusedReason::NoRule, rule: None }),
+    }
+}
+
+/// What access logs and traces may show of a decision, where the configuration asks for it.
+pub(super) fn facts(
+    config: &Config,
+    reply: &Reply,
+    decision: &'static str,
+    reason: &'static str,
+    rule: Option<&Arc<str>>,
+) -> Vec<(&'static str, String)> {
+    if config.filter_state == FilterState::Off {
+        return Vec::new();
+    }
+    let mut facts = Vec::from([("toolgate_decision", decision.to_string()), ("toolgate_reason", reason.to_string())]);
+    facts.extend(rule.map(|rule| ("toolgate_rule", rule.to_string())));
+    facts.extend(reply.subject().map(|subject| ("toolgate_subject", subject.to_string())));
+    facts
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+//! At the door: which server or route is meant, and what is refused before anybody asks who calls.
+
+use super::{Edit, Fields};
+use crate::config::origin::{HostName, PathFit, canonical_path};
+use crate::config::{Config, RouteMetadata, Server, Unmatched};
+use crate::deny::Door;
+use crate::identity::IDENTITY_PREFIX;
+use crate::mcp::{Head as McpHead, HeaderValue};
+use crate::metrics::Place;
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+
+/// The header fields that decide, each read once.
+pub(super) struct Front<'h> {
+    pub method: &'h str,
+    /// Path without query, as it came.
+    pub path: &'h str,
+    pub query: Option<&'h str>,
+    /// Path and query, as they came.
+    pub target: &'h str,
+    pub host: HostName,
+    pub origin: HeaderValue<'h>,
+    pub authorization: Vec<&'h [u8]>,
+    pub content_type: HeaderValue<'h>,
+    pub content_encoding: HeaderValue<'h>,
+    pub content_length: HeaderValue<'h>,
+    pub preflight: HeaderValue<'h>,
+    pub mcp: McpHead<'h>,
+    /// What must not reach the upstream.
+    pub spoofed: Vec<Edit>,
+    pub has_accept_encoding: bool,
+}
+
+fn note<'h>(slot: &mut HeaderValue<'h>, value: &'h [u8]) {
+    *slot = match slot {
+        HeaderValue::Absent => HeaderValue::One(value),
+        HeaderValue::One(_) | HeaderValue::Several => HeaderValue::Several,
+    };
+}
+
+fn once<'h>(value: HeaderValue<'h>) -> Result<&'h str, Door> {
+    match value {
+        HeaderValue::One(bytes) => core::str::from_utf8(bytes).map_err(|_| Door::MalformedHead),
+        HeaderValue::Absent | HeaderValue::Several => Err(Door::MalformedHead),
+    }
+}
+
+impl<'h> Front<'h> {
+    /// Reads every field once.
+    pub(super) fn read(fields: &'h Fields<'h>) -> Result<Front<'h>, (Door, Vec<Edit>)> {
+        let absent = HeaderValue::Absent;
+        let (mut method, mut path, mut host, mut host_header) = (absent, absent, absent, absent);
+        let (mut origin, mut content_type, mut content_encoding, mut content_length) = (absent, absent, absent, absent);
+        let (mut preflight, mut mcp) = (absent, McpHead::EMPTY);
+        let mut authorization = Vec::new();
+        let mut spoofed = Vec::new();
+        let mut has_accept_encoding = false;
+        for (name, value) in fields {
+            match *name {
+                b":method" => note(&mut method, value),
+                b":path" => note(&mut path, value),
+                b":authority" => note(&mut host, value),
+                b"host" => note(&mut host_header, value),
+                b"origin" => note(&mut origin, value),
+                b"authorization" => authorization.push(*value),
+                b"content-type" => note(&mut content_type, value),
+                b"content-encoding" => note(&mut content_encoding, value),
+                b"content-length" => note(&mut content_length, value),
+                b"access-control-request-method" => note(&mut preflight, value),
+                b"mcp-protocol-version" => note(&mut mcp.protocol_version, value),
+                b"mcp-method" => note(&mut mcp.method, value),
+                b"mcp-name" => note(&mut mcp.name, value),
+                b"mcp-session-id" => note(&mut mcp.session, value),
+                b"accept-encoding" => has_accept_encoding = true,
+                b"connection" if nominates(value) => spoofed.push(Edit::Remove(name.to_vec())),
+                other if is_ours(other) => spoofed.push(Edit::Remove(other.to_vec())),
+                _ => {}
+            }
+        }
+        if let HeaderValue::Absent = host {
+            host = host_header;
+        }
+        let read = || -> Result<_, Door> {
+            let target = once(path)?;
+            let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+            let host = HostName::parse(once(host)?).ok_or(Door::MalformedHead)?;
+            Ok((once(method)?, target, path, query, host))
+        };
+        match read() {
+            Err(door) => Err((door, spoofed)),
+            Ok((method, target, path, query, host)) => Ok(Front {
+                target,
+                method,
+                path,
+                query,
+                host,
+                origin,
+                authorization,
+                content_type,
+                content_encoding,
+                content_length,
+                preflight,
+                mcp,
+                spoofed,
+                has_accept_encoding,
+            }),
+        }
+    }
+
+    /// A header's size is no reason to read it as text: only a plain number counts.
+    pub(super) fn declared_length(&self) -> Option<usize> {
+        match self.content_length {
+            HeaderValue::One(bytes) => core::str::from_utf8(bytes).ok()?.parse().ok(),
+            HeaderValue::Absent | HeaderValue::Several => None,
+        }
+    }
+}
+
+/// Whether a name is one of ours once `_` is read as `-` and case is folded, as upstreams may do.
+fn is_ours(name: &[u8]) -> bool {
+    let Some(head) = name.get(..IDENTITY_PREFIX.len()) else { return false };
+    let folded = head.iter().map(|byte| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() });
+    folded.eq(IDENTITY_PREFIX.bytes())
+}
+
+/// Whether a `Connection` header nominates one of our headers to be dropped behind the gate.
+fn nominates(value: &[u8]) -> bool {
+    value.split(|byte| *byte == b',').any(|token| is_ours(token.trim_ascii()))
+}
+
+/// Which server or route is meant.
+pub(super) fn place(front: &Front<'_>, config: &Config, route_server: Option<&str>) -> Result<Place, Door> {
+    let canonical = canonical(front.path);
+    let mut named_host = false;
+    let mut other_host = false;
+    let mut ambiguous = false;
+    let mut found = None;
+    let servers = config.servers.iter().enumerate().map(|(at, server)| (Place::Server(at), &server.hosts, &server.path, &[][..]));
+    let routes =
+        config.routes.iter().enumerate().map(|(at, route)| (Place::Route(at), &route.hosts, &route.path, &route.methods[..]));
+    let mut wrong_method = false;
+    for (place, hosts, path, methods) in servers.chain(routes) {
+        let ours = hosts.is_empty() || hosts.iter().any(|host| host.covers(&front.host));
+        named_host |= ours;
+        match (path.fit(front.path, &canonical), ours) {
+            (PathFit::Ambiguous, true) => ambiguous = true,
+            (PathFit::Fits, true) if methods.is_empty() || methods.iter().any(|method| method == front.method) => {
+                found = found.or(Some(place));
+            }
+            (PathFit::Fits, true) => wrong_method = true,
+            (PathFit::Fits | PathFit::Ambiguous, false) => other_host = true,
+            (PathFit::Elsewhere, _) => {}
+        }
+    }
+    if let (RouteMetadata::Read, Some(name)) = (config.route_metadata, route_server) {
+        let at = config.servers.iter().position(|server| &*server.name == name);
+        return match at {
+            Some(_) if front.path != canonical => Err(Door::AmbiguousPath),
+            Some(at) => Ok(Place::Server(at)),
+            None => Err(Door::UnknownRouteServer),
+        };
+    }
+    match (found, config.unmatched) {
+        // A path that fits is written plainly, so it is nobody else's look-alike.
+        (Some(place), _) => Ok(place),
+        (None, _) if ambiguous => Err(Door::AmbiguousPath),
+        (None, Unmatched::Pass) if !named_host => Ok(Place::None),
+        (None, _) if wrong_method => Err(Door::MethodNotAllowed),
+        (None, _) if other_host => Err(Door::HostNotAllowed),
+        (None, Unmatched::Refuse | Unmatched::Pass) => Err(Door::Unmatched),
+    }
+}
+
+/// The canonical form; most paths are their own.
+fn canonical(raw: &str) -> Cow<'_, str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'~');
+    let simple = raw.bytes().all(plain) && raw.starts_with('/') && !raw.contains("//") && (raw == "/" || !raw.ends_with('/'));
+    if simple { Cow::Borrowed(raw) } else { Cow::Owned(canonical_path(raw)) }
+}
+
+/// The browser origin: absent is fine, present must be on the list (MCP, all versions).
+pub(super) fn check_origin(front: &Front<'_>, server: &Server) -> Result<(), Door> {
+    match front.origin {
+        HeaderValue::Absent => Ok(()),
+        HeaderValue::Several => Err(Door::OriginNotAllowed),
+        HeaderValue::One(origin) => {
+            let known = server.origins.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(origin));
+            if known { Ok(()) } else { Err(Door::OriginNotAllowed) }
+        }
+    }
+}
+
+/// One content type, no encoding, a length within bounds.
+pub(super) fn check_body_head(front: &Front<'_>, max_body: usize) -> Result<(), Door> {
+    match front.content_encoding {
+        HeaderValue::Absent => {}
+        HeaderValue::One(encoding) if encoding.eq_ignore_ascii_case(b"identity") => {}
+        HeaderValue::One(_) | HeaderValue::Several => return Err(Door::ContentEncoding),
+    }
+    match front.content_type {
+        HeaderValue::One(text) if is_json(text) => {}
+        HeaderValue::One(_) | HeaderValue::Several | HeaderValue::Absent => return Err(Door::ContentType),
+    }
+    match front.declared_length() {
+        Some(length) if length > max_body => Err(Door::BodyTooLarge),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// `application/json`, alone or with `charset=utf-8`.
+fn is_json(value: &[u8]) -> bool {
+    let mut parts = value.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(b"application/json"));
+    let charset = match (parts.next(), parts.next()) {
+        (None, _) => true,
+        (Some(parameter), None) => {
+            [&b"charset=utf-8"[..], b"charset=\"utf-8\""].iter().any(|known| parameter.eq_ignore_ascii_case(known))
+        }
+        (Some(_), Some(_)) => false,
+    };
+    json && charset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_names_are_known_in_every_spelling() {
+        for name in ["x-toolgate-subject", "X-Toolgate-Roles", "x_toolgate_subject", "x-toolgate_decision-id", "x-toolgate-"] {
+            assert!(is_ours(name.as_bytes()), "{name}");
+        }
+        for name in ["x-toolgat", "toolgate-subject", "x-tool-gate-x", "x"] {
+            assert!(!is_ours(name.as_bytes()), "{name}");
+        }
+        assert!(nominates(b"close, X_Toolgate_Subject"));
+        assert!(!nominates(b"keep-alive, te"));
+    }
+
+    #[test]
+    fn one_content_type() {
+        for fine in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=\"UTF-8\""] {
+            assert!(is_json(fine.as_bytes()), "{fine}");
+        }
+        for bad in ["text/plain", "application/json; charset=utf-16", "application/json; a=b", "application/json, text/plain", "", "application/jsonx"] {
+            assert!(!is_json(bad.as_bytes()), "{bad}");
+        }
+    }
+}

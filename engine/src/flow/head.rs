@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The head of a request: which server is meant, who calls, and whether the body has to be seen.
+
+use super::answer::{self, Scene};
+use super::auth::{self, Authenticated};
+use super::body::{AwaitBody, Waiting};
+use super::door::{self, Front};
+use super::memory::DecisionId;
+use super::reply::Reply;
+use super::{BodyFollows, Desk, Edit, Head, Passage, Step};
+use crate::config::{Access, Authorization, Config, HostMode, Route, Server};
+use crate::deny::{Answer, Denial, Door};
+use crate::identity::Identity;
+use crate::mcp::{Era, HeadFacts, HeaderValue, Method, judge_head};
+use crate::metrics::{Metric, MethodLabel, Place, Sample, Series, ToolLabel};
+use crate::oauth::WELL_KNOWN;
+use crate::policy::{Arguments, Ask, Permit};
+use crate::time::UnixTime;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::vec::Vec;
+
+/// Looks at the head of a request.
+pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
+    let begun = desk.now;
+    let front = match Front::read(head.fields) {
+        Ok(front) => front,
+        Err((door, _)) => {
+            let scene = Scene {
+                config: desk.config,
+                server: None,
+                metadata_url: None,
+                origin: HeaderValue::Absent,
+                decision: desk.memory.next_decision(),
+            };
+            return deny(desk, &scene, Place::None, Denial::Door(door));
+        }
+    };
+    let config = desk.config;
+    if let Some(answer) = metadata(&front, config) {
+        return Step::Answer(Box::new(answer));
+    }
+    let decision = desk.memory.next_decision();
+    let place = door::place(&front, config, head.route_server);
+    let mut scene = Scene { config, server: None, metadata_url: None, origin: front.origin, decision };
+    match place {
+        Err(door) => deny(desk, &scene, Place::None, Denial::Door(door)),
+        Ok(Place::None) => pass(desk, Place::None, front.spoofed, Reply::untouched()),
+        Ok(Place::Route(at)) => match config.routes.get(at) {
+            Some(route) => on_route(desk, &front, scene, at, route, head),
+            None => deny(desk, &scene, Place::None, Denial::Door(Door::Unmatched)),
+        },
+        Ok(Place::Server(at)) => match config.servers.get(at) {
+            Some(server) => {
+                scene.server = Some(server);
+                scene.metadata_url = Some(&server.metadata_url);
+                on_server(desk, front, &scene, at, server, head, begun)
+            }
+            None => deny(desk, &scene, Place::None, Denial::Door(Door::Unmatched)),
+        },
+    }
+}
+
+pub(super) fn verdict(place: Place, decision: &'static str, reason: &'static str) -> Series {
+    Series { decision, ..Series::new(Metric::Requests, reason).at(place) }
+}
+
+fn deny(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, denial: Denial) -> Step {
+    desk.samples.push(Sample { series: verdict(place, "deny", denial.label()), value: 1 });
+    Step::Answer(Box::new(answer::plain(scene, denial)))
+}
+
+fn pass(desk: &mut Desk<'_>, place: Place, edits: Vec<Edit>, reply: Reply) -> Step {
+    let reason = if place == Place::None { "unmatched" } else { "allowed" };
+    desk.samples.push(Sample { series: verdict(place, "allow", reason), value: 1 });
+    Step::Pass(Box::new(Passage { edits, reply, facts: Vec::new() }))
+}
+
+/// RFC 9728: the document is there without a token. The root form answers where one server has the host.
+fn metadata(front: &Front<'_>, config: &Config) -> Option<Answer> {
+    if !front.path.starts_with(WELL_KNOWN) || !matches!(front.method, "GET" | "HEAD" | "OPTIONS") {
+        return None;
+    }
+    let covers = |server: &&Server| server.hosts.is_empty() || server.hosts.iter().any(|host| host.covers(&front.host));
+    let mut here = config.servers.iter().filter(covers);
+    let full = front.query.map(|query| [front.path, "?", query].concat());
+    let wanted = full.as_deref().unwrap_or(front.path);
+    let by_path = here.clone().find(|server| server.metadata_path == wanted);
+    let server = match (by_path, here.next(), here.next()) {
+        (Some(server), _, _) => Some(server),
+        (None, Some(only), None) if wanted == WELL_KNOWN => Some(only),
+        (None, _, _) => None,
+    }?;
+    match front.method {
+        "OPTIONS" => {
+            let mut answer = answer::metadata("");
+            answer.status = 204;
+            Some(answer)
+        }
+        _ => Some(answer::metadata(&server.metadata)),
+    }
+}
+
+fn on_route<'s>(desk: &mut Desk<'_>, front: &Front<'_>, mut scene: Scene<'s>, at: usize, route: &'s Route, head: &Head<'_>) -> Step {
+    let place = Place::Route(at);
+    let mut edits = front.spoofed.clone();
+    let identity = match &route.access {
+        Access::Anyone => None,
+        Access::Policy { policy, issuers, metadata_url } => {
+            scene.metadata_url = metadata_url.as_deref();
+            let caller = auth::Caller { place, issuers, policy: *policy, slot: desk.config.servers.len() + at, anonymous: None };
+            let identity = match auth::authenticate(desk, front, &caller, head.attempt) {
+                Authenticated::Known(identity) => identity,
+                Authenticated::Wait => return Step::Wait,
+                Authenticated::Refused(auth) => return deny(desk, &scene, place, Denial::Auth(auth)),
+            };
+            let judged = desk.config.policies.get(*policy).map(|policy| {
+                policy.decide(identity.roles(), &identity.facts(), Ask::Route(&route.name), Arguments::Absent)
+            });
+            match judged {
+                Some(Ok(permit)) => drop(permit),
+                Some(Err(refused)) => return deny(desk, &scene, place, Denial::Policy(refused.reason)),
+                None => return deny(desk, &scene, place, Denial::Door(Door::Unmatched)),
+            }
+            Some(identity)
+        }
+    };
+    upstream_edits(&mut edits, front, &route.authorization, identity.as_deref(), scene.decision);
+    pass(desk, place, edits, Reply::untouched())
+}
+
+fn on_server(
+    desk: &mut Desk<'_>,
+    front: Front<'_>,
+    scene: &Scene<'_>,
+    at: usize,
+    server: &Server,
+    head: &Head<'_>,
+    begun: UnixTime,
+) -> Step {
+    let place = Place::Server(at);
+    if let Err(door) = door::check_origin(&front, server) {
+        return deny(desk, scene, place, Denial::Door(door));
+    }
+    if let ("OPTIONS", HeaderValue::One(origin), HeaderValue::One(_)) = (front.method, front.origin, front.preflight)
+        && let Some(answer) = answer::preflight(server, origin) {
+            return Step::Answer(Box::new(answer));
+        }
+    let legacy = server.versions.newest(Era::Legacy).is_some();
+    let method = match front.method {
+        "POST" => None,
+        "GET" if legacy => Some(Method::Stream),
+        "DELETE" if legacy => Some(Method::Delete),
+        _ => return deny(desk, scene, place, Denial::Door(Door::MethodNotAllowed)),
+    };
+    let caller = auth::Caller {
+        place,
+        issuers: &server.issuers,
+        policy: server.policy,
+        slot: at,
+        anonymous: desk.memory.anonymous.get(at).cloned().flatten(),
+    };
+    let identity = match auth::authenticate(desk, &front, &caller, head.attempt) {
+        Authenticated::Known(identity) => identity,
+        Authenticated::Wait => return Step::Wait,
+        Authenticated::Refused(auth) => return deny(desk, scene, place, Denial::Auth(auth)),
+    };
+    let mut edits = front.spoofed.clone();
+    upstream_edits(&mut edits, &front, &server.authorization, Some(&identity), scene.decision);
+    if front.has_accept_encoding {
+        edits.push(Edit::Remove(b"accept-encoding".to_vec()));
+    }
+    let reply = Reply::guarded(at, identity.clone(), &front, server, method);
+    match method {
+        Some(method) => without_body(desk, scene, place, server, &identity, method, edits, reply, head.body, begun),
+        None => with_body(desk, &front, scene, at, server, identity, edits, reply, head.body, begun),
+    }
+}
+
+/// GET opens a stream, DELETE ends a session: the base protocol of the legacy era.
+#[expect(clippy::too_many_arguments, reason = "each is one thing that the step needs")]
+fn without_body(
+    desk: &mut Desk<'_>,
+    scene: &Scene<'_>,
+    place: Place,
+    server: &Server,
+    identity: &Identity,
+    method: Method,
+    edits: Vec<Edit>,
+    reply: Reply,
+    body: BodyFollows,
+    begun: UnixTime,
+) -> Step {
+    // A body behind GET or DELETE means nothing to MCP, and one that nobody judged must not go on.
+    if body == BodyFollows::Yes {
+        return deny(desk, scene, place, Denial::Door(Door::ContentType));
+    }
+    let judged = desk.config.policies.get(server.policy).map(|policy| {
+        policy.decide(identity.roles(), &identity.facts(), Ask::Base(method.name()), Arguments::Absent)
+    });
+    let label = MethodLabel::Known(method.index());
+    match judged {
+        Some(Ok(permit)) => allow(desk, place, label, ToolLabel::None, permit, edits, reply, begun),
+        Some(Err(refused)) => {
+            let denial = Denial::Policy(refused.reason);
+            let series = Series { method: label, ..verdict(place, "deny", denial.label()) };
+            desk.samples.push(Sample { series, value: 1 });
+            Step::Answer(Box::new(answer::plain(scene, denial)))
+        }
+        None => deny(desk, scene, place, Denial::Door(Door::Unmatched)),
+    }
+}
+
+/// The only way on for a judged request: it takes the permit.
+#[expect(clippy::too_many_arguments, reason = "each is one thing that the step needs")]
+#[expect(clippy::needless_pass_by_value, reason = "the permit is spent here")]
+pub(super) fn allow(
+    desk: &mut Desk<'_>,
+    place: Place,
+    method: MethodLabel,
+    tool: ToolLabel,
+    permit: Permit,
+    edits: Vec<Edit>,
+    reply: Reply,
+    begun: UnixTime,
+) -> Step {
+    let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
+    desk.samples.push(Sample { series, value: 1 });
+    let spent = desk.now.micros_since(begun);
+    desk.samples.push(Sample { series: Series::new(Metric::DecisionDuration, "").at(place), value: spent });
+    let rule = permit.rule();
+    let facts = super::body::facts(desk.config, &reply, "allow", "allowed", Some(rule));
+    Step::Pass(Box::new(Passage { edits, reply, facts }))
+}
+
+#[expect(clippy::too_many_arguments, reason = "each is one thing that the step needs")]
+fn with_body(
+    desk: &mut Desk<'_>,
+    front: &Front<'_>,
+    scene: &Scene<'_>,
+    at: usize,
+    server: &Server,
+    identity: Rc<Identity>,
+    edits: Vec<Edit>,
+    reply: Reply,
+    body: BodyFollows,
+    begun: UnixTime,
+) -> Step {
+    let place = Place::Server(at);
+    if let Err(door) = door::check_body_head(front, desk.config.limits.body) {
+        return deny(desk, scene, place, Denial::Door(door));
+    }
+    if body == BodyFollows::No {
+        return deny(desk, scene, place, Denial::Door(Door::BodyMissing));
+    }
+    if desk.config.host_mode == HostMode::Streamed
+        && let Some(denial) = judge_early(desk.config, front, server, &identity) {
+            return deny(desk, scene, place, denial);
+        }
+    let waiting = Waiting { at, identity, decision: scene.decision, begun, edits, reply };
+    Step::Body(Box::new(AwaitBody::new(waiting, &front.mcp, front.origin)))
+}
+
+/// Where headers leave before the body is judged, what they say of it can already deny; the body confirms.
+fn judge_early(config: &Config, front: &Front<'_>, server: &Server, identity: &Identity) -> Option<Denial> {
+    match judge_head(&front.mcp, server.versions) {
+        HeadFacts::Silent | HeadFacts::Doubtful(_) => None,
+        HeadFacts::Claims { method, target } => {
+            let policy = config.policies.get(server.policy)?;
+            let judged = super::body::judge(policy, identity, method, &target, Arguments::Open);
+            judged.err().map(|refused| Denial::Policy(refused.reason))
+        }
+    }
+}
+
+/// What the upstream sees: no spoofed identity, the real one, and `Authorization` as configured.
+fn upstream_edits(
+    edits: &mut Vec<Edit>,
+    front: &Front<'_>,
+    authorization: &Authorization,
+    identity: Option<&Identity>,
+    decision: DecisionId,
+) {
+    match authorization {
+        Authorization::Strip if !front.authorization.is_empty() => edits.push(Edit::Remove(b"authorization".to_vec())),
+        Authorization::Strip | Authorization::Keep => {}
+        Authorization::Replace(value) => edits.push(Edit::Set("authorization", value.clone())),
+    }
+    let Some(identity) = identity else { return };
+    for (name, value) in identity.headers() {
+        edits.push(Edit::Set(name, value.clone().into_bytes()));
+    }
+    edits.push(Edit::Set("x-toolgate-decision-id", decision.text().into_bytes()));
+}
+

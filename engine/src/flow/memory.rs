@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What one VM remembers between requests. All of it is bounded.
+
+use crate::config::{Config, KeyOrigin};
+use crate::identity::Identity;
+use crate::keys::Source;
+use crate::token::TokenCache;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Fresh random bytes, given once by the shell.
+#[derive(Clone, Copy)]
+pub struct Entropy(pub [u8; 64]);
+
+impl fmt::Debug for Entropy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Entropy(<secret>)")
+    }
+}
+
+impl Entropy {
+    fn word(&self, at: usize) -> u64 {
+        let bytes = self.0.get(at * 8..at * 8 + 8).and_then(|slice| slice.try_into().ok());
+        u64::from_le_bytes(bytes.unwrap_or_default())
+    }
+
+    /// A key of its own for each use.
+    fn key(&self, at: usize) -> [u8; 16] {
+        self.0.get(at * 16..at * 16 + 16).and_then(|slice| slice.try_into().ok()).unwrap_or_default()
+    }
+}
+
+/// What one VM remembers.
+#[derive(Debug)]
+pub struct Memory {
+    /// Verified tokens.
+    pub tokens: TokenCache<Rc<Identity>>,
+    /// Key sources, one per issuer; none where the keys are inline.
+    pub sources: Vec<Option<Source>>,
+    /// Callers without credentials, one per server.
+    pub anonymous: Vec<Option<Rc<Identity>>>,
+    /// Names this VM in leases and decision ids.
+    pub vm: u64,
+    spread: u64,
+    decisions: u64,
+}
+
+impl Memory {
+    /// For a fresh VM.
+    #[must_use]
+    pub fn new(config: &Config, entropy: &Entropy) -> Memory {
+        let sources = config.issuers.iter().map(|issuer| match &issuer.keys {
+            KeyOrigin::Inline(_) => None,
+            KeyOrigin::Remote { refresh, .. } => Some(Source::new(*refresh, entropy.key(1))),
+        });
+        let anonymous = config.servers.iter().map(|server| Identity::anonymous(server).map(Rc::new));
+        Memory {
+            tokens: TokenCache::new(config.limits.token_cache, entropy.key(0)),
+            sources: sources.collect(),
+            anonymous: anonymous.collect(),
+            vm: entropy.word(4),
+            spread: entropy.word(5),
+            decisions: 0,
+        }
+    }
+
+    /// The next of a sequence that differs from VM to VM: spreads refreshes and retries. Not for secrets.
+    pub fn next_spread(&mut self) -> u64 {
+        self.spread = self.spread.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.spread >> 16
+    }
+
+    /// The id of the next decision: unique in this VM, and between VMs by 48 random bits.
+    pub fn next_decision(&mut self) -> DecisionId {
+        self.decisions = self.decisions.wrapping_add(1);
+        DecisionId { vm: self.vm & 0xFFFF_FFFF_FFFF, number: self.decisions }
+    }
+}
+
+/// Names one decision in answers, headers, logs and audit records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecisionId {
+    vm: u64,
+    number: u64,
+}
+
+impl DecisionId {
+    /// Twelve hexadecimal digits for the VM, a dash, the number in hexadecimal.
+    #[must_use]
+    pub fn text(self) -> String {
+        let mut text = String::with_capacity(24);
+        hex(&mut text, self.vm, 12);
+        text.push('-');
+        hex(&mut text, self.number, 8.max(16 - self.number.leading_zeros() / 4));
+        text
+    }
+}
+
+fn hex(out: &mut String, value: u64, digits: u32) {
+    for digit in (0..digits).rev() {
+        let nibble = u32::try_from(value >> (digit * 4) & 0xF).unwrap_or(0);
+        out.push(char::from_digit(nibble, 16).unwrap_or('0'));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decision_ids_have_their_form() {
+        assert_eq!(DecisionId { vm: 0xABC, number: 1 }.text(), "000000000abc-00000001");
+        assert_eq!(DecisionId { vm: 0, number: 0x1_2345_6789 }.text(), "000000000000-123456789");
+    }
+}

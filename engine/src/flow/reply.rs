@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The answer of the upstream: lists show what the caller may use, and nothing that cannot be read passes as a list.
+
+use super::answer::{self, EXPOSED, Scene, cors_origin};
+use super::door::Front;
+use super::{Desk, Edit, Fields};
+use crate::config::{HostMode, Server};
+use crate::deny::{Answer, Denial};
+use crate::identity::Identity;
+use crate::json::Limits;
+use crate::mcp::{
+    Body, EventVerdict, FilterError, HeaderValue, Method, MethodClass, Options, SseFilter, Target, Visibility, Visible, filter_answer,
+};
+use crate::metrics::{Metric, Place, Sample, Series};
+use crate::policy::{Arguments, Policy};
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Longest time for which a client may keep a filtered list, in milliseconds: a policy may change.
+const MAX_LIST_TTL: u64 = 60_000;
+
+/// What to do with the answer to a request that went on.
+#[derive(Debug)]
+pub struct Reply {
+    guarded: Option<Guarded>,
+}
+
+#[derive(Debug)]
+struct Guarded {
+    at: usize,
+    identity: Rc<Identity>,
+    cors: Option<String>,
+    expected: Expected,
+}
+
+/// What kind of answer the request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    /// A list that has to be filtered.
+    List,
+    /// Something else.
+    Other,
+}
+
+/// What happens after the answer's head.
+#[derive(Debug)]
+pub enum ReplyStep {
+    /// It goes on, with these edits; its body is not looked at.
+    Pass(Vec<Edit>),
+    /// It goes on with these edits as soon as the proxy lets the body be changed; the body comes to [`ReplyBody`].
+    Filter(Vec<Edit>, ReplyBody),
+    /// The gate answers instead.
+    Answer(Box<Answer>),
+}
+
+/// The body of an answer that is filtered.
+#[derive(Debug)]
+pub enum ReplyBody {
+    /// One JSON document; the whole of it is needed.
+    Whole(Filter),
+    /// An event stream; chunk by chunk.
+    Stream(Filter, Box<SseFilter>),
+}
+
+/// Who the answer is for.
+#[derive(Debug)]
+pub struct Filter {
+    at: usize,
+    identity: Rc<Identity>,
+}
+
+impl Reply {
+    /// For what the gate does not guard.
+    pub(super) fn untouched() -> Reply {
+        Reply { guarded: None }
+    }
+
+    pub(super) fn guarded(at: usize, identity: Rc<Identity>, front: &Front<'_>, server: &Server, method: Option<Method>) -> Reply {
+        let cors = match front.origin {
+            HeaderValue::One(origin) => cors_origin(server, origin),
+            HeaderValue::Absent | HeaderValue::Several => None,
+        };
+        let mut reply = Reply { guarded: Some(Guarded { at, identity, cors, expected: Expected::Other }) };
+        method.into_iter().for_each(|method| reply.expect(method));
+        reply
+    }
+
+    /// Notes what was asked for.
+    pub(super) fn expect(&mut self, method: Method) {
+        if let Some(guarded) = &mut self.guarded {
+            guarded.expected = match method {
+                Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList => Expected::List,
+                _ => Expected::Other,
+            };
+        }
+    }
+
+    pub(super) fn subject(&self) -> Option<&str> {
+        self.guarded.as_ref().and_then(|guarded| guarded.identity.subject())
+    }
+
+    /// Looks at the head of the answer.
+    #[must_use]
+    pub fn start(self, fields: &Fields<'_>, desk: &mut Desk<'_>) -> ReplyStep {
+        let Some(guarded) = self.guarded else { return ReplyStep::Pass(Vec::new()) };
+        let mut edits = Vec::new();
+        let (mut content_type, mut encoded, mut status) = (HeaderValue::Absent, false, 0_u16);
+        for (name, value) in fields {
+            match *name {
+                b":status" => status = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0),
+                b"content-type" => {
+                    content_type = match content_type {
+                        HeaderValue::Absent => HeaderValue::One(value),
+                        HeaderValue::One(_) | HeaderValue::Several => HeaderValue::Several,
+                    }
+                }
+                b"content-encoding" => encoded |= !value.eq_ignore_ascii_case(b"identity"),
+                // The client's authorization server is ours to name, not the upstream's.
+                b"www-authenticate" => edits.push(Edit::Remove(name.to_vec())),
+                _ => {}
+            }
+        }
+        if let Some(origin) = guarded.cors {
+            edits.push(Edit::Set("access-control-allow-origin", origin.into_bytes()));
+            edits.push(Edit::Set("access-control-expose-headers", EXPOSED.as_bytes().to_vec()));
+            edits.push(Edit::Set("vary", b"origin".to_vec()));
+        }
+        let filter = Filter { at: guarded.at, identity: guarded.identity };
+        let kind = media(content_type);
+        match (kind, guarded.expected) {
+            (Media::Events | Media::Json, _) if encoded && needs_look(kind, guarded.expected) => filter.fault(desk, "answer_encoded"),
+            (Media::Events, _) => {
+                edits.push(Edit::Remove(b"content-length".to_vec()));
+                let stream = SseFilter::new(desk.config.limits.answer);
+                ReplyStep::Filter(edits, ReplyBody::Stream(filter, Box::new(stream)))
+            }
+            (Media::Json, Expected::List) => {
+                if desk.config.host_mode == HostMode::Streamed {
+                    edits.push(Edit::Remove(b"content-length".to_vec()));
+                }
+                ReplyStep::Filter(edits, ReplyBody::Whole(filter))
+            }
+            (Media::Json | Media::Other, Expected::Other) => ReplyStep::Pass(edits),
+            // What is no JSON is no list, but a client might read it as one: only failures pass.
+            (Media::Other, Expected::List) if status == 202 || status >= 400 => ReplyStep::Pass(edits),
+            (Media::Other, Expected::List) => filter.fault(desk, "answer_content_type"),
+        }
+    }
+}
+
+fn needs_look(media: Media, expected: Expected) -> bool {
+    match (media, expected) {
+        (Media::Events, _) | (Media::Json, Expected::List) => true,
+        (Media::Json, Expected::Other) | (Media::Other, _) => false,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Media {
+    Json,
+    Events,
+    Other,
+}
+
+fn media(content_type: HeaderValue<'_>) -> Media {
+    let HeaderValue::One(value) = content_type else { return Media::Other };
+    let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if essence.eq_ignore_ascii_case(b"text/event-stream") {
+        Media::Events
+    } else if essence.eq_ignore_ascii_case(b"application/json") {
+        Media::Json
+    } else {
+        Media::Other
+    }
+}
+
+impl Filter {
+    fn fault(&self, desk: &mut Desk<'_>, label: &'static str) -> ReplyStep {
+        ReplyStep::Answer(Box::new(self.withhold(desk, label)))
+    }
+
+    /// The answer that replaces one that cannot be filtered.
+    fn withhold(&self, desk: &mut Desk<'_>, label: &'static str) -> Answer {
+        desk.samples.push(Sample { series: Series::new(Metric::AnswerFaults, label).at(Place::Server(self.at)), value: 1 });
+        let decision = desk.memory.next_decision();
+        let server = desk.config.servers.get(self.at);
+        let scene = Scene { config: desk.config, server, metadata_url: None, origin: HeaderValue::Absent, decision };
+        answer::plain(&scene, Denial::Answer(label))
+    }
+
+    fn run(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Body, FilterError> {
+        let policy = desk.config.servers.get(self.at).and_then(|server| desk.config.policies.get(server.policy));
+        let mut view = View { policy, identity: &self.identity };
+        let limits = Limits { depth: desk.config.limits.json.depth.max(64), nodes: 1_000_000 };
+        let filtered = filter_answer(bytes, &mut view, Options { limits, max_ttl_ms: Some(MAX_LIST_TTL) })?;
+        let place = Place::Server(self.at);
+        for (word, count) in [("kept", filtered.kept), ("removed", filtered.removed)] {
+            if let Some(value) = u64::try_from(count).ok().filter(|count| *count > 0) {
+                desk.samples.push(Sample { series: Series::new(Metric::ListItems, word).at(place), value });
+            }
+        }
+        Ok(filtered.body)
+    }
+
+    /// Filters a whole JSON answer.
+    ///
+    /// # Errors
+    /// The answer to give instead.
+    pub fn whole(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Body, Box<Answer>> {
+        if bytes.len() > desk.config.limits.answer {
+            return Err(Box::new(self.withhold(desk, "answer_too_large")));
+        }
+        match self.run(bytes, desk) {
+            Ok(body) => Ok(body),
+            Err(error) => Err(Box::new(self.withhold(desk, error.label()))),
+        }
+    }
+
+    /// Filters one chunk of an event stream; gives what goes on, and an answer if nothing may follow.
+    #[must_use]
+    pub fn chunk(&self, stream: &mut SseFilter, chunk: &[u8], desk: &mut Desk<'_>) -> (Vec<u8>, Result<(), Box<Answer>>) {
+        let mut out = Vec::with_capacity(chunk.len());
+        let result = stream.push(chunk, &mut out, &mut |data| {
+            // Keep-alives, priming events and sentinels carry no message.
+            if data.iter().all(u8::is_ascii_whitespace) {
+                return EventVerdict::Keep;
+            }
+            match self.run(data, desk) {
+                Ok(Body::Unchanged) => EventVerdict::Keep,
+                Ok(Body::Changed(data)) => EventVerdict::Replace(data),
+                Err(error) => EventVerdict::Fail(error.label()),
+            }
+        });
+        let result = result.map_err(|error| {
+            let label = match error {
+                crate::mcp::SseError::TooLong => "answer_too_large",
+                crate::mcp::SseError::Refused(label) => label,
+                crate::mcp::SseError::Ended => "answer_ended",
+            };
+            Box::new(self.withhold(desk, label))
+        });
+        (out, result)
+    }
+}
+
+/// Shows what the caller may use: the same rules as for the call.
+struct View<'v> {
+    policy: Option<&'v Policy>,
+    identity: &'v Identity,
+}
+
+impl View<'_> {
+    fn judge(&self, method: Method, target: &Target<'_>) -> Visibility {
+        debug_assert!(!matches!(method.class(), MethodClass::Base));
+        let judged = self.policy.map(|policy| super::body::judge(policy, self.identity, method, target, Arguments::Open));
+        match judged {
+            Some(Ok(_)) => Visibility::Shown,
+            Some(Err(_)) | None => Visibility::Hidden,
+        }
+    }
+}
+
+impl Visible for View<'_> {
+    fn tool(&mut self, name: &str) -> Visibility {
+        self.judge(Method::ToolsCall, &Target::Tool(name.into()))
+    }
+
+    fn prompt(&mut self, name: &str) -> Visibility {
+        self.judge(Method::PromptsGet, &Target::Prompt(name.into()))
+    }
+
+    fn resource(&mut self, uri: &str) -> Visibility {
+        self.judge(Method::ResourcesRead, &Target::Resource(uri.into()))
+    }
+
+    fn template(&mut self, uri_template: &str) -> Visibility {
+        self.judge(Method::ResourcesRead, &Target::Resource(uri_template.into()))
+    }
+}

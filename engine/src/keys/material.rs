@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A public key that passed every check, in the forms its verifiers need.
+
+use super::alg::{Alg, Family};
+use super::verifier::Signature;
+use crate::time::UnixTime;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use jwt_compact::Algorithm;
+use jwt_compact::alg::{Es256, RsaPublicKey};
+
+/// The key type of jwt-compact's ES256.
+pub(super) type P256Key = <Es256 as Algorithm>::VerifyingKey;
+
+/// SHA-256 over the required members of a JWK (RFC 7638).
+pub type Thumbprint = [u8; 32];
+
+/// The key as the software verifier needs it.
+#[derive(Clone)]
+pub(super) enum Material {
+    /// RSA up to 4,096 bits.
+    Rsa(RsaPublicKey),
+    /// RSA beyond 4,096 bits: only the host verifies with it; in software it would stall a worker.
+    RsaHostOnly,
+    /// A point on P-256.
+    P256(P256Key),
+}
+
+/// A sound public key: large enough, on its curve, meant for signatures.
+#[derive(Clone)]
+pub struct PublicKey {
+    pub(super) kid: Option<String>,
+    pub(super) alg: Option<Alg>,
+    pub(super) family: Family,
+    pub(super) created: Option<UnixTime>,
+    pub(super) thumbprint: Thumbprint,
+    pub(super) spki: Vec<u8>,
+    pub(super) signature_len: usize,
+    pub(super) material: Material,
+}
+
+impl PublicKey {
+    /// The key id that the issuer gave it.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The one algorithm that the key is bound to (RFC 7517 section 4.4), where the issuer bound it.
+    #[must_use]
+    pub const fn alg(&self) -> Option<Alg> {
+        self.alg
+    }
+
+    /// The kind of key.
+    #[must_use]
+    pub const fn family(&self) -> Family {
+        self.family
+    }
+
+    /// When the issuer made it (member `iat`, which the development issuer writes).
+    #[must_use]
+    pub const fn created(&self) -> Option<UnixTime> {
+        self.created
+    }
+
+    /// The key's thumbprint (RFC 7638): the same for the same key under any name.
+    #[must_use]
+    pub const fn thumbprint(&self) -> &Thumbprint {
+        &self.thumbprint
+    }
+
+    /// The key as a DER SubjectPublicKeyInfo (RFC 5280 section 4.1), as Envoy's `verify_signature` wants it.
+    #[must_use]
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// Whether the key may be used with `alg`: the family must fit, and so must the binding if there is one.
+    pub(crate) fn fits(&self, alg: Alg) -> bool {
+        self.family == alg.family() && self.alg.is_none_or(|bound| bound == alg)
+    }
+
+    /// Whether a signature by this key can have that length at all: the length of the modulus (RFC 8017 section
+    /// 8.2.2), or 64 bytes (RFC 7518 section 3.4).
+    pub(crate) fn length_fits(&self, signature: &Signature) -> bool {
+        signature.as_bytes().len() == self.signature_len
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({:?})", self.family)
+    }
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use super::*;
+use crate::keys::Alg;
+use crate::keys::fixtures::*;
+use alloc::format;
+use alloc::string::String;
+
+const HOUR: u64 = 3_600;
+
+fn at(secs: u64) -> UnixTime {
+    UnixTime::from_secs(1_000_000 + secs)
+}
+
+fn source() -> Source {
+    Source::new(RefreshPolicy::default(), [7; 16])
+}
+
+fn set(kid: &str) -> String {
+    set_of(&[ec_jwk(P256_X, P256_Y, &format!(r#""kid":"{kid}","#))])
+}
+
+fn answer<'a>(status: u16, body: &'a str, cache_control: Option<&'a str>) -> Response<'a> {
+    let freshness = Freshness { cache_control, ..Freshness::default() };
+    Response { status, freshness, body: body.as_bytes() }
+}
+
+fn fetched(source: &mut Source, kid: &str, now: UnixTime) -> Outcome {
+    source.fetch_started(now);
+    source.on_response(answer(200, &set(kid), Some("max-age=1000")), now, 0)
+}
+
+fn reason(source: &Source, now: UnixTime) -> Option<FetchReason> {
+    source.next_fetch(now).map(|fetch| fetch.reason)
+}
+
+#[test]
+fn first_then_ahead_of_expiry() {
+    let mut source = source();
+    assert!(matches!(source.status(at(0)), KeyStatus::Absent));
+    assert_eq!(reason(&source, at(0)), Some(FetchReason::First));
+    source.fetch_started(at(0));
+    assert_eq!(reason(&source, at(1)), None);
+    assert!(matches!(fetched(&mut source, "a", at(1)), Outcome::Fresh(_)));
+    assert_eq!(reason(&source, at(700)), None);
+    assert_eq!(reason(&source, at(801)), Some(FetchReason::Refresh));
+    assert!(matches!(source.status(at(1_000)), KeyStatus::Fresh(_)));
+    assert!(matches!(source.status(at(1_001)), KeyStatus::Aging(_)));
+    let generation = source.generation();
+    assert!(matches!(fetched(&mut source, "a", at(1_002)), Outcome::Unchanged(_)));
+    assert_eq!(source.generation(), generation);
+    assert!(matches!(fetched(&mut source, "b", at(1_003)), Outcome::Fresh(_)));
+    assert_ne!(source.generation(), generation);
+}
+
+#[test]
+fn jitter_stays_between_75_and_80_percent() {
+    for entropy in [0, 1, 12_345, u64::MAX / 2, u64::MAX] {
+        let mut source = source();
+        let _ = source.on_response(answer(200, &set("a"), Some("max-age=1000")), at(0), entropy);
+        assert_eq!(reason(&source, at(749)), None);
+        assert_eq!(reason(&source, at(801)), Some(FetchReason::Refresh));
+    }
+}
+
+#[test]
+fn failures_back_off_and_keep_the_last_good_set() {
+    let mut source = source();
+    let _ = fetched(&mut source, "a", at(0));
+    let mut now = at(1_000);
+    let mut waits = alloc::vec::Vec::new();
+    for _ in 0..9 {
+        assert!(source.next_fetch(now).is_some());
+        source.fetch_started(now);
+        assert!(matches!(source.on_response(answer(500, "", None), now, u64::MAX), Outcome::Failed(_)));
+        let retry = source.backing_off(now).unwrap();
+        assert_eq!(source.next_fetch(now), None);
+        assert_eq!(reason(&source, retry), Some(FetchReason::Retry));
+        waits.push(retry.micros_since(now) / 1_000);
+        now = retry;
+    }
+    assert!(waits.iter().zip([1, 2, 4, 8, 16, 32, 60, 60, 60]).all(|(wait, secs)| (secs * 500..=secs * 1_000).contains(wait)), "{waits:?}");
+    assert!(matches!(source.status(at(24 * HOUR - 1)), KeyStatus::Aging(_)));
+    assert!(matches!(source.status(at(24 * HOUR)), KeyStatus::Stale));
+    assert!(matches!(fetched(&mut source, "a", at(25 * HOUR)), Outcome::Unchanged(_)));
+    assert!(matches!(source.status(at(25 * HOUR)), KeyStatus::Fresh(_)));
+    assert_eq!(source.backing_off(at(25 * HOUR)), None);
+}
+
+#[test]
+fn answers_that_are_no_key_set_fail_with_their_label() {
+    let huge = " ".repeat(MAX_KEY_SET_BYTES + 1);
+    let good = set("a");
+    for (status, body, label) in [
+        (0, good.as_str(), "transport"),
+        (504, good.as_str(), "timeout"),
+        (302, good.as_str(), "status"),
+        (204, good.as_str(), "status"),
+        (200, "<html>", "not_json"),
+        (200, r#"{"keys":[]}"#, "no_usable_key"),
+        (200, huge.as_str(), "too_large"),
+    ] {
+        let mut source = source();
+        let _ = fetched(&mut source, "a", at(0));
+        assert_eq!(source.on_response(answer(status, body, None), at(1), 0).label(), label);
+        assert!(matches!(source.status(at(2)), KeyStatus::Fresh(_)));
+    }
+}
+
+#[test]
+fn a_lost_fetch_is_tried_again() {
+    let mut source = source();
+    source.fetch_started(at(0));
+    assert_eq!(reason(&source, at(5)), None);
+    assert_eq!(reason(&source, at(6)), Some(FetchReason::Retry));
+}
+
+#[test]
+fn unknown_key_id_asks_once() {
+    let mut source = source();
+    let _ = fetched(&mut source, "a", at(0));
+    assert_eq!(source.on_unknown_kid("b", at(10)), UnknownKid::Refetch);
+    assert_eq!(reason(&source, at(10)), Some(FetchReason::UnknownKid));
+    assert_eq!(source.on_unknown_kid("b", at(10)), UnknownKid::UnderWay);
+    source.fetch_started(at(10));
+    assert_eq!(source.on_unknown_kid("c", at(11)), UnknownKid::UnderWay);
+    let _ = fetched(&mut source, "a", at(12));
+    assert_eq!(source.on_unknown_kid("b", at(12)), UnknownKid::AskedBefore);
+    assert_eq!(source.on_unknown_kid("c", at(12)), UnknownKid::AskedBefore);
+    assert_eq!(source.next_fetch(at(12)), None);
+    assert_eq!(source.on_unknown_kid("b", at(72)), UnknownKid::Refetch);
+}
+
+#[test]
+fn a_storm_of_key_ids_causes_the_budgeted_fetches() {
+    let mut source = source();
+    let _ = fetched(&mut source, "a", at(0));
+    let mut fetches = 0;
+    for number in 0..10_000_u64 {
+        let now = at(10).plus_millis(number * 6);
+        match source.on_unknown_kid(&format!("{number}"), now) {
+            UnknownKid::Refetch => {
+                fetches += 1;
+                let _ = fetched(&mut source, "a", now);
+            }
+            UnknownKid::Throttled => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    // One minute: a burst of two, and one more after each 30 s.
+    assert_eq!(fetches, 3);
+    assert!(source.unknown.remembered() <= 256);
+}
+
+#[test]
+fn nobody_waits_for_an_issuer_that_is_down() {
+    let mut source = source();
+    let _ = fetched(&mut source, "a", at(0));
+    assert_eq!(source.on_unknown_kid("b", at(1)), UnknownKid::Refetch);
+    source.fetch_started(at(1));
+    let _ = source.on_failure(FetchFailure::Timeout, at(2), u64::MAX);
+    assert_eq!(source.on_unknown_kid("b", at(2)), UnknownKid::Throttled);
+    assert_eq!(reason(&source, at(3)), Some(FetchReason::Retry));
+}
+
+#[test]
+fn newer_sets_of_other_workers_are_adopted() {
+    let mut source = source();
+    let keys = |kid: &str| KeySet::parse(set(kid).as_bytes()).unwrap();
+    assert_eq!(source.adopt(keys("a"), at(0), at(600), at(1), 0), Adopted::Taken);
+    assert_eq!(source.adopt(keys("b"), at(0), at(600), at(1), 0), Adopted::NotNewer);
+    assert_eq!(source.adopt(keys("b"), at(100), at(600), at(1), 0), Adopted::NotNewer);
+    assert_eq!(source.fetched(), Some((at(0), at(600))));
+
+    assert_eq!(source.on_unknown_kid("c", at(50)), UnknownKid::Refetch);
+    assert_eq!(source.adopt(keys("b"), at(40), at(640), at(51), 0), Adopted::Taken);
+    assert_eq!(reason(&source, at(51)), Some(FetchReason::UnknownKid));
+    assert_eq!(source.adopt(keys("c"), at(52), at(999_999), at(53), 0), Adopted::Taken);
+    assert_eq!(source.next_fetch(at(53)), None);
+    assert_eq!(source.fetched(), Some((at(52), at(52 + HOUR))));
+    let KeyStatus::Fresh(held) = source.status(at(53)) else { panic!("fresh") };
+    assert!(held.candidates(Some("c"), Alg::Es256).is_ok());
+}
+
+#[test]
+fn a_clock_that_went_back_fetches_again() {
+    let mut source = source();
+    let _ = fetched(&mut source, "a", at(10_000));
+    assert_eq!(reason(&source, at(0)), Some(FetchReason::Refresh));
+    let _ = fetched(&mut source, "a", at(0));
+    assert_eq!(source.next_fetch(at(1)), None);
+}

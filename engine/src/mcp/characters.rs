@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which characters a name or a URI may hold: what a person cannot see, a rule cannot be trusted to match.
+
+use super::refusal::Refusal;
+
+/// Longest name of a tool or prompt, or id of a task, in bytes.
+pub(super) const MAX_NAME: usize = 256;
+/// Longest URI of a resource, in bytes.
+pub(super) const MAX_URI: usize = 4096;
+
+/// Characters that take no room or turn the reading direction: default-ignorable, bidirectional and format characters,
+/// fillers and tags.
+pub(super) fn is_invisible(character: char) -> bool {
+    matches!(character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+fn is_refused_in_names(character: char) -> bool {
+    let foreign_space = character != ' ' && character.is_whitespace();
+    character.is_control() || foreign_space || is_invisible(character)
+}
+
+/// Accepts the name of a tool or prompt, or the id of a task.
+///
+/// # Errors
+/// [`Refusal::BadName`] for an empty or long one, one with spaces around it, or with what cannot be seen.
+pub fn check_name(name: &str) -> Result<(), Refusal> {
+    let padded = name.starts_with(' ') || name.ends_with(' ');
+    if name.is_empty() || name.len() > MAX_NAME || padded || name.chars().any(is_refused_in_names) {
+        return Err(Refusal::BadName);
+    }
+    Ok(())
+}
+
+/// Accepts the URI of a resource, or a URI template.
+///
+/// # Errors
+/// [`Refusal::BadUri`] for an empty or long one, or one with spaces or what cannot be seen.
+pub fn check_uri(uri: &str) -> Result<(), Refusal> {
+    let refused = |character: char| character == ' ' || is_refused_in_names(character);
+    if uri.is_empty() || uri.len() > MAX_URI || uri.chars().any(refused) {
+        return Err(Refusal::BadUri);
+    }
+    Ok(())
+}

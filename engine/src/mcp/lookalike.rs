@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Member names that a lenient parser would take for a protocol key.
+//!
+//! Some JSON libraries match names without regard to case (and fold `ſ` to `s`, `K` to `k`), ignore trailing NULs, or
+//! trim spaces. A message with `Name` beside `name` then means one thing here and another upstream, so it is refused.
+
+use super::characters::is_invisible;
+use super::refusal::Refusal;
+use crate::json::{Kind, Value};
+
+/// Members of a message.
+pub(super) const ENVELOPE: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
+
+/// Members of `params` of any method.
+pub(super) const PARAMS: &[&str] = &[
+    "_meta",
+    "argument",
+    "arguments",
+    "capabilities",
+    "clientInfo",
+    "context",
+    "cursor",
+    "inputResponses",
+    "level",
+    "message",
+    "name",
+    "notifications",
+    "progress",
+    "progressToken",
+    "protocolVersion",
+    "reason",
+    "ref",
+    "requestId",
+    "requestState",
+    "status",
+    "task",
+    "taskId",
+    "taskIds",
+    "total",
+    "uri",
+];
+
+/// Members of `params._meta` that somebody acts on.
+pub(super) const META: &[&str] = &[
+    "io.modelcontextprotocol/protocolVersion",
+    "io.modelcontextprotocol/clientCapabilities",
+    "io.modelcontextprotocol/clientInfo",
+    "io.modelcontextprotocol/logLevel",
+    "io.modelcontextprotocol/related-task",
+    "io.modelcontextprotocol/subscriptionId",
+    "progressToken",
+];
+
+/// Members of `params.ref`.
+pub(super) const REF: &[&str] = &["type", "name", "uri", "title"];
+
+/// Members of `params.task`.
+pub(super) const TASK: &[&str] = &["ttl", "taskId"];
+
+/// Members of `params.notifications`.
+pub(super) const LISTEN: &[&str] =
+    &["resourceSubscriptions", "taskIds", "toolsListChanged", "promptsListChanged", "resourcesListChanged"];
+
+/// Most members one of these objects may have; none needs nearly as many.
+const MAX_MEMBERS: usize = 256;
+
+/// What a name is to a vocabulary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Likeness {
+    /// It is a word of it.
+    Same,
+    /// A lenient parser would take it for a word of it.
+    Alike,
+    /// Neither.
+    Other,
+}
+
+fn fold(character: char) -> Option<char> {
+    match character {
+        hidden if hidden.is_control() || hidden.is_whitespace() || is_invisible(hidden) => None,
+        '\u{17f}' => Some('s'),
+        '\u{212a}' => Some('k'),
+        '\u{130}' | '\u{131}' => Some('i'),
+        '\u{307}' => None,
+        other => Some(other.to_ascii_lowercase()),
+    }
+}
+
+pub(super) fn likeness(name: &str, vocabulary: &[&str]) -> Likeness {
+    if vocabulary.contains(&name) {
+        return Likeness::Same;
+    }
+    let alike = |word: &&str| {
+        name.chars().filter_map(fold).eq(word.chars().map(|letter| letter.to_ascii_lowercase()))
+    };
+    if vocabulary.iter().any(alike) { Likeness::Alike } else { Likeness::Other }
+}
+
+/// Refuses an object with a look-alike of a word of the vocabulary among its member names.
+pub(super) fn refuse_look_alikes(object: Value<'_>, vocabulary: &[&str]) -> Result<(), Refusal> {
+    for (position, (name, _)) in object.members().enumerate() {
+        let name = name.as_str().unwrap_or_default();
+        match likeness(&name, vocabulary) {
+            Likeness::Alike => return Err(Refusal::LookAlikeKey),
+            Likeness::Same | Likeness::Other if position >= MAX_MEMBERS => return Err(Refusal::BadParams),
+            Likeness::Same | Likeness::Other => {}
+        }
+    }
+    Ok(())
+}
+
+/// The member of that name, which must be an object without look-alikes if it is there at all.
+pub(super) fn member_object<'d>(
+    object: Value<'d>,
+    name: &str,
+    vocabulary: &[&str],
+) -> Result<Option<Value<'d>>, Refusal> {
+    let Some(member) = object.get(name) else { return Ok(None) };
+    if member.kind() != Kind::Object {
+        return Err(Refusal::BadParams);
+    }
+    refuse_look_alikes(member, vocabulary)?;
+    Ok(Some(member))
+}

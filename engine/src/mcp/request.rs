@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From a parsed body and its headers to a call, or the reason why there is none.
+//!
+//! The body is the truth; headers are checked against it. The order of checks is: envelope, era, `_meta`, version,
+//! headers of version and method, method, target, header of the name.
+
+use super::envelope::{self, Envelope, Id, Shape};
+use super::head::{self, Head, Presence, era_of};
+use super::lookalike::{META, PARAMS, member_object, refuse_look_alikes};
+use super::method::Method;
+use super::refusal::{Refusal, Refused};
+use super::target::{self, Target};
+use super::version::{Era, Version, VersionSet};
+use crate::json::{Doc, JsonError, Kind, Value};
+use alloc::string::String;
+
+const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
+/// How much of a version that is not served is told back.
+const MAX_REQUESTED: usize = 32;
+
+/// What a client asks for.
+#[derive(Clone, Debug)]
+pub struct Call<'d> {
+    /// The id to echo; a notification has none.
+    pub id: Option<Id<'d>>,
+    /// The method.
+    pub method: Method,
+    /// What it is aimed at.
+    pub target: Target<'d>,
+    /// The arguments of a tool or prompt: an object.
+    pub arguments: Option<Value<'d>>,
+    /// The version it is under; for `initialize`, the one asked for, or the newest legacy one served.
+    pub version: Version,
+    /// Request, notification or response.
+    pub shape: Shape,
+}
+
+/// A refusal in the making: what the era and the version have to do with it.
+struct Fault {
+    reason: Refusal,
+    era: Era,
+    requested: Option<String>,
+}
+
+impl Fault {
+    fn new(reason: Refusal, era: Era) -> Fault {
+        Fault { reason, era, requested: None }
+    }
+
+    fn unsupported(requested: &str, era: Era) -> Fault {
+        let requested = requested.chars().take(MAX_REQUESTED).collect();
+        Fault { reason: Refusal::UnsupportedVersion, era, requested: Some(requested) }
+    }
+}
+
+/// Gives a parse error the form of a refusal.
+#[must_use]
+pub fn unreadable(error: &JsonError, head: &Head<'_>, versions: VersionSet) -> Refused<'static> {
+    let era = head.era(versions);
+    Refused { reason: error.kind.into(), id: None, era, shape: None, requested: None }
+}
+
+/// Reads a message as a call.
+///
+/// # Errors
+/// The first thing that is wrong, with what an answer needs.
+pub fn classify<'d>(
+    doc: &'d Doc<'_>,
+    head: &Head<'_>,
+    versions: VersionSet,
+) -> Result<Call<'d>, Refused<'d>> {
+    let envelope = envelope::read(doc.root()).map_err(|(reason, id)| Refused {
+        reason,
+        id,
+        era: head.era(versions),
+        shape: None,
+        requested: None,
+    })?;
+    settle(&envelope, head, versions).map_err(|fault| Refused {
+        reason: fault.reason,
+        id: envelope.id.clone(),
+        era: fault.era,
+        shape: Some(envelope.shape),
+        requested: fault.requested,
+    })
+}
+
+fn settle<'d>(envelope: &Envelope<'d>, head: &Head<'_>, versions: VersionSet) -> Result<Call<'d>, Fault> {
+    let meta = read_meta(envelope.params).map_err(|reason| Fault::new(reason, head.era(versions)))?;
+    match meta.and_then(|meta| meta.get(VERSION_KEY).map(|stated| (meta, stated))) {
+        Some((meta, stated)) => stateless(envelope, meta, stated, head, versions),
+        None => by_header(envelope, head, versions),
+    }
+}
+
+fn read_meta(params: Option<Value<'_>>) -> Result<Option<Value<'_>>, Refusal> {
+    let Some(params) = params else { return Ok(None) };
+    refuse_look_alikes(params, PARAMS)?;
+    member_object(params, "_meta", META)
+}
+
+/// A message that states its version itself.
+fn stateless<'d>(
+    envelope: &Envelope<'d>,
+    meta: Value<'d>,
+    stated: Value<'d>,
+    head: &Head<'_>,
+    versions: VersionSet,
+) -> Result<Call<'d>, Fault> {
+    let modern = |reason| Fault::new(reason, Era::Modern);
+    let stated = stated.as_str().ok_or(modern(Refusal::MissingMeta))?;
+    check_meta(meta, envelope.shape).map_err(modern)?;
+    let version = match Version::parse(&stated) {
+        Some(version) if version.era() == Era::Modern && versions.contains(version) => version,
+        Some(_) | None => return Err(Fault::unsupported(&stated, Era::Modern)),
+    };
+    match (head.protocol_version.text().map_err(modern)?, presence(envelope.shape)) {
+        (Some(text), _) if text == version.as_str() => {}
+        (Some(_), _) => return Err(modern(Refusal::HeaderMismatchVersion)),
+        (None, Presence::Required) => return Err(modern(Refusal::HeaderMissingVersion)),
+        (None, Presence::Optional) => {}
+    }
+    finish(envelope, version, head).map_err(modern)
+}
+
+/// Every modern request tells the client's capabilities; who the client is may be left out.
+fn check_meta(meta: Value<'_>, shape: Shape) -> Result<(), Refusal> {
+    let is_object = |value: Value<'_>| value.kind() == Kind::Object;
+    let capabilities = meta.get(CAPABILITIES_KEY).map(is_object);
+    let client = meta.get(CLIENT_KEY).map(is_object);
+    match (shape, capabilities, client) {
+        (Shape::Request, None, _) | (_, Some(false), _) | (_, _, Some(false)) => Err(Refusal::MissingMeta),
+        (Shape::Request, Some(true), _) | (Shape::Notification | Shape::Response, _, _) => Ok(()),
+    }
+}
+
+fn presence(shape: Shape) -> Presence {
+    match shape {
+        Shape::Request => Presence::Required,
+        Shape::Notification | Shape::Response => Presence::Optional,
+    }
+}
+
+/// A message whose version is in the header, or nowhere.
+fn by_header<'d>(envelope: &Envelope<'d>, head: &Head<'_>, versions: VersionSet) -> Result<Call<'d>, Fault> {
+    let text = head.protocol_version.text().map_err(|reason| Fault::new(reason, head.era(versions)))?;
+    let Some(text) = text else { return headerless(envelope, head, versions) };
+    let version = match Version::parse(text) {
+        Some(version) if versions.contains(version) => version,
+        Some(_) | None => return Err(Fault::unsupported(text, era_of(text))),
+    };
+    match (version.era(), envelope.shape) {
+        (Era::Legacy, _) => legacy(envelope, version, head),
+        (Era::Modern, Shape::Request) => Err(Fault::new(Refusal::MissingMeta, Era::Modern)),
+        (Era::Modern, Shape::Response) => Err(Fault::new(Refusal::ModernResponse, Era::Modern)),
+        (Era::Modern, Shape::Notification) => {
+            finish(envelope, version, head).map_err(|reason| Fault::new(reason, Era::Modern))
+        }
+    }
+}
+
+/// Neither body nor header name a version: a legacy client before or without negotiation.
+fn headerless<'d>(envelope: &Envelope<'d>, head: &Head<'_>, versions: VersionSet) -> Result<Call<'d>, Fault> {
+    let Some(newest) = versions.newest(Era::Legacy) else {
+        return Err(match Method::parse(&envelope.method) {
+            Some(Method::Initialize) => Fault::unsupported(&negotiated(envelope), Era::Modern),
+            Some(_) | None => Fault::new(Refusal::HeaderMissingVersion, Era::Modern),
+        });
+    };
+    let version = match Method::parse(&envelope.method) {
+        Some(Method::Initialize) => {
+            let asked = Version::parse(&negotiated(envelope)).filter(|asked| asked.era() == Era::Legacy);
+            asked.filter(|asked| versions.contains(*asked)).unwrap_or(newest)
+        }
+        Some(_) | None if versions.contains(Version::ASSUMED) => Version::ASSUMED,
+        Some(_) | None => return Err(Fault::new(Refusal::HeaderMissingVersion, Era::Legacy)),
+    };
+    legacy(envelope, version, head)
+}
+
+/// What an `initialize` asks for; only a wish, so anything unreadable is no wish.
+fn negotiated(envelope: &Envelope<'_>) -> String {
+    let wish = envelope.params.and_then(|params| params.get("protocolVersion"));
+    wish.and_then(|wish| wish.as_str()).unwrap_or_default().into_owned()
+}
+
+fn legacy<'d>(envelope: &Envelope<'d>, version: Version, head: &Head<'_>) -> Result<Call<'d>, Fault> {
+    head::check_session(head)
+        .and_then(|()| finish(envelope, version, head))
+        .map_err(|reason| Fault::new(reason, Era::Legacy))
+}
+
+fn finish<'d>(envelope: &Envelope<'d>, version: Version, head: &Head<'_>) -> Result<Call<'d>, Refusal> {
+    let presence = match version.era() {
+        Era::Modern => presence(envelope.shape),
+        Era::Legacy => Presence::Optional,
+    };
+    head::check_method(head, &envelope.method, presence)?;
+    let method = read_method(envelope, version)?;
+    let (target, arguments) = target::read(method, envelope.params)?;
+    head::check_target(head, method, &target, presence)?;
+    Ok(Call { id: envelope.id.clone(), method, target, arguments, version, shape: envelope.shape })
+}
+
+fn read_method(envelope: &Envelope<'_>, version: Version) -> Result<Method, Refusal> {
+    let method = match envelope.shape {
+        Shape::Response => Method::Response,
+        Shape::Request | Shape::Notification => {
+            Method::parse(&envelope.method).ok_or(Refusal::UnknownMethod)?
+        }
+    };
+    if !method.known_in(version) {
+        return Err(Refusal::MethodNotInVersion);
+    }
+    if method.shape() != Some(envelope.shape) {
+        return Err(Refusal::WrongShape);
+    }
+    Ok(method)
+}

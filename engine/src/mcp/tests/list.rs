@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+
+use super::*;
+use alloc::format;
+use alloc::vec::Vec;
+use serde_json::Value as Json;
+
+const OPTIONS: Options = Options { limits: Limits::MESSAGE, max_ttl_ms: Some(60_000) };
+
+/// Shows what does not begin with `x`.
+struct NoX;
+
+fn shown(name: &str) -> Visibility {
+    if name.starts_with('x') { Visibility::Hidden } else { Visibility::Shown }
+}
+
+impl Visible for NoX {
+    fn tool(&mut self, name: &str) -> Visibility {
+        shown(name)
+    }
+    fn prompt(&mut self, name: &str) -> Visibility {
+        shown(name)
+    }
+    fn resource(&mut self, uri: &str) -> Visibility {
+        shown(uri)
+    }
+    fn template(&mut self, uri_template: &str) -> Visibility {
+        shown(uri_template)
+    }
+}
+
+fn filter(text: &str) -> Result<String, FilterError> {
+    let filtered = filter_answer(text.as_bytes(), &mut NoX, OPTIONS)?;
+    Ok(match filtered.body {
+        Body::Unchanged => text.to_string(),
+        Body::Changed(bytes) => String::from_utf8(bytes).unwrap(),
+    })
+}
+
+fn answer(result: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{{result}}}}}"#)
+}
+
+#[test]
+fn items_are_cut_and_nothing_else() {
+    for (result, expected) in [
+        (r#""tools":[]"#, r#""tools":[]"#),
+        (r#""tools":[ {"name":"a"} , {"name":"b"} ]"#, r#""tools":[ {"name":"a"} , {"name":"b"} ]"#),
+        (r#""tools":[ {"name":"x"} , {"name":"b"} ]"#, r#""tools":[ {"name":"b"} ]"#),
+        (r#""tools":[ {"name":"a"} , {"name":"x"} ]"#, r#""tools":[ {"name":"a"} ]"#),
+        (r#""tools":[ {"name":"x1"} , {"name":"x2"} ]"#, r#""tools":[]"#),
+        (
+            r#""tools":[{"name":"x1"},{"name":"x2"},{"name":"a"},{"name":"x3"},{"name":"x4"},{"name":"b"},{"name":"x5"}]"#,
+            r#""tools":[{"name":"a"},{"name":"b"}]"#,
+        ),
+        (
+            r#""tools":[{"name":"\u0078"},{"name":"\u0061"}],"nextCursor":"""#,
+            r#""tools":[{"name":"\u0061"}],"nextCursor":"""#,
+        ),
+        (r#""prompts":[{"name":"x"},{"n":1e400,"name":"a"}]"#, r#""prompts":[{"n":1e400,"name":"a"}]"#),
+        (
+            r#""resources":[{"name":"a","uri":"x:"},{"name":"x","uri":"a:"}]"#,
+            r#""resources":[{"name":"x","uri":"a:"}]"#,
+        ),
+        (
+            r#""resourceTemplates":[{"uriTemplate":"x:{a}"},{"uriTemplate":"a:{b}"}]"#,
+            r#""resourceTemplates":[{"uriTemplate":"a:{b}"}]"#,
+        ),
+        (r#""tools":[{"name":"a\u200b"},{"name":""},{"name":"b"}]"#, r#""tools":[{"name":"b"}]"#),
+        (r#""cacheScope":"public","tools":[{"name":"x"}]"#, r#""cacheScope":"private","tools":[]"#),
+        (
+            r#""tools":[{"name":"a"}],"cacheScope":"private""#,
+            r#""tools":[{"name":"a"}],"cacheScope":"private""#,
+        ),
+        (r#""cacheScope":{"x":1}"#, r#""cacheScope":"private""#),
+        (r#""ttlMs":60000"#, r#""ttlMs":60000"#),
+        (r#""ttlMs":60001"#, r#""ttlMs":60000"#),
+        (r#""ttlMs":1e99"#, r#""ttlMs":60000"#),
+        (r#""ttlMs":"1""#, r#""ttlMs":60000"#),
+        (r#""ttlMs":-1"#, r#""ttlMs":0"#),
+        (
+            r#""content":[{"type":"text","text":"{\"tools\":1}"}]"#,
+            r#""content":[{"type":"text","text":"{\"tools\":1}"}]"#,
+        ),
+        (r#""capabilities":{"tools":{}}"#, r#""capabilities":{"tools":{}}"#),
+    ] {
+        assert_eq!(filter(&answer(result)).unwrap(), answer(expected));
+    }
+}
+
+#[test]
+fn counts_and_batches() {
+    let one = answer(r#""tools":[{"name":"x"},{"name":"b"}]"#);
+    let note = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"tools":[{"name":"x"}]}}"#;
+    let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}}"#;
+    let filtered = filter_answer(one.as_bytes(), &mut NoX, OPTIONS).unwrap();
+    assert_eq!((filtered.kept, filtered.removed), (1, 1));
+    let batch = format!("[{one}, {note},{error},{one}]");
+    let clean = answer(r#""tools":[{"name":"b"}]"#);
+    assert_eq!(filter(&batch).unwrap(), format!("[{clean}, {note},{error},{clean}]"));
+    for text in [note, error] {
+        let filtered = filter_answer(text.as_bytes(), &mut NoX, OPTIONS).unwrap();
+        assert_eq!(filtered, Filtered { body: Body::Unchanged, kept: 0, removed: 0 });
+    }
+    let free = Options { max_ttl_ms: None, ..OPTIONS };
+    let text = answer(r#""ttlMs":1e99"#);
+    assert_eq!(filter_answer(text.as_bytes(), &mut NoX, free).unwrap().body, Body::Unchanged);
+}
+
+#[test]
+fn what_cannot_be_told_does_not_go_on() {
+    use crate::json::JsonErrorKind as K;
+    let tools = |items: &str| answer(&format!(r#""tools":{items}"#));
+    for (text, expected) in [
+        ("", FilterError::Json(K::Incomplete)),
+        ("1", FilterError::NotAMessage),
+        ("{}", FilterError::NotAMessage),
+        ("[[]]", FilterError::NotAMessage),
+        (r#"{"result":{},"error":{}}"#, FilterError::NotAMessage),
+        (r#"{"result":{},"method":"x"}"#, FilterError::NotAMessage),
+        (r#"{"result":{},"Result":{"tools":[]}}"#, FilterError::LookAlikeKey),
+        (&answer(r#""tools":[],"tools":[]"#), FilterError::Json(K::DuplicateKey)),
+        (&answer(r#""tools":[],"Tools":[{"name":"x"}]"#), FilterError::LookAlikeKey),
+        (&answer(r#""tool\u017f":[{"name":"x"}]"#), FilterError::LookAlikeKey),
+        (&answer(r#""CacheScope":"public""#), FilterError::LookAlikeKey),
+        (&tools("{}"), FilterError::NotAList),
+        (&tools("null"), FilterError::NotAList),
+        (&tools("[1]"), FilterError::NamelessItem),
+        (&tools("[{}]"), FilterError::NamelessItem),
+        (&tools(r#"[{"name":1}]"#), FilterError::NamelessItem),
+        (&tools(r#"[{"name":"a","Name":"x"}]"#), FilterError::LookAlikeKey),
+        (&tools(r#"[{"name":"a"},{"name":"b"},{"name":"\u0061"}]"#), FilterError::DuplicateItem),
+        (&answer(r#""resources":[{"name":"a"}]"#), FilterError::NamelessItem),
+        (&answer(r#""resourceTemplates":[{"uri":"a"}]"#), FilterError::NamelessItem),
+    ] {
+        assert_eq!(filter(text), Err(expected), "{text}");
+    }
+}
+
+fn naive(mut answer: Json) -> Json {
+    let result = answer["result"].as_object_mut().unwrap();
+    for (list, key) in
+        [("tools", "name"), ("prompts", "name"), ("resources", "uri"), ("resourceTemplates", "uriTemplate")]
+    {
+        if let Some(items) = result.get_mut(list).and_then(Json::as_array_mut) {
+            items.retain(|item| !item[key].as_str().unwrap().starts_with('x'));
+        }
+    }
+    if let Some(scope) = result.get_mut("cacheScope") {
+        *scope = "private".into();
+    }
+    answer
+}
+
+#[test]
+fn agrees_with_a_naive_filter() {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    for _ in 0..3_000 {
+        let (mut members, mut hides) = (Vec::new(), false);
+        for (list, key) in [
+            ("tools", "name"),
+            ("prompts", "name"),
+            ("resources", "uri"),
+            ("resourceTemplates", "uriTemplate"),
+        ] {
+            if next(2) == 0 {
+                continue;
+            }
+            let mut items = Vec::new();
+            for position in 0..next(7) {
+                let letter = if next(2) == 0 { "x" } else { "a" };
+                hides |= letter == "x";
+                let space = [" ", "", "\n\t"][usize::try_from(next(3)).unwrap()];
+                items.push(format!(
+                    r#"{space}{{"k":[1.50,{{"é":null}}],{space}"{key}":"{letter}{position}"}}{space}"#
+                ));
+            }
+            members.push(format!(r#""{list}" : [{}]"#, items.join(",")));
+        }
+        if next(2) == 0 {
+            let scope = if next(2) == 0 { "public" } else { "private" };
+            hides |= scope == "public";
+            members.insert(
+                usize::try_from(next(members.len() as u64 + 1)).unwrap(),
+                format!(r#""cacheScope": "{scope}""#),
+            );
+        }
+        let text = answer(&members.join(" ,"));
+        let filtered = filter(&text).unwrap();
+        let expected = naive(serde_json::from_str(&text).unwrap());
+        assert_eq!(serde_json::from_str::<Json>(&filtered).unwrap(), expected, "{text}");
+        assert_eq!(filtered == text, !hides, "{text}");
+        assert_eq!(filter(&filtered).unwrap(), filtered);
+    }
+}

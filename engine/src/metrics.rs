@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The metric catalogue: name, kind, unit, help and labels of everything that is counted.
+//!
+//! Label values come from closed sets (the configuration, the methods of MCP, reasons of this crate), so that nobody
+//! outside can make series grow.
+
+use crate::config::wire::MetricSyntax;
+use crate::config::Config;
+use crate::mcp::Method;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution of whole numbers.
+    Histogram,
+}
+
+/// Everything that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// Requests by verdict.
+    Requests,
+    /// Attempts to authenticate.
+    AuthAttempts,
+    /// Time from the first header to the verdict, without waiting for the body or for keys.
+    DecisionDuration,
+    /// Look-ups of the token cache.
+    TokenCache,
+    /// Requests that waited for keys.
+    Waits,
+    /// Key fetches.
+    JwksFetches,
+    /// Age of the keys in use.
+    JwksAge,
+    /// Keys in use.
+    JwksKeys,
+    /// Items of list answers.
+    ListItems,
+    /// Answers that could not be filtered and did not go on.
+    AnswerFaults,
+    /// Values of shared data that were not used.
+    SharedRejected,
+    /// Series that were not defined because of the cap.
+    SeriesOverflow,
+    /// Always 1; the label says which build.
+    BuildInfo,
+}
+
+impl Metric {
+    /// The whole catalogue.
+    pub const ALL: [Metric; 13] = [
+        Metric::Requests,
+        Metric::AuthAttempts,
+        Metric::DecisionDuration,
+        Metric::TokenCache,
+        Metric::Waits,
+        Metric::JwksFetches,
+        Metric::JwksAge,
+        Metric::JwksKeys,
+        Metric::ListItems,
+        Metric::AnswerFaults,
+        Metric::SharedRejected,
+        Metric::SeriesOverflow,
+        Metric::BuildInfo,
+    ];
+
+    /// Its name, unit included.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Metric::Requests => "toolgate_requests_total",
+            Metric::AuthAttempts => "toolgate_auth_attempts_total",
+            Metric::DecisionDuration => "toolgate_decision_duration_microseconds",
+            Metric::TokenCache => "toolgate_token_cache_total",
+            Metric::Waits => "toolgate_key_waits_total",
+            Metric::JwksFetches => "toolgate_jwks_fetches_total",
+            Metric::JwksAge => "toolgate_jwks_age_seconds",
+            Metric::JwksKeys => "toolgate_jwks_keys",
+            Metric::ListItems => "toolgate_list_items_total",
+            Metric::AnswerFaults => "toolgate_answer_faults_total",
+            Metric::SharedRejected => "toolgate_shared_data_rejected_total",
+            Metric::SeriesOverflow => "toolgate_series_overflow_total",
+            Metric::BuildInfo => "toolgate_build_info",
+        }
+    }
+
+    /// How it behaves.
+    #[must_use]
+    pub fn kind(self) -> Kind {
+        match self {
+            Metric::JwksAge | Metric::JwksKeys | Metric::BuildInfo => Kind::Gauge,
+            Metric::DecisionDuration => Kind::Histogram,
+            Metric::Requests
+            | Metric::AuthAttempts
+            | Metric::TokenCache
+            | Metric::Waits
+            | Metric::JwksFetches
+            | Metric::ListItems
+            | Metric::AnswerFaults
+            | Metric::SharedRejected
+            | Metric::SeriesOverflow => Kind::Counter,
+        }
+    }
+
+    /// What it says, for people.
+    #[must_use]
+    pub fn help(self) -> &'static str {
+        match self {
+            Metric::Requests => "requests by server or route, MCP method, tool, decision and reason",
+            Metric::AuthAttempts => "attempts to authenticate by result",
+            Metric::DecisionDuration => "time spent deciding in microseconds, without waiting for body or keys",
+            Metric::TokenCache => "look-ups of verified tokens by result",
+            Metric::Waits => "requests that waited for keys by outcome",
+            Metric::JwksFetches => "fetches of a key set by issuer and result",
+            Metric::JwksAge => "seconds since the keys in use were fetched",
+            Metric::JwksKeys => "usable keys by issuer",
+            Metric::ListItems => "items of list answers, kept or removed",
+            Metric::AnswerFaults => "answers withheld because they could not be filtered, by reason",
+            Metric::SharedRejected => "values of shared data that were not used, by reason",
+            Metric::SeriesOverflow => "samples that were dropped because the cap on series was reached",
+            Metric::BuildInfo => "always 1, with the version of the plugin",
+        }
+    }
+
+    /// Its labels, in the order in which they are written.
+    #[must_use]
+    pub fn labels(self) -> &'static [Label] {
+        match self {
+            Metric::Requests => &[Label::Server, Label::Method, Label::Tool, Label::Decision, Label::Reason],
+            Metric::AuthAttempts => &[Label::Server, Label::Result],
+            Metric::DecisionDuration => &[Label::Server],
+            Metric::TokenCache | Metric::Waits | Metric::SharedRejected => &[Label::Result],
+            Metric::JwksFetches => &[Label::Issuer, Label::Result],
+            Metric::JwksAge | Metric::JwksKeys => &[Label::Issuer],
+            Metric::ListItems => &[Label::Server, Label::Result],
+            Metric::AnswerFaults => &[Label::Server, Label::Reason],
+            Metric::SeriesOverflow => &[],
+            Metric::BuildInfo => &[Label::Version],
+        }
+    }
+}
+
+/// The labels there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// Server or route of the configuration, or `none`.
+    Server,
+    /// MCP method, `other`, or `none`.
+    Method,
+    /// Tool of the catalogue, `other`, or `none`.
+    Tool,
+    /// `allow` or `deny`.
+    Decision,
+    /// Why.
+    Reason,
+    /// What came of it.
+    Result,
+    /// Issuer of the configuration.
+    Issuer,
+    /// Version of the plugin.
+    Version,
+}
+
+impl Label {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Label::Server => "server",
+            Label::Method => "method",
+            Label::Tool => "tool",
+            Label::Decision => "decision",
+            Label::Reason => "reason",
+            Label::Result => "result",
+            Label::Issuer => "issuer",
+            Label::Version => "version",
+        }
+    }
+}
+
+/// Where a request went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Nowhere that the configuration names.
+    #[default]
+    None,
+    /// A server, by index.
+    Server(usize),
+    /// A route, by index.
+    Route(usize),
+}
+
+/// The MCP method of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MethodLabel {
+    /// Not known yet when the verdict fell, or not MCP.
+    #[default]
+    None,
+    /// One that no version knows.
+    Other,
+    /// This one, by its index.
+    Known(usize),
+}
+
+/// The tool of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ToolLabel {
+    /// No tool.
+    #[default]
+    None,
+    /// One outside the catalogue.
+    Other,
+    /// One of the server's catalogue, by index.
+    Known(usize),
+}
+
+/// One series: a metric and its label values, as indices and static words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Series {
+    /// The metric.
+    pub metric: Metric,
+    /// `server`
+    pub place: Place,
+    /// `method`
+    pub method: MethodLabel,
+    /// `tool`
+    pub tool: ToolLabel,
+    /// `decision`
+    pub decision: &'static str,
+    /// `reason`, `result` or `version`
+    pub word: &'static str,
+    /// `issuer`, by index
+    pub issuer: usize,
+}
+
+impl Series {
+    /// A series of `metric` with a reason, result or version.
+    #[must_use]
+    pub fn new(metric: Metric, word: &'static str) -> Series {
+        Series {
+            metric,
+            place: Place::None,
+            method: MethodLabel::None,
+            tool: ToolLabel::None,
+            decision: "",
+            word,
+            issuer: 0,
+        }
+    }
+
+    /// With the place.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Series {
+        self.place = place;
+        self
+    }
+
+    /// With the issuer.
+    #[must_use]
+    pub fn of_issuer(mut self, issuer: usize) -> Series {
+        self.issuer = issuer;
+        self
+    }
+
+    /// The name under which the host knows this series.
+    #[must_use]
+    pub fn host_name(&self, config: &Config) -> String {
+        let mut name = String::from(self.metric.name());
+        for label in self.metric.labels() {
+            let value = self.value(*label, config);
+            match config.metrics.syntax {
+                MetricSyntax::Envoy => push(&mut name, &[";", label.name(), "=", value]),
+                MetricSyntax::Istio => push(&mut name, &[".", label.name(), "=.=", value, ";.;"]),
+                MetricSyntax::Flat => push(&mut name, &["_", label.name(), "_", value]),
+            }
+        }
+        name
+    }
+
+    fn value<'c>(&self, label: Label, config: &'c Config) -> &'c str {
+        match label {
+            Label::Server => match self.place {
+                Place::None => "none",
+                Place::Server(at) => config.servers.get(at).map_or("none", |server| &server.name),
+                Place::Route(at) => config.routes.get(at).map_or("none", |route| &route.name),
+            },
+            Label::Method => match self.method {
+                MethodLabel::None => "none",
+                MethodLabel::Other => "other",
+                MethodLabel::Known(at) => Method::ALL.get(at).map_or("other", |method| method.name()),
+            },
+            Label::Tool => match (self.tool, self.place) {
+                (ToolLabel::None, _) => "none",
+                (ToolLabel::Known(tool), Place::Server(at)) => {
+                    let server = config.servers.get(at);
+                    server.and_then(|server| server.tools.get(tool)).map_or("other", |tool| &tool.name)
+                }
+                (ToolLabel::Other | ToolLabel::Known(_), _) => "other",
+            },
+            Label::Decision => self.decision,
+            Label::Reason | Label::Result | Label::Version => self.word,
+            Label::Issuer => config.issuers.get(self.issuer).map_or("none", |issuer| &issuer.name),
+        }
+    }
+}
+
+fn push(name: &mut String, parts: &[&str]) {
+    parts.iter().for_each(|part| name.push_str(part));
+}
+
+/// A value for a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The series.
+    pub series: Series,
+    /// Added to a counter, set on a gauge, recorded in a histogram.
+    pub value: u64,
+}
+
+/// Samples of one step.
+pub type Samples = Vec<Sample>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_prefixed_and_end_in_their_unit() {
+        let names: BTreeSet<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+        assert_eq!(names.len(), Metric::ALL.len());
+        for metric in Metric::ALL {
+            assert!(metric.name().starts_with("toolgate_"));
+            assert_eq!(metric.name().ends_with("_total"), metric.kind() == Kind::Counter, "{}", metric.name());
+            assert!(!metric.help().is_empty());
+        }
+    }
+}

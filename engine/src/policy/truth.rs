@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Three-valued truth (Kleene) and sets of possible truths.
+//!
+//! A condition on a value that is absent, of the wrong type or over a limit is [`Truth::Unknown`]. When a list is
+//! filtered the arguments of the later call are not there yet: then a test on arguments has a whole set of possible
+//! results, and the set is carried through `all`, `any` and `not`.
+
+/// What a condition says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It cannot be said.
+    Unknown,
+}
+
+impl Truth {
+    /// From a plain boolean.
+    #[must_use]
+    pub fn from_bool(value: bool) -> Truth {
+        if value { Truth::True } else { Truth::False }
+    }
+
+    /// Kleene's conjunction: false wins, then unknown.
+    #[must_use]
+    pub fn and(self, other: Truth) -> Truth {
+        match (self, other) {
+            (Truth::False, _) | (_, Truth::False) => Truth::False,
+            (Truth::Unknown, _) | (_, Truth::Unknown) => Truth::Unknown,
+            (Truth::True, Truth::True) => Truth::True,
+        }
+    }
+
+    /// Kleene's disjunction: true wins, then unknown.
+    #[must_use]
+    pub fn or(self, other: Truth) -> Truth {
+        match (self, other) {
+            (Truth::True, _) | (_, Truth::True) => Truth::True,
+            (Truth::Unknown, _) | (_, Truth::Unknown) => Truth::Unknown,
+            (Truth::False, Truth::False) => Truth::False,
+        }
+    }
+
+    /// Negation; unknown stays unknown.
+    #[must_use]
+    pub fn negate(self) -> Truth {
+        match self {
+            Truth::True => Truth::False,
+            Truth::False => Truth::True,
+            Truth::Unknown => Truth::Unknown,
+        }
+    }
+}
+
+const EACH: [Truth; 3] = [Truth::True, Truth::False, Truth::Unknown];
+
+/// A set of truths, one of which will be the case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Possible(u8);
+
+impl Possible {
+    /// Nothing is known yet: any of the three.
+    pub(super) const ANY: Possible = Possible(0b111);
+
+    pub(super) fn only(truth: Truth) -> Possible {
+        Possible(bit(truth))
+    }
+
+    pub(super) fn may_be(self, truth: Truth) -> bool {
+        self.0 & bit(truth) != 0
+    }
+
+    pub(super) fn and(self, other: Possible) -> Possible {
+        self.combine(other, Truth::and)
+    }
+
+    pub(super) fn or(self, other: Possible) -> Possible {
+        self.combine(other, Truth::or)
+    }
+
+    pub(super) fn negate(self) -> Possible {
+        self.members().fold(Possible(0), |set, truth| Possible(set.0 | bit(truth.negate())))
+    }
+
+    fn combine(self, other: Possible, with: fn(Truth, Truth) -> Truth) -> Possible {
+        let pairs = self.members().flat_map(|left| other.members().map(move |right| (left, right)));
+        pairs.fold(Possible(0), |set, (left, right)| Possible(set.0 | bit(with(left, right))))
+    }
+
+    fn members(self) -> impl Iterator<Item = Truth> + Clone {
+        EACH.into_iter().filter(move |truth| self.may_be(*truth))
+    }
+}
+
+fn bit(truth: Truth) -> u8 {
+    match truth {
+        Truth::True => 1,
+        Truth::False => 2,
+        Truth::Unknown => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Truth::{False as F, True as T, Unknown as U};
+
+    #[test]
+    fn kleene_tables() {
+        let and = [(T, T, T), (T, F, F), (T, U, U), (F, F, F), (F, U, F), (U, U, U)];
+        let or = [(T, T, T), (T, F, T), (T, U, T), (F, F, F), (F, U, U), (U, U, U)];
+        for (left, right, result) in and {
+            assert_eq!((left.and(right), right.and(left)), (result, result));
+        }
+        for (left, right, result) in or {
+            assert_eq!((left.or(right), right.or(left)), (result, result));
+        }
+        assert_eq!([T.negate(), F.negate(), U.negate()], [F, T, U]);
+    }
+
+    #[test]
+    fn sets_hold_every_result_of_their_members() {
+        for left in 1..8 {
+            for right in 1..8 {
+                let (left, right) = (Possible(left), Possible(right));
+                for one in left.members() {
+                    for two in right.members() {
+                        assert!(left.and(right).may_be(one.and(two)));
+                        assert!(left.or(right).may_be(one.or(two)));
+                    }
+                    assert!(left.negate().may_be(one.negate()));
+                }
+            }
+        }
+        assert_eq!(Possible::ANY.and(Possible::only(F)), Possible::only(F));
+    }
+}

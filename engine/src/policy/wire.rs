@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A policy as written. Compiled by [`super::compile`]; nothing else reads these types.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
+
+/// The policy document, version 1.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyWire {
+    /// The version of this language: 1.
+    pub version: u32,
+    /// How deep roles may inherit; 5 unless written, 16 at most.
+    pub max_inheritance: Option<u8>,
+    /// Roles by name.
+    pub roles: BTreeMap<String, RoleWire>,
+    /// Who holds which role.
+    #[serde(default)]
+    pub bindings: Vec<BindingWire>,
+}
+
+/// A role as written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoleWire {
+    /// For people; not evaluated.
+    #[serde(default)]
+    pub description: String,
+    /// Roles whose rules this role has too.
+    #[serde(default)]
+    pub inherits: Vec<String>,
+    /// What holders may do.
+    #[serde(default)]
+    pub allow: Vec<RuleWire>,
+    /// What holders may not do, whatever allows it.
+    #[serde(default)]
+    pub deny: Vec<RuleWire>,
+}
+
+/// A rule as written: the union of its targets, under one condition.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleWire {
+    /// The name under which decisions report it.
+    pub id: Option<String>,
+    /// For people; not evaluated.
+    #[serde(default)]
+    pub description: String,
+    /// MCP methods without a target of their own.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// Tool names.
+    #[serde(default)]
+    pub tools: Vec<String>,
+    /// Prompt names.
+    #[serde(default)]
+    pub prompts: Vec<String>,
+    /// Resource URIs.
+    #[serde(default)]
+    pub resources: Vec<String>,
+    /// Names of plain HTTP routes of the configuration.
+    #[serde(default)]
+    pub routes: Vec<String>,
+    /// The condition; always, if absent.
+    pub when: Option<WhenWire>,
+}
+
+/// A binding as written: callers for whom `when` is true hold `role`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BindingWire {
+    /// The role.
+    pub role: String,
+    /// Who holds it.
+    pub when: Option<WhenWire>,
+    /// From when on (RFC 3339, UTC).
+    pub from: Option<String>,
+    /// Until when, exclusive (RFC 3339, UTC).
+    pub until: Option<String>,
+}
+
+/// A condition as written: everything in it must hold.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WhenWire {
+    /// Tests on tool arguments by JSON pointer.
+    #[serde(default)]
+    pub args: BTreeMap<String, TestWire>,
+    /// Tests on the token's claims by JSON pointer.
+    #[serde(default)]
+    pub claims: BTreeMap<String, TestWire>,
+    /// A test on the list of roles that the issuer's claim paths yield.
+    pub roles: Option<TestWire>,
+    /// A test on the list of scopes.
+    pub scopes: Option<TestWire>,
+    /// A test on the list of groups.
+    pub groups: Option<TestWire>,
+    /// A test on the subject.
+    pub subject: Option<TestWire>,
+    /// A test on the client.
+    pub client: Option<TestWire>,
+    /// A test on the issuer's name in the configuration.
+    pub issuer: Option<TestWire>,
+    /// All of these.
+    #[serde(default)]
+    pub all: Vec<WhenWire>,
+    /// One of these.
+    #[serde(default)]
+    pub any: Vec<WhenWire>,
+    /// Not this.
+    pub not: Option<Box<WhenWire>>,
+}
+
+/// A test as written: everything in it must hold.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestWire {
+    /// The same value.
+    pub equals: Option<Scalar>,
+    /// One of these values.
+    pub one_of: Option<Vec<Scalar>>,
+    /// A list that holds this value.
+    pub contains: Option<Scalar>,
+    /// A string that starts so.
+    pub prefix: Option<String>,
+    /// A string that ends so.
+    pub suffix: Option<String>,
+    /// A string that fits this pattern with `*` and `?`.
+    pub glob: Option<String>,
+    /// A string in which this regular expression matches the whole.
+    pub regex: Option<String>,
+    /// A relative path under this one.
+    pub path_under: Option<String>,
+    /// At least this number.
+    pub min: Option<f64>,
+    /// At most this number.
+    pub max: Option<f64>,
+    /// Whether the value is there at all.
+    pub exists: Option<bool>,
+    /// Of this JSON type.
+    #[serde(rename = "type")]
+    pub json_type: Option<JsonType>,
+}
+
+/// The types of JSON.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum JsonType {
+    /// `null`
+    Null,
+    /// `true` or `false`
+    Boolean,
+    /// any number
+    Number,
+    /// a string
+    String,
+    /// an array
+    Array,
+    /// an object
+    Object,
+}
+
+/// A plain value to compare with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar {
+    /// A string.
+    Text(String),
+    /// A number.
+    Number(f64),
+    /// A boolean.
+    Bool(bool),
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl Visitor<'_> for ScalarVisitor {
+    type Value = Scalar;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a number or a boolean")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
+        Ok(Scalar::Text(text.into()))
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Scalar, E> {
+        Ok(Scalar::Bool(value))
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Scalar, E> {
+        Ok(Scalar::Number(number))
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
+        /// Integers up to here survive the way through a double.
+        const EXACT: i64 = 1 << 53;
+        if !(-EXACT..=EXACT).contains(&number) {
+            return Err(E::custom("the number is too large to be compared exactly; write it as a string"));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "within 2^53, checked above")]
+        Ok(Scalar::Number(number as f64))
+    }
+}

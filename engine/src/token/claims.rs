@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The claims of a token (RFC 7519 section 4), read strictly; true only once the signature is verified.
+
+use super::date::numeric_date;
+use super::rejection::{Malformed, Rejection};
+use crate::json::{Doc, Kind, Limits, Value};
+use crate::time::UnixTime;
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+const MAX_TEXT: usize = 1_024;
+const MAX_AUDIENCES: usize = 32;
+const PAYLOAD: Rejection = Rejection::Malformed(Malformed::Payload);
+const CLAIM: Rejection = Rejection::Malformed(Malformed::Claim);
+
+/// The claims that every token is judged by, and the document they came from.
+#[derive(Clone)]
+pub struct Claims {
+    pub(super) doc: Doc<'static>,
+    pub(super) iss: String,
+    pub(super) exp: UnixTime,
+    pub(super) sub: Option<String>,
+    pub(super) aud: Vec<String>,
+    pub(super) nbf: Option<UnixTime>,
+    pub(super) iat: Option<UnixTime>,
+    pub(super) jti: Option<String>,
+    pub(super) client_id: Option<String>,
+}
+
+impl Claims {
+    /// Reads a payload: a JSON object with unique names, `iss` and `exp` present, every registered claim of its type.
+    ///
+    /// # Errors
+    /// What is malformed or missing.
+    pub fn parse(payload: &[u8]) -> Result<Self, Rejection> {
+        let doc = Doc::parse(payload, Limits::TOKEN).map_err(|_| PAYLOAD)?;
+        let root = doc.root();
+        if !matches!(root.kind(), Kind::Object) {
+            return Err(PAYLOAD);
+        }
+        let (azp, client_id) = (text(root, "azp")?, text(root, "client_id")?);
+        Ok(Claims {
+            iss: text(root, "iss")?.ok_or(Rejection::MissingClaim)?,
+            exp: date(root, "exp")?.ok_or(Rejection::MissingClaim)?,
+            sub: text(root, "sub")?,
+            aud: audiences(root)?,
+            nbf: date(root, "nbf")?,
+            iat: date(root, "iat")?,
+            jti: text(root, "jti")?,
+            client_id: client_id.or(azp),
+            doc: doc.into_owned(),
+        })
+    }
+
+    /// The issuer that the token claims to come from.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.iss
+    }
+
+    /// All claims, as they were written.
+    #[must_use]
+    pub fn root(&self) -> Value<'_> {
+        self.doc.root()
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claims(hidden)")
+    }
+}
+
+fn text(root: Value<'_>, name: &str) -> Result<Option<String>, Rejection> {
+    root.get(name).map(bounded).transpose()
+}
+
+fn bounded(value: Value<'_>) -> Result<String, Rejection> {
+    match value.as_str() {
+        Some(text) if (1..=MAX_TEXT).contains(&text.len()) => Ok(Cow::into_owned(text)),
+        Some(_) | None => Err(CLAIM),
+    }
+}
+
+fn date(root: Value<'_>, name: &str) -> Result<Option<UnixTime>, Rejection> {
+    let Some(value) = root.get(name) else { return Ok(None) };
+    match value.kind() {
+        Kind::Number => numeric_date(value.raw()).map(Some).ok_or(CLAIM),
+        Kind::Null | Kind::True | Kind::False | Kind::String | Kind::EscapedString | Kind::Array | Kind::Object => {
+            Err(CLAIM)
+        }
+    }
+}
+
+/// RFC 7519 section 4.1.3: a string, or a list of strings; here not an empty one.
+fn audiences(root: Value<'_>) -> Result<Vec<String>, Rejection> {
+    let Some(value) = root.get("aud") else { return Ok(Vec::new()) };
+    match value.kind() {
+        Kind::String | Kind::EscapedString => bounded(value).map(|audience| [audience].into()),
+        Kind::Array => {
+            let count = value.items().take(MAX_AUDIENCES.saturating_add(1)).count();
+            match (1..=MAX_AUDIENCES).contains(&count) {
+                true => value.items().map(bounded).collect(),
+                false => Err(CLAIM),
+            }
+        }
+        Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::Object => Err(CLAIM),
+    }
+}

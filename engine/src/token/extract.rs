@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Where a request carries its token (RFC 6750 section 2.1), and where it must not.
+//!
+//! What enters: every value of `Authorization`, and the path with its query as the proxy gives it.
+//! What leaves: no credentials, one token, or why the request is invalid (400 `invalid_request`).
+//! Deliberately absent: tokens in the query or in a form (RFC 6750 sections 2.2 and 2.3; MCP forbids them).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Longest token, in bytes, where the configuration says nothing.
+pub const DEFAULT_MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// A token as it was presented: b64token characters only, nothing else known about it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BearerToken<'a>(&'a str);
+
+impl<'a> BearerToken<'a> {
+    /// Takes 1 to `max_bytes` characters of RFC 6750's b64token.
+    ///
+    /// # Errors
+    /// [`CredentialError::TooLarge`] or [`CredentialError::Malformed`].
+    pub fn new(token: &'a [u8], max_bytes: usize) -> Result<Self, CredentialError> {
+        if token.len() > max_bytes {
+            return Err(CredentialError::TooLarge);
+        }
+        let content = token.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last.saturating_add(1));
+        let plain = token.get(..content).unwrap_or_default();
+        if plain.is_empty() || !plain.iter().all(|byte| is_b64token(*byte)) {
+            return Err(CredentialError::Malformed);
+        }
+        core::str::from_utf8(token).map(BearerToken).map_err(|_| CredentialError::Malformed)
+    }
+
+    /// The token itself. Not for logs.
+    #[must_use]
+    pub const fn as_str(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Debug for BearerToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BearerToken(hidden)")
+    }
+}
+
+/// What a request presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presented<'a> {
+    /// No `Authorization`: a challenge without `error` (RFC 6750 section 3.1).
+    None,
+    /// One bearer token.
+    Bearer(BearerToken<'a>),
+}
+
+/// Why the credentials of a request cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialError {
+    /// More than one `Authorization`.
+    Several,
+    /// Not `Bearer`, spaces, b64token.
+    Malformed,
+    /// The token is longer than allowed.
+    TooLarge,
+    /// Another scheme than `Bearer`.
+    UnsupportedScheme,
+    /// The query has `access_token`.
+    InQuery,
+}
+
+impl CredentialError {
+    /// A metric label from a closed set.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            CredentialError::Several => "several_credentials",
+            CredentialError::Malformed => "malformed_credentials",
+            CredentialError::TooLarge => "credentials_too_large",
+            CredentialError::UnsupportedScheme => "unsupported_scheme",
+            CredentialError::InQuery => "token_in_query",
+        }
+    }
+}
+
+/// Finds the one token of a request. `path` is the request target, query included.
+///
+/// # Errors
+/// Why the credentials cannot be read.
+pub fn present<'a>(
+    mut authorization: impl Iterator<Item = &'a [u8]>,
+    path: &[u8],
+    max_token_bytes: usize,
+) -> Result<Presented<'a>, CredentialError> {
+    if names_token(path) {
+        return Err(CredentialError::InQuery);
+    }
+    let Some(value) = authorization.next() else { return Ok(Presented::None) };
+    if authorization.next().is_some() {
+        return Err(CredentialError::Several);
+    }
+    let space = value.iter().position(|byte| *byte == b' ').ok_or(CredentialError::Malformed)?;
+    let (scheme, rest) = value.split_at_checked(space).ok_or(CredentialError::Malformed)?;
+    if !scheme.eq_ignore_ascii_case(b"Bearer") {
+        return Err(CredentialError::UnsupportedScheme);
+    }
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    let token = rest.get(spaces..).unwrap_or_default();
+    BearerToken::new(token, max_token_bytes).map(Presented::Bearer)
+}
+
+fn is_b64token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+}
+
+/// Whether the query has a parameter `access_token`, its name percent-decoded, `;` separating as well as `&`:
+/// some upstream would read it so.
+fn names_token(path: &[u8]) -> bool {
+    let Some(start) = path.iter().position(|byte| *byte == b'?') else { return false };
+    let query = path.get(start.saturating_add(1)..).unwrap_or_default();
+    query.split(|byte| matches!(byte, b'&' | b';' | b'?' | b'#')).any(|pair| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        percent_decoded(name).eq_ignore_ascii_case(b"access_token")
+    })
+}
+
+fn percent_decoded(name: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = name;
+    // A name that is longer than the one looked for when every character is encoded cannot be it.
+    while let (Some((first, tail)), true) = (rest.split_first(), out.len() <= 16) {
+        let encoded = tail.split_first_chunk::<2>().filter(|_| *first == b'%');
+        match encoded.and_then(|([high, low], after)| Some((hex(*high)? << 4 | hex(*low)?, after))) {
+            Some((byte, after)) => {
+                out.push(byte);
+                rest = after;
+            }
+            None => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    out
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    fn one<'a>(value: &'a [u8]) -> Result<&'a str, CredentialError> {
+        match present([value].into_iter(), b"/mcp", 64) {
+            Ok(Presented::Bearer(token)) => Ok(token.as_str()),
+            Ok(Presented::None) => panic!("a header was there"),
+            Err(error) => Err(error),
+        }
+    }
+
+    #[test]
+    fn one_bearer_token_is_found() {
+        for value in ["Bearer a.b-c", "bearer a.b-c", "BEARER   a.b-c"] {
+            assert_eq!(one(value.as_bytes()), Ok("a.b-c"), "{value}");
+        }
+        assert_eq!(one(b"Bearer a~+/=="), Ok("a~+/=="));
+        assert_eq!(present(core::iter::empty(), b"/mcp?x=1", 64), Ok(Presented::None));
+    }
+
+    #[test]
+    fn everything_else_is_an_error() {
+        use CredentialError as E;
+        for (value, error) in [
+            (&b""[..], E::Malformed),
+            (b"Bearer", E::Malformed),
+            (b"Bearer ", E::Malformed),
+            (b"Bearer ==", E::Malformed),
+            (b"Bearer a b", E::Malformed),
+            (b"Bearer a ", E::Malformed),
+            (b"Bearer a=b", E::Malformed),
+            (b"Bearer a, Bearer b", E::Malformed),
+            (b"Bearer \"a\"", E::Malformed),
+            (b"Bearer a\xff", E::Malformed),
+            (b"Bearer\ta", E::Malformed),
+            (b" Bearer a", E::UnsupportedScheme),
+            (b"Basic YTpi", E::UnsupportedScheme),
+            (b"DPoP a", E::UnsupportedScheme),
+        ] {
+            assert_eq!(one(value), Err(error), "{}", value.escape_ascii());
+        }
+        assert_eq!(one(format!("Bearer {}", "a".repeat(64)).as_bytes()).map(str::len), Ok(64));
+        assert_eq!(one(format!("Bearer {}", "a".repeat(65)).as_bytes()), Err(E::TooLarge));
+        let twice: [&[u8]; 2] = [b"Bearer a", b"Bearer a"];
+        assert_eq!(present(twice.into_iter(), b"/", 64), Err(E::Several));
+    }
+
+    #[test]
+    fn a_token_in_the_query_is_an_error_under_any_spelling() {
+        for path in ["/?access_token=a", "/?x=1&access_token", "/?a;access_token=", "/?%61ccess%5Ftoken=b", "/?%61%63%63%65%73%73%5f%74%6f%6b%65%6e=b", "/?ACCESS_token=b"] {
+            assert_eq!(present(core::iter::empty(), path.as_bytes(), 64), Err(CredentialError::InQuery), "{path}");
+        }
+        for path in ["/access_token=a", "/?access_token_type=a", "/?x=access_token", "/?%access_token=1", "/?access%00_token=1"] {
+            assert_eq!(present(core::iter::empty(), path.as_bytes(), 64), Ok(Presented::None), "{path}");
+        }
+    }
+}

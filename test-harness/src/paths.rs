@@ -1,0 +1,71 @@
+//! Where things are: the repository, the artifact, the binaries.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, bail};
+
+/// The repository this crate was built from.
+#[must_use]
+pub fn repository() -> PathBuf {
+    let harness = Path::new(env!("CARGO_MANIFEST_DIR"));
+    harness.parent().unwrap_or(harness).to_path_buf()
+}
+
+/// The filter: `TOOLGATE_WASM`, else `target/toolgate.wasm`.
+///
+/// # Errors
+/// If it is not there.
+pub fn wasm() -> Result<PathBuf> {
+    first(
+        "the filter",
+        "TOOLGATE_WASM",
+        &[repository().join("target/toolgate.wasm")],
+        "build it with `make wasm`",
+    )
+}
+
+/// The command line tool: `TOOLGATE_BIN`, else the release build, else the debug build.
+///
+/// # Errors
+/// If it is not there.
+pub fn toolgate() -> Result<PathBuf> {
+    let target = repository().join("target");
+    first(
+        "the `toolgate` binary",
+        "TOOLGATE_BIN",
+        &[target.join("release/toolgate"), target.join("debug/toolgate")],
+        "build it with `cargo build --release -p toolgate-cli`",
+    )
+}
+
+/// The Envoy version the harness runs: `ENVOY_VERSION`, else 1.40.0.
+#[must_use]
+pub fn envoy_version() -> String {
+    env::var("ENVOY_VERSION").unwrap_or_else(|_| "1.40.0".to_owned())
+}
+
+/// Envoy: `ENVOY_BIN`, else what `test-harness/fetch-envoy` installed.
+///
+/// # Errors
+/// If it is not there.
+pub fn envoy() -> Result<PathBuf> {
+    let installed = repository().join(".tools/envoy").join(envoy_version()).join("envoy");
+    first("envoy", "ENVOY_BIN", &[installed], "install it with `test-harness/fetch-envoy`")
+}
+
+fn first(what: &str, variable: &str, candidates: &[PathBuf], mend: &str) -> Result<PathBuf> {
+    if let Some(named) = env::var_os(variable).map(PathBuf::from) {
+        if named.is_file() {
+            return Ok(named);
+        }
+        bail!("{what}: `{variable}` names `{}`, which is not a file", named.display());
+    }
+    if let Some(found) = candidates.iter().find(|path| path.is_file()) {
+        return Ok(found.clone());
+    }
+    let looked = candidates.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>();
+    bail!("{what} is not at {}: {mend}, or set {variable}", looked.join(" or "))
+}

@@ -1,0 +1,71 @@
+//! Metrics: named, labelled, and true, at Envoy's own scrape.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use serde_json::json;
+use toolgate_harness::{
+    gate::{Gate, Mode},
+    scrape::Metrics,
+    serve::wait_for,
+};
+
+const REQUESTS: &str = "toolgate_requests_total";
+
+/// Scrapes until `sees` is content: a histogram shows up one flush after it was recorded.
+async fn scrape(gate: &Gate, what: &str, sees: impl Fn(&Metrics) -> bool) -> Result<Metrics> {
+    let last = std::cell::RefCell::new(String::new());
+    let found = wait_for(what, Duration::from_secs(10), || async {
+        let metrics = gate.envoy.metrics().await.ok()?;
+        last.replace(metrics.lines("toolgate_").collect::<Vec<_>>().join("\n"));
+        sees(&metrics).then_some(metrics)
+    })
+    .await;
+    found.map_err(|error| error.context(last.into_inner()))
+}
+
+async fn metrics_in(mode: Mode) -> Result<()> {
+    let gate = Gate::scripted(mode, |_| ()).await?;
+    let alice = gate.token("alice", &["developer"])?;
+    let call = |tool: &str| gate.call("metrics", tool, json!({ "path": "src/a" })).token(&alice);
+    for _ in 0..3 {
+        assert_eq!(call("echo").send().await?.status, 200);
+    }
+    assert_eq!(call("code_delete").send().await?.status, 403);
+    for number in 0..5 {
+        assert_eq!(call(&format!("invented_{number}")).send().await?.status, 403);
+    }
+    assert_eq!(gate.call("metrics", "echo", json!({})).send().await?.status, 401);
+    let metrics = scrape(&gate, "the decision histogram", |metrics| {
+        metrics.metric("toolgate_decision_duration_microseconds_count").value() >= 9.0
+    })
+    .await?;
+    let requests = || metrics.metric(REQUESTS).label("server", "everything").label("method", "tools/call");
+    assert_eq!(requests().label("tool", "echo").label("decision", "allow").value(), 3.0);
+    assert_eq!(requests().label("tool", "code_delete").label("decision", "deny").value(), 1.0);
+    assert_eq!(requests().label("tool", "other").label("decision", "deny").value(), 5.0);
+    let series = metrics.metric(REQUESTS);
+    assert!(series.count() <= 6, "{}", metrics.lines(REQUESTS).collect::<Vec<_>>().join("\n"));
+    for sample in metrics.samples().iter().filter(|sample| sample.name.starts_with("toolgate_")) {
+        assert!(!sample.name.contains(';') && !sample.name.contains("__"), "{} is not labelled", sample.name);
+        assert!(sample.labels.values().all(|value| !value.contains("invented")), "{sample:?}");
+    }
+    let reasons = metrics.samples().iter().filter(|sample| sample.name == REQUESTS);
+    assert!(reasons.clone().all(|sample| sample.labels.contains_key("reason")));
+    let attempts = metrics.samples().iter().filter(|sample| sample.name.starts_with("toolgate_auth"));
+    let results = attempts.filter_map(|sample| sample.labels.get("result")).collect::<Vec<_>>();
+    assert!(results.len() >= 2, "{}", metrics.lines("toolgate_").collect::<Vec<_>>().join("\n"));
+    let fetches = metrics.samples().iter().filter(|sample| sample.name.starts_with("toolgate_jwks"));
+    assert!(fetches.map(|sample| sample.value).sum::<f64>() >= 1.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn metrics_are_labelled_and_bounded_held() -> Result<()> {
+    metrics_in(Mode::Held).await
+}
+
+#[tokio::test]
+async fn metrics_are_labelled_and_bounded_streamed() -> Result<()> {
+    metrics_in(Mode::Streamed).await
+}
