@@ -72,7 +72,7 @@ pub(crate) struct Diagnostic {
     pub(crate) message: String,
     /// The key path, where the document has one.
     pub(crate) path: Option<String>,
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<Box<Place>>,
     pub(crate) help: Option<String>,
 }
 
@@ -90,7 +90,7 @@ impl Diagnostic {
     }
 
     pub(crate) fn at(mut self, place: Option<Place>) -> Self {
-        self.place = place;
+        self.place = place.map(Box::new);
         self
     }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `toolgate keys`, `toolgate token` and the habits that every command shares.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use common::run;
@@ -39,6 +41,54 @@ fn a_key_becomes_a_jwks_and_signs_a_token() {
     assert_eq!(long.code, Some(0));
     assert!(long.stderr.starts_with("warning: the token lives 1d 1h"), "{}", long.stderr);
     assert_eq!(long.stdout.trim().split('.').count(), 3);
+}
+
+#[test]
+fn a_token_is_verified_as_the_plugin_does_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (key, jwks) = (path("key.pem"), path("jwks.json"));
+    for algorithm in ["RS256", "ES256"] {
+        run(&["keys", "generate", "--algorithm", algorithm, "--out", &key, "--force"]);
+        std::fs::write(&jwks, run(&["keys", "jwks", &key]).stdout).unwrap();
+        let mut mint = vec!["token", "mint", "--subject", "alice", "--role", "developer", "--key", &key];
+        mint.extend(["--audience", "https://a.example", "--issuer", "https://i.example"]);
+        let token = run(&mint).stdout.trim().to_owned();
+        let verify = |token: &str, issuer: &str, audience: &str| {
+            run(&[
+                "token",
+                "verify",
+                token,
+                "--jwks",
+                &jwks,
+                "--issuer",
+                issuer,
+                "--audience",
+                audience,
+                "--json",
+            ])
+        };
+        let good = verify(&token, "https://i.example", "https://a.example");
+        assert_eq!(good.code, Some(0), "{good:?}");
+        assert_eq!(good.json()["token"]["roles"], json!(["developer"]));
+        let reason = |run: common::Run| (run.code, run.json()["reason"].as_str().unwrap().to_owned());
+        let refused = |word: &str| (Some(2), word.to_owned());
+        assert_eq!(
+            reason(verify(&token, "https://x.example", "https://a.example")),
+            refused("unknown_issuer")
+        );
+        assert_eq!(
+            reason(verify(&token, "https://i.example", "https://x.example")),
+            refused("wrong_audience")
+        );
+        let other = token.rsplit_once('.').unwrap().0.to_owned()
+            + "."
+            + &"A".repeat(if algorithm == "RS256" { 342 } else { 86 });
+        assert_eq!(
+            reason(verify(&other, "https://i.example", "https://a.example")),
+            refused("bad_signature")
+        );
+    }
 }
 
 #[test]

@@ -42,6 +42,23 @@ pub struct Plugin {
     pub carrier: Carrier,
 }
 
+/// How Envoy is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runner {
+    /// As a child process.
+    Binary,
+    /// In a container, on the host's network.
+    Docker,
+}
+
+impl Runner {
+    /// What `ENVOY` asks for: `docker`, else the binary.
+    #[must_use]
+    pub fn from_environment() -> Self {
+        if std::env::var("ENVOY").is_ok_and(|wish| wish == "docker") { Self::Docker } else { Self::Binary }
+    }
+}
+
 /// One Envoy to be started.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -55,6 +72,8 @@ pub struct Gateway {
     pub concurrency: u8,
     /// Where the listener comes from.
     pub delivery: Delivery,
+    /// How it is run.
+    pub runner: Runner,
     /// Environment of the Envoy process.
     pub environment: BTreeMap<String, String>,
 }
@@ -73,6 +92,7 @@ impl Gateway {
             issuer,
             concurrency: 1,
             delivery: Delivery::Static,
+            runner: Runner::from_environment(),
             environment: environment.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         }
     }

@@ -8,9 +8,7 @@ use rmcp::{
     ClientLifecycleMode, ClientServiceExt, RoleClient,
     model::{ClientConfig, ProtocolVersion},
     service::RunningService,
-    transport::{
-        StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig,
-    },
+    transport::{StreamableHttpClientTransport, streamable_http_client::StreamableHttpClientTransportConfig},
 };
 use serde_json::{Value, json};
 
@@ -46,7 +44,9 @@ pub async fn connect(url: &str, token: Option<&str>, era: Era) -> Result<McpClie
     let transport = StreamableHttpClientTransport::with_client(http()?, config);
     let lifecycle = match era {
         Era::Legacy => ClientLifecycleMode::Initialize,
-        Era::Modern => ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] },
+        Era::Modern => {
+            ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] }
+        }
     };
     ClientConfig::default()
         .serve_with_lifecycle(transport, lifecycle)
@@ -89,7 +89,8 @@ impl Call {
     /// A modern request, with its `_meta` and its mirrored headers.
     #[must_use]
     pub fn modern(url: impl Into<String>, id: &str, method: &str, mut params: Value) -> Self {
-        let name = params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str).map(str::to_owned);
+        let name =
+            params.get("name").or_else(|| params.get("uri")).and_then(Value::as_str).map(str::to_owned);
         params["_meta"] = meta();
         let call = Self::post(url, request(id, method, &params).to_string())
             .header("mcp-protocol-version", MODERN)
@@ -196,11 +197,9 @@ impl Answer {
             return message;
         }
         let events = events(&self.text());
-        let responses = events.iter().filter_map(|data| serde_json::from_str::<Value>(data).ok());
-        responses
-            .filter(|message| message.get("result").or_else(|| message.get("error")).is_some())
-            .next_back()
-            .unwrap_or_default()
+        let mut responses = events.iter().filter_map(|data| serde_json::from_str::<Value>(data).ok());
+        let answers = |message: &Value| message.get("result").or_else(|| message.get("error")).is_some();
+        responses.rfind(answers).unwrap_or_default()
     }
 
     /// The JSON-RPC error code, if the message is an error.

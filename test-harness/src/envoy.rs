@@ -11,7 +11,8 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    bootstrap::{self, Delivery, Gateway, Ports, Rendered},
+    bootstrap::{self, Delivery, Gateway, Ports, Rendered, Runner},
+    docker::Container,
     paths,
     process::Process,
     scrape::Metrics,
@@ -27,6 +28,7 @@ pub struct Envoy {
     ports: Ports,
     folder: Folder,
     gateway: Gateway,
+    _container: Option<Container>,
 }
 
 /// Envoy ended instead of getting ready: a configuration it does not take.
@@ -66,20 +68,31 @@ impl Envoy {
         let ports = Ports { listener: free_port()?, admin: free_port()? };
         let folder = Folder::new()?;
         let file = folder.write(bootstrap::render(gateway, ports)?, gateway.delivery)?;
-        let mut command = Command::new(binary);
+        let container = match gateway.runner {
+            Runner::Binary => None,
+            Runner::Docker => Some(Container::prepare(binary, &folder.name())?),
+        };
+        let mut command = match &container {
+            None => {
+                let mut command = Command::new(binary);
+                command.env_clear().envs(&gateway.environment);
+                command
+            }
+            Some(container) => {
+                let wasm = gateway.plugin.iter().map(|plugin| plugin.wasm.clone());
+                let readable = wasm.chain([folder.0.clone()]).collect::<Vec<_>>();
+                container.command(&readable, gateway.environment.iter())
+            }
+        };
+        let level = env::var("ENVOY_LOG").unwrap_or_else(|_| "warning".to_owned());
         command
             .arg("--config-path")
             .arg(file)
             .arg("--concurrency")
             .arg(gateway.concurrency.to_string())
-            .args(["--disable-hot-restart", "--log-level", "warning", "--component-log-level", "wasm:info"])
-            .env_clear()
-            .envs(&gateway.environment);
-        if let Some(level) = env::var_os("ENVOY_LOG") {
-            command.arg("--log-level").arg(level);
-        }
+            .args(["--disable-hot-restart", "--component-log-level", "wasm:info", "--log-level", &level]);
         let process = Process::start("envoy", command).await?;
-        let mut envoy = Self { process, ports, folder, gateway: gateway.clone() };
+        let mut envoy = Self { process, ports, folder, gateway: gateway.clone(), _container: container };
         envoy.ready().await?;
         Ok(envoy)
     }
@@ -174,9 +187,7 @@ impl Envoy {
         let text = self.ask("/stats?filter=listener_manager.lds.update").await?;
         let read = |name: &str| {
             let prefix = format!("listener_manager.lds.{name}: ");
-            text.lines()
-                .find_map(|line| line.strip_prefix(&prefix)?.parse::<u64>().ok())
-                .unwrap_or_default()
+            text.lines().find_map(|line| line.strip_prefix(&prefix)?.parse::<u64>().ok()).unwrap_or_default()
         };
         Ok(Updates { rejected: read("update_rejected"), succeeded: read("update_success") })
     }
@@ -260,6 +271,10 @@ impl Folder {
         let path = env::temp_dir().join(name);
         fs::create_dir_all(&path).with_context(|| format!("cannot create `{}`", path.display()))?;
         Ok(Self(path))
+    }
+
+    fn name(&self) -> String {
+        self.0.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     fn write(&self, mut rendered: Rendered, delivery: Delivery) -> Result<PathBuf> {

@@ -109,8 +109,7 @@ impl Gate {
     ) -> Result<Self> {
         let mut configuration = configuration(&issuer, mode)?;
         change(&mut configuration);
-        let mut gateway =
-            Gateway::new(upstream.address(), issuer.address()).with_plugin(configuration)?;
+        let mut gateway = Gateway::new(upstream.address(), issuer.address()).with_plugin(configuration)?;
         tune(&mut gateway);
         let envoy = Envoy::start(gateway).await?;
         Ok(Self { envoy, issuer, upstream, mode })

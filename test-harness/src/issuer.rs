@@ -61,7 +61,7 @@ impl Issuer {
     /// If the binary is missing or does not say where it listens.
     pub async fn start() -> Result<Self> {
         let mut command = Command::new(paths::toolgate()?);
-        command.args(["issuer", "--listen", "127.0.0.1:0"]);
+        command.args(["issuer", "--listen", "127.0.0.1:0", "--token-lifetime", "1h"]);
         let (process, line) =
             Process::start_with_line("toolgate issuer", command, Duration::from_secs(20)).await?;
         let endpoints = serde_json::from_str(&line)

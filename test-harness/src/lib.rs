@@ -5,6 +5,7 @@
 
 pub mod bootstrap;
 pub mod client;
+pub mod docker;
 pub mod envoy;
 pub mod gate;
 pub mod issuer;

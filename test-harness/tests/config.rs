@@ -50,12 +50,24 @@ type Change = fn(&mut Value);
 /// What is wrong, how it is made so, and what the message must name.
 const BAD: [(&str, Change, &[&str]); 12] = [
     ("an unknown key", |all| all["servesr"] = json!([]), &["servesr", "servers"]),
-    ("an unknown key below", |all| all["servers"][0]["isuers"] = json!([]), &["isuers", "issuers", "servers[0]"]),
+    (
+        "an unknown key below",
+        |all| all["servers"][0]["isuers"] = json!([]),
+        &["isuers", "issuers", "servers[0]"],
+    ),
     ("no servers", |all| all["servers"] = json!([]), &["servers"]),
     ("an issuer nobody defined", |all| all["servers"][0]["issuers"] = json!(["crop"]), &["crop", "corp"]),
-    ("a policy nobody defined", |all| all["servers"][0]["policy"] = json!("defualt"), &["defualt", "default"]),
+    (
+        "a policy nobody defined",
+        |all| all["servers"][0]["policy"] = json!("defualt"),
+        &["defualt", "default"],
+    ),
     ("an inline secret", |all| all["secrets"]["shared_state"] = json!("hunter2"), &["shared_state", "env"]),
-    ("an algorithm that is none", |all| all["issuers"]["corp"]["algorithms"] = json!(["none"]), &["algorithms"]),
+    (
+        "an algorithm that is none",
+        |all| all["issuers"]["corp"]["algorithms"] = json!(["none"]),
+        &["algorithms"],
+    ),
     ("no audience", |all| all["issuers"]["corp"]["audiences"] = json!([]), &["audiences"]),
     ("a host no cluster reaches", |all| all["clusters"] = json!({}), &["clusters"]),
     (
@@ -121,9 +133,14 @@ async fn the_state_key_is_not_in_the_configuration() -> Result<()> {
 
 #[tokio::test]
 async fn a_missing_secret_is_named() -> Result<()> {
-    let outcome = Gate::start(Mode::Held, scripted()?, |_| (), |gateway| {
-        gateway.environment.remove("TOOLGATE_STATE_KEY");
-    });
+    let outcome = Gate::start(
+        Mode::Held,
+        scripted()?,
+        |_| (),
+        |gateway| {
+            gateway.environment.remove("TOOLGATE_STATE_KEY");
+        },
+    );
     let error = outcome.await.err().unwrap_or_else(|| panic!("a missing secret was taken"));
     let Refused { log } = error.downcast::<Refused>()?;
     assert!(log.contains("TOOLGATE_STATE_KEY"), "{log}");

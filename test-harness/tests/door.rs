@@ -21,7 +21,7 @@ shared_gate!(gate, |mode| Gate::scripted(mode, |configuration| {
 in_both_modes!(gate:
     a_good_call_passes,
     an_unknown_path_is_not_found,
-    an_unknown_host_is_not_found,
+    an_unknown_host_is_refused,
     hosts_are_compared_as_names,
     ambiguous_paths_are_refused,
     a_query_is_no_other_path,
@@ -79,17 +79,19 @@ async fn an_unknown_path_is_not_found(gate: &Gate) -> Result<()> {
     Ok(())
 }
 
-async fn an_unknown_host_is_not_found(gate: &Gate) -> Result<()> {
+async fn an_unknown_host_is_refused(gate: &Gate) -> Result<()> {
     for host in ["other.example.com", "mcp.example.com.evil.example", "localhost", "[::1]"] {
         let answer = raw(gate, "/mcp", host, "unknown-host").await?;
-        assert_eq!(answer.status, 404, "{host}");
+        assert_eq!(answer.status, 403, "{host}");
     }
     unseen(gate, "unknown-host");
     Ok(())
 }
 
 async fn hosts_are_compared_as_names(gate: &Gate) -> Result<()> {
-    for host in ["mcp.example.com", "MCP.Example.COM", "mcp.example.com.", "mcp.example.com:8443", "127.0.0.1:1"] {
+    for host in
+        ["mcp.example.com", "MCP.Example.COM", "mcp.example.com.", "mcp.example.com:8443", "127.0.0.1:1"]
+    {
         let answer = raw(gate, "/mcp", host, "host-name").await?;
         assert_eq!(answer.status, 200, "{host}: {}", String::from_utf8_lossy(&answer.body));
     }
@@ -98,8 +100,23 @@ async fn hosts_are_compared_as_names(gate: &Gate) -> Result<()> {
 
 async fn ambiguous_paths_are_refused(gate: &Gate) -> Result<()> {
     let paths = [
-        "/mcp/", "/./mcp", "/x/../mcp", "/%6dcp", "/%6Dcp", "/mcp%2f", "/mcp%2F", "/mcp;a=1", "/mcp%00", "//mcp",
-        "/mcp/.", "/mcp//", "/mcp/x/..", "/x/%2e%2e/mcp", "/;/mcp", "/healthz/", "/%68ealthz",
+        "/mcp/",
+        "/./mcp",
+        "/x/../mcp",
+        "/%6dcp",
+        "/%6Dcp",
+        "/mcp%2f",
+        "/mcp%2F",
+        "/mcp;a=1",
+        "/mcp%00",
+        "//mcp",
+        "/mcp/.",
+        "/mcp//",
+        "/mcp/x/..",
+        "/x/%2e%2e/mcp",
+        "/;/mcp",
+        "/healthz/",
+        "/%68ealthz",
     ];
     for path in paths {
         let answer = raw(gate, path, "mcp.example.com", "ambiguous").await?;
@@ -117,8 +134,9 @@ async fn a_query_is_no_other_path(gate: &Gate) -> Result<()> {
 async fn a_route_lets_anyone_pass(gate: &Gate) -> Result<()> {
     let answer = Call::new(Method::GET, gate.envoy.url("/healthz")).send().await?;
     assert_eq!(answer.status, 202, "the scripted upstream answers what is no JSON-RPC with 202");
-    let answer = Call::new(Method::POST, gate.envoy.url("/healthz")).header("x-mark", "route-post").send().await?;
-    assert_ne!(answer.status, 202);
+    let answer =
+        Call::new(Method::POST, gate.envoy.url("/healthz")).header("x-mark", "route-post").send().await?;
+    assert_eq!(answer.status, 405);
     unseen(gate, "route-post");
     Ok(())
 }
@@ -156,7 +174,10 @@ fn preflight(gate: &Gate, origin: &str) -> Call {
     Call::new(Method::OPTIONS, gate.url())
         .header("origin", origin)
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", "authorization, content-type, mcp-protocol-version, mcp-name")
+        .header(
+            "access-control-request-headers",
+            "authorization, content-type, mcp-protocol-version, mcp-name",
+        )
 }
 
 async fn a_preflight_is_answered(gate: &Gate) -> Result<()> {
@@ -164,7 +185,9 @@ async fn a_preflight_is_answered(gate: &Gate) -> Result<()> {
     assert!(matches!(answer.status, 200 | 204), "{}", answer.status);
     assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example.com"));
     let headers = answer.header("access-control-allow-headers").unwrap_or_default().to_ascii_lowercase();
-    for header in ["authorization", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id"] {
+    for header in
+        ["authorization", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id"]
+    {
         assert!(headers.contains(header), "{header} is not in {headers}");
     }
     let methods = answer.header("access-control-allow-methods").unwrap_or_default();
@@ -188,12 +211,17 @@ async fn answers_are_readable_for_allowed_pages(gate: &Gate) -> Result<()> {
 }
 
 async fn one_content_type_is_taken(gate: &Gate) -> Result<()> {
-    for taken in ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""] {
+    for taken in ["application/json", "application/json; charset=utf-8", "Application/JSON;charset=\"UTF-8\""]
+    {
         let answer = good(gate, "type")?.replace("content-type", taken).send().await?;
         assert_eq!(answer.status, 200, "{taken}: {}", answer.text());
     }
-    for refused in ["text/plain", "application/json; charset=latin1", "application/json-rpc", "application/json, text/plain"]
-    {
+    for refused in [
+        "text/plain",
+        "application/json; charset=latin1",
+        "application/json-rpc",
+        "application/json, text/plain",
+    ] {
         let answer = good(gate, "bad-type")?.replace("content-type", refused).send().await?;
         assert_eq!(answer.status, 415, "{refused}");
     }
@@ -250,23 +278,27 @@ async fn refusals_are_not_kept(gate: &Gate) -> Result<()> {
 async fn hostile_requests_do_not_stop_the_worker(gate: &Gate) -> Result<()> {
     let port = gate.envoy.port();
     let bearer = format!("Bearer {}", gate.token("alice", &["developer"])?);
-    let post = || RawRequest::new("POST", "/mcp", "mcp.example.com").header("content-type", "application/json");
+    let post =
+        || RawRequest::new("POST", "/mcp", "mcp.example.com").header("content-type", "application/json");
     let body = good(gate, "hostile")?;
     let list = json!({ "jsonrpc": "2.0", "id": "hostile", "method": "tools/list", "params": {} }).to_string();
     let list = || list.clone();
-    let strange = post().header("authorization", &bearer).header("x-a", b"a\xff\xfe").body(list()).send(port).await?;
-    assert!(matches!(strange.status, 200 | 400), "{}", strange.status);
+    let strange =
+        post().header("authorization", &bearer).header("x-a", b"a\xff\xfe").body(list()).send(port).await?;
+    assert_eq!(strange.status, 200, "a header that nobody reads may hold any bytes");
     let token = post().header("authorization", b"Bearer \xff\xfe.a.b").body(list()).send(port).await?;
-    assert_eq!(token.status, 401);
+    assert_eq!(token.status, 400, "what is no token is no credential (RFC 6750 3.1)");
     let two = post().header("authorization", &bearer).header("authorization", &bearer).body(list());
     assert_eq!(two.send(port).await?.status, 400, "two credentials");
     let long = post().header("x-long", "x".repeat(100 * 1024)).body(list()).send(port).await?;
     assert_eq!(long.status, 431, "100 KB of headers");
     let deep = format!("{}{}", "[".repeat(2000), "]".repeat(2000));
-    let deep = format!(r#"{{"jsonrpc":"2.0","id":"deep","method":"tools/call","params":{{"name":"echo","arguments":{deep}}}}}"#);
+    let deep = format!(
+        r#"{{"jsonrpc":"2.0","id":"deep","method":"tools/call","params":{{"name":"echo","arguments":{deep}}}}}"#
+    );
     let deep = post().header("authorization", &bearer).body(deep).send(port).await?;
     assert_eq!(deep.status, 400);
-    assert_eq!(deep.json().and_then(|answer: Value| answer["error"]["code"].as_i64()), Some(-32700));
+    assert_eq!(deep.json().and_then(|answer: Value| answer["error"]["code"].as_i64()), Some(-32600));
     post().header("authorization", &bearer).body(list()).claim(4000).send_and_leave(port).await?;
     assert_eq!(body.send().await?.status, 200, "the worker serves on");
     let reloads = gate.envoy.ask("/stats?filter=vm_reload").await?;

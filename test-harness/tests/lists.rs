@@ -30,7 +30,11 @@ const SEEN: [&str; 3] = ["echo", "get_weather", "code_edit"];
 
 fn tools() -> Value {
     let names = ["echo", "code_delete", "get_weather", "admin_reset", "code_edit", "get_weather_delete"];
-    json!(names.map(|name| json!({ "name": name, "inputSchema": { "type": "object", "x": [1, 2.50, "\u{e9}"] } })))
+    json!(
+        names.map(
+            |name| json!({ "name": name, "inputSchema": { "type": "object", "x": [1, 2.50, "\u{e9}"] } })
+        )
+    )
 }
 
 fn result(id: &str) -> Value {
@@ -63,7 +67,10 @@ async fn json_is_filtered_under_a_length(gate: &Gate) -> Result<()> {
     let script = Script::new("application/json").piece(result("list").to_string()).with_length();
     filtered(&list(gate, "length", script).await?);
     let pretty = serde_json::to_string_pretty(&result("list"))?;
-    filtered(&list(gate, "pretty", Script::new("application/json; charset=utf-8").piece(pretty).with_length()).await?);
+    filtered(
+        &list(gate, "pretty", Script::new("application/json; charset=utf-8").piece(pretty).with_length())
+            .await?,
+    );
     Ok(())
 }
 
@@ -89,8 +96,10 @@ async fn sse_is_filtered_with_every_line_end(gate: &Gate) -> Result<()> {
 }
 
 async fn sse_keeps_what_is_no_list(gate: &Gate) -> Result<()> {
-    let progress = json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": { "progress": 1 } });
-    let stream = format!(": hello\n\nretry: 10\nid: 0\ndata:\n\ndata: {progress}\n\ndata: {}\n\n", result("list"));
+    let progress =
+        json!({ "jsonrpc": "2.0", "method": "notifications/progress", "params": { "progress": 1 } });
+    let stream =
+        format!(": hello\n\nretry: 10\nid: 0\ndata:\n\ndata: {progress}\n\ndata: {}\n\n", result("list"));
     let answer = list(gate, "sse-mixed", Script::new("text/event-stream").in_pieces(stream, 11)).await?;
     filtered(&answer);
     let text = answer.text();
@@ -114,7 +123,13 @@ async fn every_kind_of_list_is_filtered(gate: &Gate) -> Result<()> {
     let cases = [
         ("prompts/list", "prompts", "name", json!(["test_simple_prompt", "test_prompt_with_image"]), 1),
         ("resources/list", "resources", "uri", json!(["test://static-text", "test://static-binary"]), 1),
-        ("resources/templates/list", "resourceTemplates", "uriTemplate", json!(["test://static-text", "secret://{x}"]), 1),
+        (
+            "resources/templates/list",
+            "resourceTemplates",
+            "uriTemplate",
+            json!(["test://static-text", "secret://{x}"]),
+            1,
+        ),
     ];
     for (method, kind, field, names, left) in cases {
         let items = names.as_array().into_iter().flatten();
@@ -150,7 +165,8 @@ async fn each_caller_sees_their_own(gate: &Gate) -> Result<()> {
 }
 
 async fn public_caches_become_private(gate: &Gate) -> Result<()> {
-    let answer = list(gate, "cache", Script::new("application/json").piece(result("list").to_string())).await?;
+    let answer =
+        list(gate, "cache", Script::new("application/json").piece(result("list").to_string())).await?;
     assert_eq!(answer.message()["result"]["cacheScope"], "private");
     assert_eq!(answer.message()["result"]["ttlMs"], 1000);
     Ok(())
@@ -158,12 +174,15 @@ async fn public_caches_become_private(gate: &Gate) -> Result<()> {
 
 async fn long_lists_are_filtered(gate: &Gate) -> Result<()> {
     let tool = |number: usize| {
-        let name = if number.is_multiple_of(2) { format!("get_{number}") } else { format!("secret_{number}") };
+        let name =
+            if number.is_multiple_of(2) { format!("get_{number}") } else { format!("secret_{number}") };
         json!({ "name": name, "description": "d".repeat(400), "inputSchema": { "type": "object" } })
     };
     let tools = (0..1000).map(tool).collect::<Vec<_>>();
     let body = json!({ "jsonrpc": "2.0", "id": "list", "result": { "tools": tools } }).to_string();
-    for (kind, text) in [("application/json", body.clone()), ("text/event-stream", format!("data: {body}\n\n"))] {
+    for (kind, text) in
+        [("application/json", body.clone()), ("text/event-stream", format!("data: {body}\n\n"))]
+    {
         let answer = list(gate, &format!("long-{kind}"), Script::new(kind).in_pieces(text, 60_000)).await?;
         assert_eq!(answer.listed("tools", "name").len(), 500, "{kind}");
         assert!(!answer.text().contains("secret_"), "{kind}");
@@ -190,7 +209,8 @@ async fn encoded_lists_do_not_pass(gate: &Gate) -> Result<()> {
 
 async fn errors_pass(gate: &Gate) -> Result<()> {
     let error = json!({ "jsonrpc": "2.0", "id": "list", "error": { "code": -32603, "message": "broken" } });
-    let answer = list(gate, "error", Script::new("application/json").piece(error.to_string()).with_length()).await?;
+    let answer =
+        list(gate, "error", Script::new("application/json").piece(error.to_string()).with_length()).await?;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.message(), error);
     Ok(())

@@ -60,7 +60,8 @@ async fn allowed_calls_pass_in_both_eras(gate: &Gate) -> Result<()> {
     assert_eq!(call(gate, "modern", "echo")?.send().await?.status, 200);
     for version in ["2025-03-26", "2025-06-18", "2025-11-25"] {
         let call = Call::legacy(gate.url(), version, "tools/call", json!({ "name": "echo" }));
-        let answer = call.replace("mcp-protocol-version", version).token(&token(gate, "developer")?).send().await?;
+        let answer =
+            call.replace("mcp-protocol-version", version).token(&token(gate, "developer")?).send().await?;
         assert_eq!(answer.status, 200, "{version}: {}", answer.text());
     }
     let bare = Call::legacy(gate.url(), "bare", "tools/call", json!({ "name": "echo" }));
@@ -94,16 +95,26 @@ async fn a_denial_says_why_and_leaves_the_upstream_alone(gate: &Gate) -> Result<
         let answer = gate.call(&mark, tool, arguments.clone()).token(&token(gate, role)?).send().await?;
         is(&answer, 403, 403, &mark);
         let message = answer.message();
-        assert_eq!(message["id"], mark.as_str());
+        // Where headers leave first, what they claim is judged before there is an id to echo.
+        let early = gate.mode == Mode::Streamed && message.get("id").is_none();
+        assert!(early || message["id"] == mark.as_str(), "{message}");
         assert!(message["error"]["data"]["reason"].is_string(), "{message}");
-        assert!(message["error"]["data"]["decision_id"].as_str().is_some_and(|id| id.len() >= 8), "{message}");
+        assert!(
+            message["error"]["data"]["decision_id"].as_str().is_some_and(|id| id.len() >= 8),
+            "{message}"
+        );
         assert!(!answer.text().contains("no-delete"), "the rule stays inside: {message}");
         unseen(gate, &mark);
         let params = json!({ "name": tool, "arguments": arguments });
         let legacy = Call::legacy(gate.url(), &mark, "tools/call", params).token(&token(gate, role)?);
-        is(&legacy.send().await?, 403, 403, &mark);
+        let answer = legacy.send().await?;
+        is(&answer, 403, 403, &mark);
+        assert_eq!(answer.message()["id"], mark.as_str());
     }
-    assert_eq!(gate.call("root", "code_delete", json!({})).token(&token(gate, "admin")?).send().await?.status, 200);
+    assert_eq!(
+        gate.call("root", "code_delete", json!({})).token(&token(gate, "admin")?).send().await?.status,
+        200
+    );
     Ok(())
 }
 
@@ -174,7 +185,8 @@ async fn versions_are_checked(gate: &Gate) -> Result<()> {
     let data = &both.message()["error"]["data"];
     assert_eq!(data["requested"], "2099-01-01");
     assert!(data["supported"].as_array().is_some_and(|list| list.contains(&json!(MODERN))), "{data}");
-    let body = json!({ "jsonrpc": "2.0", "id": "version", "method": "tools/call", "params": { "name": "echo" } });
+    let body =
+        json!({ "jsonrpc": "2.0", "id": "version", "method": "tools/call", "params": { "name": "echo" } });
     is(&exactly(gate, &body.to_string())?.send().await?, 400, -32602, "a modern header without an envelope");
     let old = legacy(gate, &body.to_string())?.replace("mcp-protocol-version", "2024-11-05").send().await?;
     assert_eq!(old.status, 400, "{}", old.text());
@@ -195,25 +207,41 @@ async fn batches_are_refused(gate: &Gate) -> Result<()> {
 async fn two_readings_are_refused(gate: &Gate) -> Result<()> {
     let meta = meta();
     let bodies = [
-        format!(r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/call","params":{{"_meta":{meta},"name":"echo","name":"admin_reset"}}}}"#),
-        format!(r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/call","params":{{"_meta":{meta},"name":"echo","n\u0061me":"admin_reset"}}}}"#),
-        format!(r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/call","params":{{"_meta":{meta},"name":"echo","Name":"admin_reset"}}}}"#),
-        format!(r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/call","params":{{"_meta":{meta},"name":"echo","name\u0000":"admin_reset"}}}}"#),
-        format!(r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/list","method":"tools/call","params":{{"_meta":{meta},"name":"echo"}}}}"#),
-        format!(r#"{{"jsonrpc":"2.0","id":"dup","METHOD":"x","method":"tools/call","params":{{"_meta":{meta},"name":"echo"}}}}"#),
-        format!(r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/call","params":{{"name":"admin_reset"}},"params":{{"_meta":{meta},"name":"echo"}}}}"#),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/call","params":{{"_meta":{meta},"name":"echo","name":"admin_reset"}}}}"#
+        ),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/call","params":{{"_meta":{meta},"name":"echo","n\u0061me":"admin_reset"}}}}"#
+        ),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/call","params":{{"_meta":{meta},"name":"echo","Name":"admin_reset"}}}}"#
+        ),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/call","params":{{"_meta":{meta},"name":"echo","name\u0000":"admin_reset"}}}}"#
+        ),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/list","method":"tools/call","params":{{"_meta":{meta},"name":"echo"}}}}"#
+        ),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"dup","METHOD":"x","method":"tools/call","params":{{"_meta":{meta},"name":"echo"}}}}"#
+        ),
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"dup","method":"tools/call","params":{{"name":"admin_reset"}},"params":{{"_meta":{meta},"name":"echo"}}}}"#
+        ),
     ];
     for body in bodies {
         let answer = exactly(gate, &body)?.send().await?;
         assert_eq!(answer.status, 400, "{body}");
-        assert!(matches!(answer.code(), Some(-32700 | -32600)), "{body}: {}", answer.text());
+        assert_eq!(answer.code(), Some(-32600), "{body}: {}", answer.text());
     }
     unseen(gate, "\"dup\"");
     Ok(())
 }
 
 async fn what_is_no_json_is_refused(gate: &Gate) -> Result<()> {
-    let good = json!({ "jsonrpc": "2.0", "id": "no-json", "method": "tools/list", "params": { "_meta": meta() } }).to_string();
+    let good =
+        json!({ "jsonrpc": "2.0", "id": "no-json", "method": "tools/list", "params": { "_meta": meta() } })
+            .to_string();
     let bodies: [Vec<u8>; 7] = [
         Vec::new(),
         b"{".to_vec(),
@@ -225,7 +253,10 @@ async fn what_is_no_json_is_refused(gate: &Gate) -> Result<()> {
     ];
     for body in bodies {
         let what = String::from_utf8_lossy(&body).into_owned();
-        let call = call(gate, "replaced", "echo")?.body(body).replace("mcp-method", "tools/list").without("mcp-name");
+        let call = call(gate, "replaced", "echo")?
+            .body(body)
+            .replace("mcp-method", "tools/list")
+            .without("mcp-name");
         is(&call.send().await?, 400, -32700, &what);
     }
     unseen(gate, "no-json");
@@ -242,17 +273,16 @@ async fn what_is_no_request_is_refused(gate: &Gate) -> Result<()> {
         r#"{"jsonrpc":"2.0","id":null,"method":"tools/list","params":{}}"#,
         r#"{"jsonrpc":"2.0","id":{},"method":"tools/list","params":{}}"#,
         r#"{"jsonrpc":"2.0","id":"shape","method":1,"params":{}}"#,
-        r#"{"jsonrpc":"2.0","id":"shape","method":"tools/list","params":[]}"#,
         r#"{"jsonrpc":"2.0","id":"shape"}"#,
     ];
     for body in bodies {
         let answer = legacy(gate, body)?.send().await?;
         is(&answer, 400, -32600, body);
     }
-    let nameless = r#"{"jsonrpc":"2.0","id":"shape","method":"tools/call","params":{"name":1}}"#;
-    let answer = legacy(gate, nameless)?.send().await?;
-    assert_eq!(answer.status, 400, "{}", answer.text());
-    assert!(matches!(answer.code(), Some(-32602 | -32600)), "{}", answer.text());
+    for params in [r#"{"name":1}"#, "{}", "[]", r#"{"name":""}"#] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":"shape","method":"tools/call","params":{params}}}"#);
+        is(&legacy(gate, &body)?.send().await?, 400, -32602, params);
+    }
     unseen(gate, "\"shape\"");
     Ok(())
 }
@@ -275,9 +305,15 @@ async fn late_names_are_judged(gate: &Gate) -> Result<()> {
 async fn unknown_methods_are_refused(gate: &Gate) -> Result<()> {
     for role in ["developer", "readonly"] {
         let token = token(gate, role)?;
-        let modern = Call::modern(gate.url(), "unknown-method", "secrets/dump", json!({})).token(&token).send().await?;
+        let modern = Call::modern(gate.url(), "unknown-method", "secrets/dump", json!({}))
+            .token(&token)
+            .send()
+            .await?;
         is(&modern, 404, -32601, role);
-        let legacy = Call::legacy(gate.url(), "unknown-method", "secrets/dump", json!({})).token(&token).send().await?;
+        let legacy = Call::legacy(gate.url(), "unknown-method", "secrets/dump", json!({}))
+            .token(&token)
+            .send()
+            .await?;
         is(&legacy, 200, -32601, role);
     }
     unseen(gate, "unknown-method");

@@ -4,17 +4,14 @@ use anyhow::Result;
 use http::Method;
 use serde_json::{Value, json};
 use toolgate_harness::{
-    client::Call,
-    gate::Gate,
-    in_both_modes,
-    mcp_server::Seen,
-    raw::RawRequest,
-    shared_gate,
+    client::Call, gate::Gate, in_both_modes, mcp_server::Seen, raw::RawRequest, shared_gate,
 };
 
 shared_gate!(gate, |mode| Gate::scripted(mode, |configuration| {
     let server = configuration["servers"][0].clone();
-    for (name, authorization) in [("keep", json!("keep")), ("replace", json!({ "value": { "env": "UPSTREAM_TOKEN" } }))] {
+    for (name, authorization) in
+        [("keep", json!("keep")), ("replace", json!({ "value": { "env": "UPSTREAM_TOKEN" } }))]
+    {
         let mut copy = server.clone();
         copy["name"] = json!(name);
         copy["match"]["path"] = json!(format!("/{name}"));
@@ -23,7 +20,8 @@ shared_gate!(gate, |mode| Gate::scripted(mode, |configuration| {
             servers.push(copy);
         }
     }
-    configuration["routes"] = json!([{ "name": "health", "match": { "path": "/healthz" }, "allow": "anyone" }]);
+    configuration["routes"] =
+        json!([{ "name": "health", "match": { "path": "/healthz" }, "allow": "anyone" }]);
 }));
 
 in_both_modes!(gate:
@@ -55,7 +53,8 @@ async fn the_upstream_learns_who_calls(gate: &Gate) -> Result<()> {
     assert_eq!(seen.all("x-toolgate-subject"), ["alice"]);
     assert_eq!(seen.all("x-toolgate-issuer"), [gate.issuer.issuer()]);
     assert_eq!(seen.all("x-toolgate-client"), ["harness"]);
-    let mut roles = seen.header("x-toolgate-roles").unwrap_or_default().split(',').map(str::trim).collect::<Vec<_>>();
+    let mut roles =
+        seen.header("x-toolgate-roles").unwrap_or_default().split(',').map(str::trim).collect::<Vec<_>>();
     roles.sort_unstable();
     assert_eq!(roles, ["developer", "readonly"]);
     assert!(seen.header("x-toolgate-decision-id").is_some_and(|id| id.len() >= 8));

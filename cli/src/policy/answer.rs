@@ -87,9 +87,9 @@ impl Question {
             MethodClass::Resource | MethodClass::Subscription => {
                 matches!(target, Target::Resource(_)).then_some(()).ok_or("`uri`")
             }
-            MethodClass::Completion => {
-                matches!(target, Target::Prompt(_) | Target::Resource(_)).then_some(()).ok_or("`prompt` or `uri`")
-            }
+            MethodClass::Completion => matches!(target, Target::Prompt(_) | Target::Resource(_))
+                .then_some(())
+                .ok_or("`prompt` or `uri`"),
             MethodClass::Base | MethodClass::Plain | MethodClass::Task => {
                 (target == Target::None).then_some(()).ok_or("neither `tool`, `prompt` nor `uri`")
             }
@@ -113,12 +113,21 @@ impl Question {
 }
 
 /// Decides a question as the gate does.
-pub(crate) fn decide(policy: &Policy, caller: &Caller, now: UnixTime, question: &Question) -> Result<Verdict, String> {
+pub(crate) fn decide(
+    policy: &Policy,
+    caller: &Caller,
+    now: UnixTime,
+    question: &Question,
+) -> Result<Verdict, String> {
     let doc = question.arguments.as_deref().map(parse).transpose()?;
     let arguments = doc.as_ref().map_or(Arguments::Absent, |doc| Arguments::Given(doc.root()));
     let facts = caller.facts();
     let (roles, _) = policy.resolve(&facts, now);
-    let verdict = policy.decide(&roles, &facts, question.ask(), arguments);
+    // Listening needs the method itself, and each resource that is listened to.
+    let listens = question.method.class() == MethodClass::Subscription;
+    let method = listens.then(|| Ask::Method(question.method.name()));
+    let asks = method.into_iter().chain(std::iter::once(question.ask()));
+    let verdict = policy.decide_all(&roles, &facts, asks, arguments);
     let roles = policy.role_names(&roles).map(str::to_owned).collect();
     Ok(match verdict {
         Ok(permit) => {
@@ -134,7 +143,13 @@ pub(crate) fn decide(policy: &Policy, caller: &Caller, now: UnixTime, question: 
 }
 
 /// What a caller sees of a list; nothing if the list itself is denied.
-pub(super) fn visible(policy: &Policy, caller: &Caller, now: UnixTime, kind: List, given: &[String]) -> Option<Vec<String>> {
+pub(super) fn visible(
+    policy: &Policy,
+    caller: &Caller,
+    now: UnixTime,
+    kind: List,
+    given: &[String],
+) -> Option<Vec<String>> {
     let facts = caller.facts();
     let (roles, _) = policy.resolve(&facts, now);
     let may = |ask, arguments| policy.decide(&roles, &facts, ask, arguments).is_ok();

@@ -139,7 +139,8 @@ fn one(policy: &Policy, caller: &Caller, now: UnixTime, case: &Case, call: &str)
     let question = Question::new(call, target(case)?, case.args.as_ref().map(Value::to_string))
         .map_err(Diagnostic::error)?;
     let verdict = decide(policy, caller, now, &question).map_err(Diagnostic::error)?;
-    let fits = |wish: &Option<String>, got: Option<&str>| wish.as_deref().is_none_or(|wish| Some(wish) == got);
+    let fits =
+        |wish: &Option<String>, got: Option<&str>| wish.as_deref().is_none_or(|wish| Some(wish) == got);
     let matched = verdict.decision.word() == expected
         && fits(&case.rule, verdict.rule.as_deref())
         && fits(&case.reason, verdict.reason);
@@ -158,7 +159,13 @@ fn target(case: &Case) -> Result<Target, Diagnostic> {
     }
 }
 
-fn filtered(policy: &Policy, caller: &Caller, now: UnixTime, case: &Case, list: List) -> Result<Came, Diagnostic> {
+fn filtered(
+    policy: &Policy,
+    caller: &Caller,
+    now: UnixTime,
+    case: &Case,
+    list: List,
+) -> Result<Came, Diagnostic> {
     let Some(given) = case.given.as_ref().filter(|_| target(case) == Ok(Target::None)) else {
         return Err(Diagnostic::error("a `list` has `given`, and no `tool`, `prompt` or `uri`"));
     };

@@ -15,23 +15,25 @@ pub(crate) fn block(value: &Value, indent: usize) -> String {
 fn write(value: &Value, indent: usize, text: &mut String) {
     let margin = " ".repeat(indent);
     match value {
-        Value::Object(members) => {
+        Value::Object(members) if !members.is_empty() => {
             for (name, value) in members {
                 text.push_str(&format!("{margin}{}:", word(name)));
                 under(value, indent, text);
             }
         }
-        Value::Array(items) => {
+        Value::Array(items) if !items.is_empty() => {
             for item in items {
-                text.push_str(&format!("{margin}-"));
-                under(item, indent, text);
+                // The first line of the item stands behind its dash.
+                let mut nested = String::new();
+                write(item, indent.saturating_add(2), &mut nested);
+                text.push_str(&format!("{margin}- {}", nested.trim_start()));
             }
         }
         scalar => text.push_str(&format!("{margin}{}\n", inline(scalar))),
     }
 }
 
-/// What stands behind `name:` or `-`.
+/// What stands behind `name:`.
 fn under(value: &Value, indent: usize, text: &mut String) {
     let nested = match value {
         Value::Object(members) => !members.is_empty(),

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Runs the built `toolgate`.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::{
     io::{BufRead, BufReader},
@@ -12,9 +18,9 @@ use serde_json::Value;
 /// What a run of the program left.
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Run {
@@ -39,8 +45,8 @@ pub(crate) fn run(arguments: &[&str]) -> Run {
 /// A running issuer; ended on drop.
 #[derive(Debug)]
 pub(crate) struct Issuer {
-    pub process: Child,
-    pub ready: Value,
+    pub(crate) process: Child,
+    pub(crate) ready: Value,
 }
 
 impl Issuer {
@@ -68,9 +74,9 @@ impl Drop for Issuer {
 /// An HTTP answer, whatever its status.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub status: u16,
-    pub headers: ureq::http::HeaderMap,
-    pub body: Value,
+    pub(crate) status: u16,
+    pub(crate) headers: ureq::http::HeaderMap,
+    pub(crate) body: Value,
 }
 
 fn agent() -> ureq::Agent {

@@ -11,9 +11,8 @@ use crate::deny::{Answer, Denial, Door};
 use crate::identity::Identity;
 use crate::json::Doc;
 use crate::mcp::{Call, Head as McpHead, HeaderValue, Method, MethodClass, Refusal, Refused, Target, classify, unreadable};
-use crate::metrics::{Metric, MethodLabel, Place, Sample, Series, ToolLabel};
+use crate::metrics::{MethodLabel, Place, Sample, Series, ToolLabel};
 use crate::policy::{self, Arguments, Ask, Permit, Policy};
-use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -34,7 +33,6 @@ pub(super) struct Waiting {
     pub at: usize,
     pub identity: Rc<Identity>,
     pub decision: DecisionId,
-    pub begun: UnixTime,
     pub edits: Vec<Edit>,
     pub reply: Reply,
 }
@@ -163,8 +161,6 @@ impl AwaitBody {
         });
         let method = MethodLabel::Known(call.method.index());
         let tool = tool_label(server, &call.target);
-        let spent = desk.now.micros_since(self.waiting.begun);
-        desk.samples.push(Sample { series: Series::new(Metric::DecisionDuration, "").at(place), value: spent });
         match judged {
             Some(Ok(permit)) => {
                 self.waiting.reply.expect(call.method);

@@ -15,14 +15,12 @@ use crate::mcp::{Era, HeadFacts, HeaderValue, Method, judge_head};
 use crate::metrics::{Metric, MethodLabel, Place, Sample, Series, ToolLabel};
 use crate::oauth::WELL_KNOWN;
 use crate::policy::{Arguments, Ask, Permit};
-use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 /// Looks at the head of a request.
 pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
-    let begun = desk.now;
     let front = match Front::read(head.fields) {
         Ok(front) => front,
         Err((door, _)) => {
@@ -54,7 +52,7 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
             Some(server) => {
                 scene.server = Some(server);
                 scene.metadata_url = Some(&server.metadata_url);
-                on_server(desk, front, &scene, at, server, head, begun)
+                on_server(desk, front, &scene, at, server, head)
             }
             None => deny(desk, &scene, Place::None, Denial::Door(Door::Unmatched)),
         },
@@ -136,7 +134,6 @@ fn on_server(
     at: usize,
     server: &Server,
     head: &Head<'_>,
-    begun: UnixTime,
 ) -> Step {
     let place = Place::Server(at);
     if let Err(door) = door::check_origin(&front, server) {
@@ -172,8 +169,8 @@ fn on_server(
     }
     let reply = Reply::guarded(at, identity.clone(), &front, server, method);
     match method {
-        Some(method) => without_body(desk, scene, place, server, &identity, method, edits, reply, head.body, begun),
-        None => with_body(desk, &front, scene, at, server, identity, edits, reply, head.body, begun),
+        Some(method) => without_body(desk, scene, place, server, &identity, method, edits, reply, head.body),
+        None => with_body(desk, &front, scene, at, server, identity, edits, reply, head.body),
     }
 }
 
@@ -189,7 +186,6 @@ fn without_body(
     edits: Vec<Edit>,
     reply: Reply,
     body: BodyFollows,
-    begun: UnixTime,
 ) -> Step {
     // A body behind GET or DELETE means nothing to MCP, and one that nobody judged must not go on.
     if body == BodyFollows::Yes {
@@ -200,7 +196,7 @@ fn without_body(
     });
     let label = MethodLabel::Known(method.index());
     match judged {
-        Some(Ok(permit)) => allow(desk, place, label, ToolLabel::None, permit, edits, reply, begun),
+        Some(Ok(permit)) => allow(desk, place, label, ToolLabel::None, permit, edits, reply),
         Some(Err(refused)) => {
             let denial = Denial::Policy(refused.reason);
             let series = Series { method: label, ..verdict(place, "deny", denial.label()) };
@@ -222,12 +218,9 @@ pub(super) fn allow(
     permit: Permit,
     edits: Vec<Edit>,
     reply: Reply,
-    begun: UnixTime,
 ) -> Step {
     let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
     desk.samples.push(Sample { series, value: 1 });
-    let spent = desk.now.micros_since(begun);
-    desk.samples.push(Sample { series: Series::new(Metric::DecisionDuration, "").at(place), value: spent });
     let rule = permit.rule();
     let facts = super::body::facts(desk.config, &reply, "allow", "allowed", Some(rule));
     Step::Pass(Box::new(Passage { edits, reply, facts }))
@@ -244,7 +237,6 @@ fn with_body(
     edits: Vec<Edit>,
     reply: Reply,
     body: BodyFollows,
-    begun: UnixTime,
 ) -> Step {
     let place = Place::Server(at);
     if let Err(door) = door::check_body_head(front, desk.config.limits.body) {
@@ -257,7 +249,7 @@ fn with_body(
         && let Some(denial) = judge_early(desk.config, front, server, &identity) {
             return deny(desk, scene, place, denial);
         }
-    let waiting = Waiting { at, identity, decision: scene.decision, begun, edits, reply };
+    let waiting = Waiting { at, identity, decision: scene.decision, edits, reply };
     Step::Body(Box::new(AwaitBody::new(waiting, &front.mcp, front.origin)))
 }
 

@@ -47,6 +47,7 @@ impl Meter {
     pub fn try_take(&mut self, now: UnixTime) -> Take {
         let depth = u64::from(self.burst).saturating_mul(self.interval_micros);
         let missing = self.full_at.micros_since(now).min(depth);
+        self.full_at = UnixTime::from_micros(now.as_micros().saturating_add(missing));
         let wanted = missing.saturating_add(self.interval_micros);
         if wanted > depth {
             let wait = if self.burst == 0 { u64::MAX } else { wanted - depth };
@@ -86,6 +87,7 @@ mod tests {
         let past = UnixTime::from_secs(10);
         assert_eq!(granted(&mut meter, past), 0);
         assert_eq!(meter.try_take(past), Take::Exhausted { retry_after_secs: 1 });
+        assert_eq!(granted(&mut meter, past.plus_millis(500)), 5);
     }
 
     #[test]

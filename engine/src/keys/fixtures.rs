@@ -26,7 +26,6 @@ pub(crate) const RFC7515_A3_Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5
 /// RFC 7515 appendix A.3.1.
 pub(crate) const RFC7515_A3_TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
 
-
 /// An RSA key as JSON, with more members in front.
 pub(crate) fn rsa_jwk(n: &str, more: &str) -> String {
     format!(r#"{{{more}"kty":"RSA","n":"{n}","e":"AQAB"}}"#)

@@ -173,12 +173,20 @@ fn read_rsa(value: Value<'_>) -> Result<PublicKey, JwkRefusal> {
     Ok(key(Family::Rsa, thumbprint, spki, signature_len, material))
 }
 
-fn key(family: Family, thumbprint: Thumbprint, spki: Vec<u8>, signature_len: usize, material: Material) -> PublicKey {
+fn key(
+    family: Family,
+    thumbprint: Thumbprint,
+    spki: Vec<u8>,
+    signature_len: usize,
+    material: Material,
+) -> PublicKey {
     PublicKey { kid: None, alg: None, family, created: None, thumbprint, spki, signature_len, material }
 }
 
 fn modulus_bits(modulus: &[u8]) -> Result<usize, JwkRefusal> {
-    let (Some(first), Some(last)) = (modulus.first(), modulus.last()) else { return Err(JwkRefusal::NotMinimal) };
+    let (Some(first), Some(last)) = (modulus.first(), modulus.last()) else {
+        return Err(JwkRefusal::NotMinimal);
+    };
     if *first == 0 {
         return Err(JwkRefusal::NotMinimal);
     }
@@ -221,7 +229,8 @@ fn read_ec(value: Value<'_>) -> Result<PublicKey, JwkRefusal> {
         return Err(JwkRefusal::BadCoordinate);
     }
     let spki = [P256_SPKI_HEAD, &x, &y].concat();
-    let jwk = JsonWebKey::EllipticCurve { curve: "P-256".into(), x: Cow::Owned(x), y: Cow::Owned(y), secret: None };
+    let jwk =
+        JsonWebKey::EllipticCurve { curve: "P-256".into(), x: Cow::Owned(x), y: Cow::Owned(y), secret: None };
     let point = P256Key::try_from(&jwk).map_err(|_| JwkRefusal::NotOnCurve)?;
     let thumbprint = thumbprint(&[("crv", value), ("kty", value), ("x", value), ("y", value)]);
     Ok(key(Family::P256, thumbprint, spki, 2 * COORDINATE, Material::P256(point)))
@@ -232,7 +241,8 @@ fn read_ec(value: Value<'_>) -> Result<PublicKey, JwkRefusal> {
 fn thumbprint(members: &[(&str, Value<'_>)]) -> Thumbprint {
     let mut text = String::from("{");
     for (name, value) in members {
-        let content = value.get(name).and_then(|member| member.as_str()).map(Cow::into_owned).unwrap_or_default();
+        let content =
+            value.get(name).and_then(|member| member.as_str()).map(Cow::into_owned).unwrap_or_default();
         let comma = if text.len() > 1 { "," } else { "" };
         text.push_str(&format!("{comma}\"{name}\":\"{content}\""));
     }
@@ -242,8 +252,8 @@ fn thumbprint(members: &[(&str, Value<'_>)]) -> Thumbprint {
 
 /// SEQUENCE { SEQUENCE { id-ecPublicKey, prime256v1 }, BIT STRING { 04 x y } } up to the coordinates (RFC 5480).
 const P256_SPKI_HEAD: &[u8] = &[
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-    0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86,
+    0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
 ];
 
 /// SEQUENCE { rsaEncryption, NULL } (RFC 8017 appendix A.1).

@@ -10,6 +10,7 @@
 mod alg;
 mod base64url;
 mod bucket;
+mod fetch;
 mod freshness;
 mod jwk;
 mod material;
@@ -21,12 +22,11 @@ mod verifier;
 
 pub use alg::{Alg, Family};
 pub use bucket::{Meter, Take};
+pub use fetch::{Adopted, Fetch, FetchFailure, FetchReason, KeyStatus, Outcome, Response};
 pub use freshness::{Freshness, FreshnessRules};
 pub use jwk::JwkRefusal;
 pub use material::{PublicKey, Thumbprint};
-pub use refresh::{
-    Adopted, Fetch, FetchFailure, FetchReason, KeyStatus, Outcome, RefreshPolicy, Response, Source,
-};
+pub use refresh::{RefreshPolicy, Source};
 pub use set::{Candidates, KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS, NoCandidate, Skipped};
 pub use shared::{Lease, LeaseState, Rejected, Shared, SharedState, StateKey, WeakSecret};
 pub use unknown::UnknownKid;

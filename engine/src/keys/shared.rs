@@ -124,7 +124,8 @@ impl<'a> Shared<'a> {
     /// Why it is not believed.
     pub fn open(bytes: &'a [u8], key: &StateKey, digest: [u8; 8]) -> Result<Self, Rejected> {
         let ([fetched_at, fresh_until], body) = open(bytes, key, KEYS_MAGIC, digest)?;
-        let (fetched_at, fresh_until) = (UnixTime::from_micros(fetched_at), UnixTime::from_micros(fresh_until));
+        let (fetched_at, fresh_until) =
+            (UnixTime::from_micros(fetched_at), UnixTime::from_micros(fresh_until));
         Ok(Shared { fetched_at, fresh_until, body })
     }
 }
@@ -228,7 +229,11 @@ mod tests {
     }
 
     fn sample() -> Shared<'static> {
-        Shared { fetched_at: UnixTime::from_secs(1), fresh_until: UnixTime::from_secs(2), body: b"{\"keys\":[]}" }
+        Shared {
+            fetched_at: UnixTime::from_secs(1),
+            fresh_until: UnixTime::from_secs(2),
+            body: b"{\"keys\":[]}",
+        }
     }
 
     #[test]

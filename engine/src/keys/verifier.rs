@@ -126,7 +126,9 @@ pub struct Metered<'m, V> {
 
 impl<V: SignatureVerifier> SignatureVerifier for Metered<'_, V> {
     fn verify(&self, alg: Alg, key: &PublicKey, message: &[u8], signature: &Signature) -> Verdict {
-        let Ok(mut meter) = self.meter.try_borrow_mut() else { return Verdict::Throttled { retry_after_secs: 1 } };
+        let Ok(mut meter) = self.meter.try_borrow_mut() else {
+            return Verdict::Throttled { retry_after_secs: 1 };
+        };
         match meter.try_take(self.now) {
             Take::Granted => self.inner.verify(alg, key, message, signature),
             Take::Exhausted { retry_after_secs } => Verdict::Throttled { retry_after_secs },

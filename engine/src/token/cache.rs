@@ -131,7 +131,9 @@ impl<V: Clone> TokenCache<V> {
     pub fn get(&mut self, key: CacheKey, now: UnixTime, generation_of: impl FnOnce(&V) -> u64) -> Lookup<V> {
         self.clock = self.clock.wrapping_add(1);
         let clock = self.clock;
-        let Some(place) = self.set(key).iter_mut().find(|place| holds(place, key)) else { return Lookup::Miss };
+        let Some(place) = self.set(key).iter_mut().find(|place| holds(place, key)) else {
+            return Lookup::Miss;
+        };
         let Some(entry) = place else { return Lookup::Miss };
         if now >= entry.valid_until {
             *place = None;

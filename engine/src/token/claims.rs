@@ -88,9 +88,13 @@ fn date(root: Value<'_>, name: &str) -> Result<Option<UnixTime>, Rejection> {
     let Some(value) = root.get(name) else { return Ok(None) };
     match value.kind() {
         Kind::Number => numeric_date(value.raw()).map(Some).ok_or(CLAIM),
-        Kind::Null | Kind::True | Kind::False | Kind::String | Kind::EscapedString | Kind::Array | Kind::Object => {
-            Err(CLAIM)
-        }
+        Kind::Null
+        | Kind::True
+        | Kind::False
+        | Kind::String
+        | Kind::EscapedString
+        | Kind::Array
+        | Kind::Object => Err(CLAIM),
     }
 }
 

@@ -72,7 +72,9 @@ pub(super) fn extract_strings(
         match value.kind() {
             Kind::String | Kind::EscapedString => add(&mut entries, value, split)?,
             Kind::Array => value.items().try_for_each(|item| add(&mut entries, item, Split::Whole))?,
-            Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::Object => return Err(Rejection::BadClaim),
+            Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::Object => {
+                return Err(Rejection::BadClaim);
+            }
         }
     }
     entries.sort_unstable();
@@ -84,7 +86,9 @@ fn add(entries: &mut Vec<String>, value: Value<'_>, split: Split) -> Result<(), 
     let text = value.as_str().ok_or(Rejection::BadClaim)?;
     match split {
         Split::Whole => push(entries, &text),
-        Split::Spaces => text.split(' ').filter(|scope| !scope.is_empty()).try_for_each(|scope| push(entries, scope)),
+        Split::Spaces => {
+            text.split(' ').filter(|scope| !scope.is_empty()).try_for_each(|scope| push(entries, scope))
+        }
     }
 }
 

@@ -152,7 +152,9 @@ impl<'a> Unverified<'a> {
                 Verdict::Verified => return Ok(key),
                 Verdict::Refused => {}
                 Verdict::Unsupported => worst = Rejection::VerifierUnsupported,
-                Verdict::Throttled { retry_after_secs } => return Err(Rejection::Throttled { retry_after_secs }),
+                Verdict::Throttled { retry_after_secs } => {
+                    return Err(Rejection::Throttled { retry_after_secs });
+                }
             }
         }
         Err(worst)

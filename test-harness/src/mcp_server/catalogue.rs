@@ -9,9 +9,9 @@ pub(super) const PNG: &str =
 pub(super) const WAV: &str = "UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAAB9AAACABAAZGF0YQIAAAA=";
 
 fn tool(name: &str, description: &str, arguments: &[(&str, &str)]) -> Value {
-    let properties = arguments.iter().map(|(name, about)| {
-        ((*name).to_owned(), json!({ "type": "string", "description": about }))
-    });
+    let properties = arguments
+        .iter()
+        .map(|(name, about)| ((*name).to_owned(), json!({ "type": "string", "description": about })));
     json!({
         "name": name,
         "description": description,

@@ -1,6 +1,9 @@
 //! The server's handler: lists, resources, prompts and completion. Tools are in `tools`.
 
-#![allow(deprecated, reason = "logging and subscribe are deprecated since 2026-07-28 and still part of legacy versions")]
+#![allow(
+    deprecated,
+    reason = "logging and subscribe are deprecated since 2026-07-28 and still part of legacy versions"
+)]
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,

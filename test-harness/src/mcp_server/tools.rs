@@ -25,7 +25,8 @@ pub(super) async fn call(
     context: RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
     let argument = |name: &str| request.arguments.as_ref().and_then(|arguments| arguments.get(name)).cloned();
-    let text = |name: &str| argument(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
+    let text =
+        |name: &str| argument(name).and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default();
     let image = json!({ "type": "image", "data": PNG, "mimeType": "image/png" });
     match request.name.as_ref() {
         "test_simple_text" => say("This is a simple text response for testing."),

@@ -68,8 +68,9 @@ fn clip(cell: &str) -> String {
 /// The metrics of the gate, without the buckets of its histograms.
 #[must_use]
 pub fn metrics(metrics: &Metrics) -> String {
-    let (buckets, lines): (Vec<_>, Vec<_>) =
-        metrics.lines("toolgate_").partition(|line| line.split('{').next().is_some_and(|name| name.ends_with("_bucket")));
+    let (buckets, lines): (Vec<_>, Vec<_>) = metrics
+        .lines("toolgate_")
+        .partition(|line| line.split('{').next().is_some_and(|name| name.ends_with("_bucket")));
     let mut text = lines.into_iter().map(|line| format!("{line}\n")).collect::<String>();
     if !buckets.is_empty() {
         text.push_str(&format!("(and {} histogram buckets)\n", buckets.len()));

@@ -21,8 +21,22 @@ pub(super) async fn policy(stage: &Stage) -> Result<Vec<Row>> {
         (Client::Alice, "inherited from readonly: calls echo", "alice-echo", "echo", json!({}), "200"),
         (Client::Alice, "edits src/main.rs", "alice-edit", "code_edit", path("src/main.rs"), "200"),
         (Client::Alice, "edits ../etc/passwd", "alice-escape", "code_edit", path("../etc/passwd"), DENIED),
-        (Client::Alice, "edits src/../../etc/passwd", "alice-dots", "code_edit", path("src/../../etc/passwd"), DENIED),
-        (Client::Alice, "deny beats allow: calls code_delete", "alice-delete", "code_delete", path("src/a"), DENIED),
+        (
+            Client::Alice,
+            "edits src/../../etc/passwd",
+            "alice-dots",
+            "code_edit",
+            path("src/../../etc/passwd"),
+            DENIED,
+        ),
+        (
+            Client::Alice,
+            "deny beats allow: calls code_delete",
+            "alice-delete",
+            "code_delete",
+            path("src/a"),
+            DENIED,
+        ),
         (Client::Root, "calls admin_reset", "root-reset", "admin_reset", json!({}), "200"),
     ];
     let mut rows = Vec::new();
@@ -41,7 +55,8 @@ async fn identity(stage: &Stage) -> Result<Row> {
     let seen = stage.mcp.seen().with("who-am-i");
     let got = match seen.first() {
         Some(seen) => {
-            let subjects = [seen.all("x-toolgate-subject"), seen.all("x_toolgate_subject")].concat().join(" ");
+            let subjects =
+                [seen.all("x-toolgate-subject"), seen.all("x_toolgate_subject")].concat().join(" ");
             let token = seen.header("authorization").map_or("no token", |_| "a token");
             format!("server sees {subjects}, {token}")
         }
@@ -74,10 +89,16 @@ pub(super) async fn messages(stage: &Stage) -> Result<Vec<Row>> {
     let broken = modern(post(r#"{"jsonrpc":"2.0","id":"broken","method":"#.to_owned()), "echo");
     let calls = [
         ("bob", "a batch", "400 (code -32600)", "batched", batch),
-        ("bob", "`name` twice: echo, then admin_reset", "400 (code -32700) or 400 (code -32600)", "twice", twice),
+        ("bob", "`name` twice: echo, then admin_reset", "400 (code -32600)", "twice", twice),
         ("bob", "header says echo, body says admin_reset", "400 (code -32020)", "mismatch", other),
         ("alice", "`name` after 20 KiB of arguments: echo", "200", "late-echo", long("late-echo", "echo")),
-        ("alice", "`name` after 20 KiB: code_delete", DENIED, "late-delete", long("late-delete", "code_delete")),
+        (
+            "alice",
+            "`name` after 20 KiB: code_delete",
+            DENIED,
+            "late-delete",
+            long("late-delete", "code_delete"),
+        ),
         ("bob", "half a JSON document", "400 (code -32700)", "broken", broken),
     ];
     let mut rows = Vec::new();

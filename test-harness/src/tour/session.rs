@@ -35,7 +35,8 @@ where
 
 async fn bob(who: String, client: McpClient) -> Vec<Row> {
     let mut rows = Vec::new();
-    let tools = client.list_all_tools().await.map(|tools| joined(tools.iter().map(|tool| tool.name.as_ref())));
+    let tools =
+        client.list_all_tools().await.map(|tools| joined(tools.iter().map(|tool| tool.name.as_ref())));
     rows.push(Row::new(&who, "lists the tools", "echo get_weather test_simple_text", said(tools)));
     let arguments = json!({ "city": "Oslo" }).as_object().cloned().unwrap_or_default();
     let weather = client.call_tool(CallToolRequestParams::new("get_weather").with_arguments(arguments)).await;
@@ -63,7 +64,8 @@ async fn bob(who: String, client: McpClient) -> Vec<Row> {
 
 async fn alice(who: String, client: McpClient) -> Vec<Row> {
     let mut rows = Vec::new();
-    let tools = client.list_all_tools().await.map(|tools| joined(tools.iter().map(|tool| tool.name.as_ref())));
+    let tools =
+        client.list_all_tools().await.map(|tools| joined(tools.iter().map(|tool| tool.name.as_ref())));
     let expected = "code_edit echo get_weather test_simple_text";
     rows.push(Row::new(&who, "lists the tools", expected, said(tools)));
     let arguments = json!({ "path": "src/lib.rs" }).as_object().cloned().unwrap_or_default();

@@ -123,11 +123,8 @@ pub fn serve(stage: &Stage) -> String {
     let modern = |who: &str, method: &str, mut params: Value| {
         let name = params.get("name").and_then(Value::as_str).map(|name| format!("-H 'mcp-name: {name}' "));
         params["_meta"] = crate::client::meta();
-        let rest = format!(
-            "-H 'mcp-method: {method}' {}-d '{}'",
-            name.unwrap_or_default(),
-            body(method, params)
-        );
+        let rest =
+            format!("-H 'mcp-method: {method}' {}-d '{}'", name.unwrap_or_default(), body(method, params));
         post(who, &rest)
     };
     text.push_str("\n# what bob may see\n");

@@ -37,8 +37,11 @@ async fn metadata(stage: &Stage) -> Result<Row> {
     let document = answer.message();
     let right = document["resource"] == stage.url().as_str()
         && document["authorization_servers"] == json!([stage.issuer.endpoints().issuer]);
-    let got =
-        if right { format!("{}, names the issuer", answer.status) } else { format!("{}, {document}", answer.status) };
+    let got = if right {
+        format!("{}, names the issuer", answer.status)
+    } else {
+        format!("{}, {document}", answer.status)
+    };
     Ok(Row::new("nobody", "the metadata document (RFC 9728)", "200, names the issuer", got))
 }
 
@@ -104,7 +107,8 @@ pub(super) async fn rotation(stage: &Stage) -> Result<Vec<Row>> {
             tokens.push(stage.issuer.token(Client::Alice, &stage.url()).await?);
         }
         for token in &tokens {
-            let answer = stage.call("rotation", "echo", json!({ "round": round })).token(token).send().await?;
+            let answer =
+                stage.call("rotation", "echo", json!({ "round": round })).token(token).send().await?;
             sent += 1;
             passed += usize::from(answer.status == 200);
             reason = reason.or(answer.reason());

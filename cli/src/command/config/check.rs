@@ -31,13 +31,16 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
         Ok(config) => {
             let warnings = config.warnings.iter();
             let warnings = warnings
-                .map(|warning| engine::located(Diagnostic::warning(&warning.message), &document, &warning.path))
+                .map(|warning| {
+                    engine::located(Diagnostic::warning(&warning.message), &document, &warning.path)
+                })
                 .collect();
             (Some(config), warnings)
         }
         Err(error) => (None, vec![error]),
     };
-    let counts = |severity| all.iter().filter(|diagnostic: &&Diagnostic| diagnostic.severity == severity).count();
+    let counts =
+        |severity| all.iter().filter(|diagnostic: &&Diagnostic| diagnostic.severity == severity).count();
     let warnings = counts(Severity::Warning);
     let refused = config.is_none() || (args.production && warnings > 0);
     all.extend(secrets.notes());

@@ -73,7 +73,8 @@ fn protobuf(kind: &str) -> String {
 }
 
 fn parsed(document: &Document) -> Result<Value, Failure> {
-    serde_json::from_str(document.json()).map_err(|error| Failure::refused(format!("this is not JSON: {error}")))
+    serde_json::from_str(document.json())
+        .map_err(|error| Failure::refused(format!("this is not JSON: {error}")))
 }
 
 /// One entry of `http_filters`.

@@ -19,7 +19,8 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let policy = policy::compile(&document)?;
     let roles: Vec<&str> = policy.all_roles().collect();
     let name = document.name();
-    let answer = json!({ "ok": true, "file": name, "rules": policy.rule_count(), "roles": roles, "diagnostics": [] });
+    let answer =
+        json!({ "ok": true, "file": name, "rules": policy.rule_count(), "roles": roles, "diagnostics": [] });
     out.either(&answer, || {
         format!("`{name}` is good: {} rules, roles {}", policy.rule_count(), roles.join(", "))
     })?;

@@ -3,6 +3,7 @@
 
 mod inspect;
 mod mint;
+mod verify;
 
 use crate::{command::Outcome, out::Out};
 
@@ -12,6 +13,8 @@ pub(crate) enum Command {
     Mint(mint::Args),
     /// Show what a token says, without verifying it
     Inspect(inspect::Args),
+    /// Verify a token as the plugin does
+    Verify(verify::Args),
 }
 
 impl Command {
@@ -19,6 +22,7 @@ impl Command {
         match self {
             Self::Mint(args) => mint::run(&args, out),
             Self::Inspect(args) => inspect::run(&args, out),
+            Self::Verify(args) => verify::run(&args, out),
         }
     }
 }

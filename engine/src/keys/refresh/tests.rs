@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use super::*;
-use crate::keys::Alg;
 use crate::keys::fixtures::*;
+use crate::keys::{Alg, Freshness};
 use alloc::format;
 use alloc::string::String;
 
@@ -79,7 +79,13 @@ fn failures_back_off_and_keep_the_last_good_set() {
         waits.push(retry.micros_since(now) / 1_000);
         now = retry;
     }
-    assert!(waits.iter().zip([1, 2, 4, 8, 16, 32, 60, 60, 60]).all(|(wait, secs)| (secs * 500..=secs * 1_000).contains(wait)), "{waits:?}");
+    assert!(
+        waits
+            .iter()
+            .zip([1, 2, 4, 8, 16, 32, 60, 60, 60])
+            .all(|(wait, secs)| (secs * 500..=secs * 1_000).contains(wait)),
+        "{waits:?}"
+    );
     assert!(matches!(source.status(at(24 * HOUR - 1)), KeyStatus::Aging(_)));
     assert!(matches!(source.status(at(24 * HOUR)), KeyStatus::Stale));
     assert!(matches!(fetched(&mut source, "a", at(25 * HOUR)), Outcome::Unchanged(_)));
@@ -189,4 +195,14 @@ fn a_clock_that_went_back_fetches_again() {
     assert_eq!(reason(&source, at(0)), Some(FetchReason::Refresh));
     let _ = fetched(&mut source, "a", at(0));
     assert_eq!(source.next_fetch(at(1)), None);
+}
+
+#[test]
+fn unknown_key_ids_are_not_remembered_longer_when_the_clock_goes_back() {
+    let mut source = source();
+    let _ = fetched(&mut source, "a", at(0));
+    assert_eq!(source.on_unknown_kid("b", at(10_000)), UnknownKid::Refetch);
+    let _ = fetched(&mut source, "a", at(1));
+    assert_eq!(source.on_unknown_kid("b", at(2)), UnknownKid::Throttled);
+    assert_eq!(source.on_unknown_kid("b", at(32)), UnknownKid::Refetch);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use super::*;
+use crate::keys::Family;
 use crate::keys::fixtures::*;
 use alloc::format;
 use alloc::string::String;
@@ -20,7 +21,8 @@ fn one_bad_key_does_not_take_down_the_others() {
     ];
     let set = parse(&set_of(&keys)).unwrap();
     assert_eq!((set.count(), set.skipped_count()), (1, 4));
-    let reasons: Vec<_> = set.skipped().iter().map(|skipped| (skipped.index, skipped.reason.label())).collect();
+    let reasons: Vec<_> =
+        set.skipped().iter().map(|skipped| (skipped.index, skipped.reason.label())).collect();
     let expected = [(0, "weak_modulus"), (1, "private_member"), (2, "symmetric"), (3, "not_an_object")];
     assert_eq!(reasons, expected);
     assert_eq!(set.candidates(Some("good"), Alg::Rs256).unwrap().iter().count(), 1);
@@ -53,7 +55,8 @@ fn a_thousand_keys_are_all_found() {
     assert_eq!(set.count(), 1_000);
     for number in 0..1_000 {
         let kid = format!("key-{number}");
-        let found: Vec<_> = set.candidates(Some(&kid), Alg::Es256).unwrap().iter().map(PublicKey::kid).collect();
+        let found: Vec<_> =
+            set.candidates(Some(&kid), Alg::Es256).unwrap().iter().map(PublicKey::kid).collect();
         assert_eq!(found, [Some(kid.as_str())]);
     }
     assert_eq!(set.candidates(Some("key-1000"), Alg::Es256).unwrap_err(), NoCandidate::UnknownKid);
@@ -81,8 +84,6 @@ fn algorithm_and_key_must_fit() {
     assert_eq!(set.candidates(None, Alg::Es256).unwrap_err(), NoCandidate::NoneFits);
 }
 
-use super::super::alg::Family;
-
 #[test]
 fn generation_tells_sets_apart() {
     let one = rsa_jwk(RSA_2048_N, r#""kid":"a","#);
@@ -91,8 +92,8 @@ fn generation_tells_sets_apart() {
     let both = generation(&[one.clone(), two.clone()]);
     assert_eq!(both, generation(&[one.replace("{\"kid\"", "{ \"new\":1,\"kid\""), two.clone()]));
     for other in [
-        generation(&[one.clone()]),
-        generation(&[two.clone()]),
+        generation(core::slice::from_ref(&one)),
+        generation(core::slice::from_ref(&two)),
         generation(&[one.replace("\"a\"", "\"c\""), two.clone()]),
         generation(&[one.replace("{", r#"{"alg":"RS256","#), two]),
         generation(&[rsa_jwk(RSA_2048_N, "")]),

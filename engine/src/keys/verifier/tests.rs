@@ -4,13 +4,12 @@ use super::*;
 use crate::keys::fixtures::*;
 use crate::keys::{KeySet, decode_base64url};
 use alloc::format;
+use alloc::string::String;
 use p256::ecdsa::Signature as P256Signature;
 
 fn one_key(jwk: String) -> KeySet {
     KeySet::parse(set_of(&[jwk]).as_bytes()).unwrap()
 }
-
-use alloc::string::String;
 
 fn parts(token: &str) -> (&[u8], Signature) {
     let (input, signature) = token.rsplit_once('.').unwrap();
@@ -53,7 +52,9 @@ fn zero_and_overlong_numbers_are_refused() {
     let set = one_key(ec_jwk(RFC7515_A3_X, RFC7515_A3_Y, ""));
     let (message, good) = parts(RFC7515_A3_TOKEN);
     let halves = good.0.split_at(32);
-    for (r, s) in [(&[0; 32][..], halves.1), (halves.0, &[0; 32][..]), (&[0; 32], &[0; 32]), (&[0xFF; 32], halves.1)] {
+    for (r, s) in
+        [(&[0; 32][..], halves.1), (halves.0, &[0; 32][..]), (&[0; 32], &[0; 32]), (&[0xFF; 32], halves.1)]
+    {
         let signature = Signature([r, s].concat());
         assert_eq!(verdict(&set, Alg::Es256, message, &signature), Verdict::Refused);
     }

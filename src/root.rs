@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The root context: configuration, ticks, and answers to key fetches.
+
+use crate::host::{self, Buffer, Level};
+use crate::keys;
+use crate::stream::Handle;
+use crate::vm::{self, Vm};
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+use std::rc::Rc;
+use std::time::Duration;
+use toolgate_engine::config::{Config, Secrets};
+use toolgate_engine::flow::Entropy;
+use toolgate_engine::metrics::{Metric, Sample, Series};
+
+/// Ticks come this often while nothing waits, in milliseconds…
+const IDLE_TICK: u32 = 1_000;
+/// …and this often while a request waits for keys.
+const BUSY_TICK: u32 = 10;
+
+#[derive(Default)]
+pub(crate) struct Root {
+    vm: Option<Rc<Vm>>,
+    tick: u32,
+}
+
+/// Secrets come from the VM's environment, which the proxy's configuration fills.
+struct Environment;
+
+impl Secrets for Environment {
+    fn lookup(&self, name: &str) -> Option<Vec<u8>> {
+        std::env::var(name).ok().map(String::into_bytes)
+    }
+}
+
+impl Root {
+    fn configure(&mut self, size: usize) -> Result<(), String> {
+        let json = host::buffer(Buffer::PluginConfiguration, size).map_err(|status| status.to_string())?;
+        let config = Config::compile(&json, &Environment).map_err(|error| {
+            let help = error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
+            let place = Config::path_text(&error.path);
+            let place = if place.is_empty() { String::new() } else { format!(" at `{place}`") };
+            format!("{}{place}{help}", error.message)
+        })?;
+        for warning in &config.warnings {
+            let place = Config::path_text(&warning.path);
+            host::log(Level::Warn, &format!("toolgate: {} (`{place}`)", warning.message));
+        }
+        let vm = Vm::new(config, &entropy()?);
+        let mut samples = vec![Sample { series: Series::new(Metric::BuildInfo, env!("CARGO_PKG_VERSION")), value: 1 }];
+        vm.record(&mut samples);
+        self.vm = Some(Rc::new(vm));
+        self.set_tick(IDLE_TICK)
+    }
+
+    fn set_tick(&mut self, millis: u32) -> Result<(), String> {
+        if self.tick != millis {
+            host::set_tick(millis).map_err(|status| status.to_string())?;
+            self.tick = millis;
+        }
+        Ok(())
+    }
+}
+
+/// Fresh bytes from the host's generator.
+fn entropy() -> Result<Entropy, String> {
+    let mut bytes = [0; 64];
+    getrandom::fill(&mut bytes).map_err(|_| "the host gives no random bytes".to_owned())?;
+    Ok(Entropy(bytes))
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
+        if let Some(vm) = &self.vm {
+            keys::on_response(vm, token, headers, body_size);
+            crate::stream::resume_waiting(vm);
+        }
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        match self.configure(size) {
+            Ok(()) => true,
+            Err(error) => {
+                host::log(Level::Critical, &format!("toolgate: the configuration is refused: {error}"));
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let Some(vm) = self.vm.clone() else { return };
+        for order in keys::tick(&vm) {
+            let headers = vec![
+                (":method", "GET"),
+                (":scheme", order.scheme.as_str()),
+                (":authority", order.authority.as_str()),
+                (":path", order.path.as_str()),
+                ("accept", "application/jwk-set+json, application/json"),
+            ];
+            let call = self.dispatch_http_call(&order.cluster, headers, None, Vec::new(), Duration::from_millis(order.timeout));
+            keys::dispatched(&vm, order.issuer, call.ok());
+        }
+        crate::stream::resume_waiting(&vm);
+        let millis = if vm.waiting.borrow().is_empty() { IDLE_TICK } else { BUSY_TICK };
+        let _ = self.set_tick(millis);
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Handle::new(self.vm.clone(), context)))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+/// Called by a stream that has begun to wait: ticks must come sooner. The root keeps its own note of the period, so
+/// the host is asked directly; the next tick brings both into line.
+pub(crate) fn hurry() {
+    let _ = host::set_tick(BUSY_TICK);
+}
+
+const _: fn() -> toolgate_engine::time::UnixTime = vm::now;

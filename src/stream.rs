@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One request through the proxy's phases. Where a phase has no step of the engine to carry out, nothing goes on.
+
+use crate::apply::{self, Done};
+use crate::host::{self, Buffer, Map};
+use crate::root;
+use crate::vm::{self, Vm};
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+use std::cell::RefCell;
+use std::rc::Rc;
+use toolgate_engine::config::{HostMode, RouteMetadata};
+use toolgate_engine::deny::{Answer, error_body};
+use toolgate_engine::flow::{self, Attempt, AwaitBody, BodyFollows, BodyStep, Head, Passage, Reply, ReplyBody, ReplyStep, Step};
+use toolgate_engine::mcp::Body;
+use toolgate_engine::metrics::{Metric, Sample, Series};
+use toolgate_engine::time::UnixTime;
+
+/// Where the name of a server may stand in a route's metadata.
+const ROUTE_SERVER: &str = "xds\0route_metadata\0filter_metadata\0toolgate\0server";
+
+/// The SDK's side of a stream; the stream itself is shared with the list of those that wait.
+pub(crate) struct Handle(Option<Rc<RefCell<Stream>>>);
+
+impl Handle {
+    pub(crate) fn new(vm: Option<Rc<Vm>>, context: u32) -> Handle {
+        let stream = |vm| Stream { vm, context, phase: Phase::New, body_ended: false, follows: BodyFollows::Yes, spent: 0 };
+        Handle(vm.map(|vm| Rc::new(RefCell::new(stream(vm)))))
+    }
+
+    fn with(&self, work: impl FnOnce(&mut Stream) -> Action) -> Action {
+        match self.0.as_ref().and_then(|stream| stream.try_borrow_mut().ok().map(|mut stream| work(&mut stream))) {
+            Some(action) => action,
+            None => fault(),
+        }
+    }
+}
+
+/// A stream without a configuration, or in a state that cannot be: closed.
+fn fault() -> Action {
+    let body = error_body(None, 500, "the gate is not ready", None);
+    apply::answer(&Answer::new(500, body, "not_ready"));
+    Action::Pause
+}
+
+/// One request.
+pub(crate) struct Stream {
+    vm: Rc<Vm>,
+    context: u32,
+    phase: Phase,
+    /// Whether the whole body is buffered.
+    body_ended: bool,
+    follows: BodyFollows,
+    spent: u64,
+}
+
+enum Phase {
+    New,
+    /// Waits for keys until then.
+    Waiting(UnixTime),
+    Body(Box<AwaitBody>),
+    /// Went on; the answer is to be looked at.
+    Forwarded(Reply),
+    /// The answer's body is being filtered.
+    Filtering(ReplyBody),
+    /// Nothing is left to do.
+    Through,
+    /// The gate has answered.
+    Answered,
+}
+
+impl Context for Handle {
+    fn on_done(&mut self) -> bool {
+        // A client that leaves while its request waits must not be resumed.
+        if let Some(stream) = &self.0 {
+            if let Ok(mut stream) = stream.try_borrow_mut() {
+                stream.phase = Phase::Through;
+            }
+        }
+        true
+    }
+}
+
+impl HttpContext for Handle {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let action = self.with(|stream| {
+            stream.follows = if end_of_stream { BodyFollows::No } else { BodyFollows::Yes };
+            stream.head(Attempt::First)
+        });
+        if let Some(stream) = &self.0 {
+            let waits = stream.try_borrow().is_ok_and(|stream| matches!(stream.phase, Phase::Waiting(_)));
+            if waits {
+                return park(stream);
+            }
+        }
+        action
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.with(|stream| stream.body(size, end_of_stream))
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        self.with(Stream::request_trailers)
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        self.with(|stream| stream.reply_head(end_of_stream))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.with(|stream| stream.reply_body(size, end_of_stream))
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        self.with(|stream| match stream.phase {
+            Phase::Filtering(ReplyBody::Whole(_)) => stream.finish_whole(),
+            _ => Action::Continue,
+        })
+    }
+}
+
+/// Puts a stream on the list of those that wait, if there is room.
+fn park(stream: &Rc<RefCell<Stream>>) -> Action {
+    let Ok(mut inner) = stream.try_borrow_mut() else { return fault() };
+    let vm = inner.vm.clone();
+    let full = vm.waiting.borrow().len() >= vm.config.limits.waiting;
+    if full {
+        count_wait(&vm, "full");
+        return inner.head(Attempt::Last);
+    }
+    vm.waiting.borrow_mut().push(stream.clone());
+    root::hurry();
+    Action::Pause
+}
+
+fn count_wait(vm: &Vm, word: &'static str) {
+    vm.record(&mut vec![Sample { series: Series::new(Metric::Waits, word), value: 1 }]);
+}
+
+/// Looks again at every stream that waits; runs from the root context.
+pub(crate) fn resume_waiting(vm: &Rc<Vm>) {
+    let waiting = std::mem::take(&mut *vm.waiting.borrow_mut());
+    for stream in waiting {
+        let again = stream.try_borrow_mut().is_ok_and(|mut stream| stream.wake());
+        if again {
+            vm.waiting.borrow_mut().push(stream);
+        }
+    }
+}
+
+impl Stream {
+    /// Looks at the head again; says whether it still waits.
+    fn wake(&mut self) -> bool {
+        let Phase::Waiting(deadline) = self.phase else { return false };
+        if host::enter(self.context).is_err() {
+            return false;
+        }
+        let attempt = if vm::now() >= deadline { Attempt::Last } else { Attempt::Again };
+        let action = self.head(attempt);
+        if matches!(self.phase, Phase::Waiting(_)) {
+            return true;
+        }
+        count_wait(&self.vm, if attempt == Attempt::Last { "timeout" } else { "resumed" });
+        let held = self.vm.config.host_mode == HostMode::Held;
+        let action = match &self.phase {
+            // The body came in while the head waited.
+            Phase::Body(_) if held && self.body_ended => self.finish_body(usize::MAX),
+            _ => action,
+        };
+        if action == Action::Continue && !matches!(self.phase, Phase::Answered) {
+            let _ = host::resume_request();
+        }
+        false
+    }
+
+    fn head(&mut self, attempt: Attempt) -> Action {
+        let Ok(fields) = host::fields(Map::Request) else { return self.fail() };
+        let pairs = fields.pairs();
+        let vm = self.vm.clone();
+        let route_server = match vm.config.route_metadata {
+            RouteMetadata::Ignored => None,
+            RouteMetadata::Read => host::property(ROUTE_SERVER).ok().filter(|name| !name.is_empty()),
+        };
+        let route_server = route_server.map(|name| String::from_utf8_lossy(&name).into_owned());
+        let head = Head { fields: &pairs, body: self.follows, route_server: route_server.as_deref(), attempt };
+        match vm.step(&mut self.spent, |desk| flow::start(&head, desk)) {
+            Step::Pass(passage) => self.pass(*passage),
+            Step::Answer(answer) => self.answer(&answer),
+            Step::Wait => self.wait(),
+            Step::Body(body) => self.await_body(body),
+        }
+    }
+
+    fn wait(&mut self) -> Action {
+        if !matches!(self.phase, Phase::Waiting(_)) {
+            let millis = u64::from(self.vm.config.limits.wait_millis);
+            self.phase = Phase::Waiting(vm::now().plus_millis(millis));
+        }
+        Action::Pause
+    }
+
+    fn await_body(&mut self, mut body: Box<AwaitBody>) -> Action {
+        match self.vm.config.host_mode {
+            HostMode::Held => {
+                self.phase = Phase::Body(body);
+                Action::Pause
+            }
+            // The headers leave now, so what has to change in them changes now.
+            HostMode::Streamed => match apply::edits(Map::Request, &body.take_edits()) {
+                Done::Yes => {
+                    self.phase = Phase::Body(body);
+                    Action::Continue
+                }
+                Done::No => self.fail(),
+            },
+        }
+    }
+
+    fn pass(&mut self, passage: Passage) -> Action {
+        if apply::edits(Map::Request, &passage.edits) == Done::No {
+            return self.fail();
+        }
+        apply::facts(&passage.facts);
+        self.phase = Phase::Forwarded(passage.reply);
+        Action::Continue
+    }
+
+    fn answer(&mut self, answer: &Answer) -> Action {
+        self.phase = Phase::Answered;
+        apply::answer(answer);
+        Action::Pause
+    }
+
+    fn fail(&mut self) -> Action {
+        self.phase = Phase::Answered;
+        fault()
+    }
+
+    fn body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.body_ended |= end_of_stream;
+        let vm = self.vm.clone();
+        match &mut self.phase {
+            Phase::Body(body) => {
+                if let Some(answer) = vm.step(&mut self.spent, |desk| body.check_size(size, desk)) {
+                    return self.answer(&answer);
+                }
+                if end_of_stream { self.finish_body(size) } else { Action::Pause }
+            }
+            // What waits goes on waiting; what was answered goes nowhere.
+            Phase::Waiting(_) | Phase::Answered | Phase::New => Action::Pause,
+            Phase::Forwarded(_) | Phase::Filtering(_) | Phase::Through => Action::Continue,
+        }
+    }
+
+    /// The whole body is buffered: judge it.
+    fn finish_body(&mut self, size: usize) -> Action {
+        let Phase::Body(body) = std::mem::replace(&mut self.phase, Phase::Answered) else { return self.fail() };
+        let bytes = match size {
+            0 => Vec::new(),
+            _ => match host::buffer(Buffer::RequestBody, size) {
+                Ok(bytes) => bytes,
+                Err(_) => return self.fail(),
+            },
+        };
+        let vm = self.vm.clone();
+        match vm.step(&mut self.spent, |desk| body.finish(&bytes, desk)) {
+            BodyStep::Pass(passage) => self.pass(*passage),
+            BodyStep::Answer(answer) => self.answer(&answer),
+        }
+    }
+
+    /// Trailers end the body. Nobody judges them, so none goes on to a guarded server.
+    fn request_trailers(&mut self) -> Action {
+        self.body_ended = true;
+        if let Ok(fields) = host::fields(Map::RequestTrailers) {
+            for (name, _) in fields.pairs() {
+                let _ = host::remove_field(Map::RequestTrailers, name);
+            }
+        }
+        match &self.phase {
+            Phase::Body(_) => self.finish_body(usize::MAX),
+            Phase::Waiting(_) | Phase::Answered | Phase::New => Action::Pause,
+            Phase::Forwarded(_) | Phase::Filtering(_) | Phase::Through => Action::Continue,
+        }
+    }
+
+    fn reply_head(&mut self, end_of_stream: bool) -> Action {
+        match std::mem::replace(&mut self.phase, Phase::Through) {
+            Phase::Forwarded(reply) => self.judge_reply(reply, end_of_stream),
+            Phase::Body(_) | Phase::Waiting(_) | Phase::New => self.early_reply(),
+            Phase::Filtering(_) | Phase::Through => Action::Continue,
+            Phase::Answered => {
+                self.phase = Phase::Answered;
+                Action::Continue
+            }
+        }
+    }
+
+    /// An answer before there is a permit: the proxy's own refusals may pass, a success may not.
+    fn early_reply(&mut self) -> Action {
+        let fields = host::fields(Map::Response).map(|fields| {
+            fields.pairs().iter().any(|(name, value)| *name == b":status" && matches!(value, [b'4' | b'5', ..]))
+        });
+        match fields {
+            Ok(true) => Action::Continue,
+            Ok(false) | Err(_) => self.fail(),
+        }
+    }
+
+    fn judge_reply(&mut self, reply: Reply, end_of_stream: bool) -> Action {
+        let Ok(fields) = host::fields(Map::Response) else { return self.fail() };
+        let pairs = fields.pairs();
+        let vm = self.vm.clone();
+        match vm.step(&mut self.spent, |desk| reply.start(&pairs, desk)) {
+            ReplyStep::Pass(edits) => self.reply_edits(&edits),
+            ReplyStep::Filter(edits, _) if end_of_stream => self.reply_edits(&edits),
+            ReplyStep::Filter(edits, body) => {
+                let hold = matches!(body, ReplyBody::Whole(_)) && vm.config.host_mode == HostMode::Held;
+                let action = self.reply_edits(&edits);
+                if action == Action::Pause {
+                    return action;
+                }
+                self.phase = Phase::Filtering(body);
+                if hold { Action::Pause } else { Action::Continue }
+            }
+            ReplyStep::Answer(answer) => self.answer(&answer),
+        }
+    }
+
+    fn reply_edits(&mut self, edits: &[flow::Edit]) -> Action {
+        match apply::edits(Map::Response, edits) {
+            Done::Yes => Action::Continue,
+            Done::No => self.fail(),
+        }
+    }
+
+    fn reply_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        match &self.phase {
+            Phase::Filtering(ReplyBody::Whole(_)) if size > self.vm.config.limits.answer => self.finish_whole(),
+            Phase::Filtering(ReplyBody::Whole(_)) if end_of_stream => self.finish_whole(),
+            Phase::Filtering(ReplyBody::Whole(_)) => Action::Pause,
+            Phase::Filtering(ReplyBody::Stream(..)) => self.reply_chunk(size),
+            Phase::New | Phase::Waiting(_) | Phase::Body(_) | Phase::Forwarded(_) | Phase::Through | Phase::Answered => {
+                Action::Continue
+            }
+        }
+    }
+
+    fn finish_whole(&mut self) -> Action {
+        let Phase::Filtering(ReplyBody::Whole(filter)) = std::mem::replace(&mut self.phase, Phase::Through) else {
+            return self.fail();
+        };
+        let bytes = host::buffer(Buffer::ResponseBody, usize::MAX).unwrap_or_default();
+        if bytes.is_empty() {
+            return Action::Continue;
+        }
+        let vm = self.vm.clone();
+        match vm.step(&mut self.spent, |desk| filter.whole(&bytes, desk)) {
+            Ok(Body::Unchanged) => Action::Continue,
+            Ok(Body::Changed(changed)) => {
+                if vm.config.host_mode == HostMode::Held {
+                    let length = changed.len().to_string();
+                    if host::set_field(Map::Response, b"content-length", length.as_bytes()).is_err() {
+                        return self.fail();
+                    }
+                }
+                match host::set_buffer(Buffer::ResponseBody, bytes.len(), &changed) {
+                    Ok(()) => Action::Continue,
+                    Err(_) => self.fail(),
+                }
+            }
+            Err(answer) => self.answer(&answer),
+        }
+    }
+
+    fn reply_chunk(&mut self, size: usize) -> Action {
+        if size == 0 {
+            return Action::Continue;
+        }
+        let Ok(chunk) = host::buffer(Buffer::ResponseBody, size) else { return self.fail() };
+        let Phase::Filtering(ReplyBody::Stream(filter, stream)) = &mut self.phase else { return Action::Continue };
+        let vm = self.vm.clone();
+        let (out, result) = vm.step(&mut self.spent, |desk| filter.chunk(stream, &chunk, desk));
+        if out != chunk && host::set_buffer(Buffer::ResponseBody, chunk.len(), &out).is_err() {
+            return self.fail();
+        }
+        match result {
+            Ok(()) => Action::Continue,
+            Err(answer) => self.answer(&answer),
+        }
+    }
+}

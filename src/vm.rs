@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What all streams of one configuration in one VM share.
+
+use crate::host::{self, Level};
+use crate::keys::KeyPost;
+use crate::stats::Stats;
+use crate::stream::Stream;
+use crate::verifier::HostVerifier;
+use std::cell::RefCell;
+use std::rc::Rc;
+use toolgate_engine::config::Config;
+use toolgate_engine::flow::{Desk, Entropy, Memory};
+use toolgate_engine::keys::{Fallback, Meter, Metered, Software};
+use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
+use toolgate_engine::time::UnixTime;
+
+/// Signatures checked in the module itself, per second and at once: each costs about half a millisecond.
+const SOFTWARE_RATE: u32 = 200;
+const SOFTWARE_BURST: u32 = 100;
+
+/// Everything that one configuration has in one VM.
+pub(crate) struct Vm {
+    pub(crate) config: Config,
+    pub(crate) keys: RefCell<KeyPost>,
+    pub(crate) waiting: RefCell<Vec<Rc<RefCell<Stream>>>>,
+    memory: RefCell<Memory>,
+    stats: RefCell<Stats>,
+    verifier: HostVerifier,
+    software: RefCell<Meter>,
+}
+
+impl Vm {
+    pub(crate) fn new(config: Config, entropy: &Entropy) -> Vm {
+        let memory = Memory::new(&config, entropy);
+        Vm {
+            keys: RefCell::new(KeyPost::new(&config)),
+            waiting: RefCell::default(),
+            memory: RefCell::new(memory),
+            stats: RefCell::default(),
+            verifier: HostVerifier::new(),
+            software: RefCell::new(Meter::per_second(SOFTWARE_BURST, SOFTWARE_RATE)),
+            config,
+        }
+    }
+
+    /// Runs one step of the engine, records what it counted, and how long a verdict took.
+    pub(crate) fn step<T>(&self, spent: &mut u64, run: impl FnOnce(&mut Desk<'_>) -> T) -> T {
+        let now = now();
+        let mut samples = Samples::new();
+        let software = Metered { inner: Software, meter: &self.software, now };
+        let verifier = Fallback(&self.verifier, software);
+        let result = run(&mut Desk {
+            config: &self.config,
+            memory: &mut self.memory.borrow_mut(),
+            verifier: &verifier,
+            now,
+            samples: &mut samples,
+        });
+        *spent = spent.saturating_add(crate::vm::now().micros_since(now));
+        let verdict = samples.iter().find(|sample| sample.series.metric == Metric::Requests);
+        if let Some(place) = verdict.map(|sample| sample.series.place) {
+            samples.push(Sample { series: Series::new(Metric::DecisionDuration, "").at(place), value: *spent });
+        }
+        self.record(&mut samples);
+        result
+    }
+
+    pub(crate) fn record(&self, samples: &mut Samples) {
+        self.stats.borrow_mut().record(samples, &self.config);
+    }
+
+    pub(crate) fn memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
+        work(&mut self.memory.borrow_mut())
+    }
+}
+
+/// The proxy's clock.
+pub(crate) fn now() -> UnixTime {
+    UnixTime::from_nanos(host::now_nanos())
+}
+
+/// A panic is a fault of ours: one line says where, then the VM traps and the proxy's failure policy takes over.
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
+        host::log(Level::Critical, &format!("toolgate {}: panic at {place}", env!("CARGO_PKG_VERSION")));
+    }));
+}
