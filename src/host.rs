@@ -47,7 +47,6 @@ pub(crate) enum Buffer {
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 pub(crate) enum Level {
-    Info = 2,
     Warn = 3,
     Error = 4,
     Critical = 5,

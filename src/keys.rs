@@ -22,10 +22,18 @@ const SLOTS: u64 = 64;
 #[derive(Debug)]
 pub(crate) struct KeyPost {
     calls: BTreeMap<u32, usize>,
-    slots: Vec<String>,
-    seen: Vec<u32>,
-    digest: [u8; 8],
+    slots: Vec<Slot>,
     gauges_at: UnixTime,
+}
+
+/// Where the keys of one issuer stand in shared data.
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    name: String,
+    /// Names configuration and source, so that no value counts for another issuer.
+    digest: [u8; 8],
+    /// The version that was read last.
+    seen: u32,
 }
 
 /// A fetch to dispatch.
@@ -41,19 +49,13 @@ pub(crate) struct Order {
 
 impl KeyPost {
     pub(crate) fn new(config: &Config) -> KeyPost {
-        let slots: Vec<String> = config.issuers.iter().map(|issuer| slot(&issuer.rules.issuer, &issuer.keys)).collect();
-        KeyPost {
-            calls: BTreeMap::new(),
-            seen: vec![0; slots.len()],
-            slots,
-            digest: config.digest.to_le_bytes(),
-            gauges_at: UnixTime::default(),
-        }
+        let slots = config.issuers.iter().map(|issuer| slot(config, &issuer.rules.issuer, &issuer.keys));
+        KeyPost { calls: BTreeMap::new(), slots: slots.collect(), gauges_at: UnixTime::default() }
     }
 }
 
 /// Names the slot of an issuer. Two issuers may meet in one: each then finds the other's value not its own.
-fn slot(issuer: &str, keys: &KeyOrigin) -> String {
+fn slot(config: &Config, issuer: &str, keys: &KeyOrigin) -> Slot {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |text: &str| {
         for byte in text.bytes().chain([0]) {
@@ -65,7 +67,12 @@ fn slot(issuer: &str, keys: &KeyOrigin) -> String {
         add(&url.origin());
         add(&url.path_and_query());
     }
-    format!("toolgate.jwks.{}", hash % SLOTS)
+    let digest = (config.digest ^ hash.rotate_left(32)).to_le_bytes();
+    Slot { name: format!("toolgate.jwks.{}", hash % SLOTS), digest, seen: 0 }
+}
+
+fn slot_of(vm: &Vm, at: usize) -> Slot {
+    vm.keys.borrow().slots.get(at).cloned().unwrap_or_default()
 }
 
 /// One round: takes over what other workers have fetched, and says what to fetch here.
@@ -104,16 +111,13 @@ fn state_key(vm: &Vm) -> Option<&StateKey> {
 /// Takes over keys that another worker has put into shared data, if they are new and ours.
 fn adopt_shared(vm: &Vm, at: usize, now: UnixTime) {
     let Some(key) = state_key(vm) else { return };
-    let (slot, seen, digest) = {
-        let post = vm.keys.borrow();
-        (post.slots.get(at).cloned().unwrap_or_default(), post.seen.get(at).copied().unwrap_or(0), post.digest)
-    };
-    let Ok(value) = host::shared(&slot) else { return };
-    if value.version == seen || value.bytes.is_empty() {
+    let slot = slot_of(vm, at);
+    let Ok(value) = host::shared(&slot.name) else { return };
+    if value.version == slot.seen || value.bytes.is_empty() {
         return;
     }
     note_seen(vm, at, value.version);
-    let adopted = Shared::open(&value.bytes, key, digest).map(|shared| {
+    let adopted = Shared::open(&value.bytes, key, slot.digest).map(|shared| {
         let keys = KeySet::parse(shared.body).ok()?;
         let spread = vm.memory(|memory| memory.next_spread());
         vm.memory(|memory| {
@@ -129,8 +133,8 @@ fn adopt_shared(vm: &Vm, at: usize, now: UnixTime) {
 }
 
 fn note_seen(vm: &Vm, at: usize, version: u32) {
-    if let Some(seen) = vm.keys.borrow_mut().seen.get_mut(at) {
-        *seen = version;
+    if let Some(slot) = vm.keys.borrow_mut().slots.get_mut(at) {
+        slot.seen = version;
     }
 }
 
@@ -160,8 +164,8 @@ fn claim(vm: &Vm, at: usize, now: UnixTime, until: UnixTime) -> bool {
 }
 
 fn lease_slot(vm: &Vm, at: usize) -> (String, [u8; 8]) {
-    let post = vm.keys.borrow();
-    (format!("{}.lease", post.slots.get(at).map_or("", String::as_str)), post.digest)
+    let slot = slot_of(vm, at);
+    (format!("{}.lease", slot.name), slot.digest)
 }
 
 /// Gives the lease back: writes one that is over.
@@ -242,14 +246,11 @@ fn publish(vm: &Vm, at: usize, body: &[u8]) {
     let Some(key) = state_key(vm) else { return };
     let times = vm.memory(|memory| memory.sources.get(at)?.as_ref()?.fetched());
     let Some((fetched_at, fresh_until)) = times else { return };
-    let (slot, digest) = {
-        let post = vm.keys.borrow();
-        (post.slots.get(at).cloned().unwrap_or_default(), post.digest)
-    };
-    let sealed = Shared { fetched_at, fresh_until, body }.seal(key, digest);
-    let version = host::shared(&slot).ok().map(|value| value.version);
-    if host::set_shared(&slot, &sealed, version).is_ok() {
-        let version = host::shared(&slot).map_or(0, |value| value.version);
+    let slot = slot_of(vm, at);
+    let sealed = Shared { fetched_at, fresh_until, body }.seal(key, slot.digest);
+    let version = host::shared(&slot.name).ok().map(|value| value.version);
+    if host::set_shared(&slot.name, &sealed, version).is_ok() {
+        let version = host::shared(&slot.name).map_or(0, |value| value.version);
         note_seen(vm, at, version);
     }
 }

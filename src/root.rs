@@ -4,11 +4,12 @@
 use crate::host::{self, Buffer, Level};
 use crate::keys;
 use crate::stream::Handle;
-use crate::vm::{self, Vm};
+use crate::vm::Vm;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use std::rc::Rc;
 use std::time::Duration;
+use toolgate_engine::config::protobuf::as_json;
 use toolgate_engine::config::{Config, Secrets};
 use toolgate_engine::flow::Entropy;
 use toolgate_engine::metrics::{Metric, Sample, Series};
@@ -36,7 +37,7 @@ impl Secrets for Environment {
 impl Root {
     fn configure(&mut self, size: usize) -> Result<(), String> {
         let json = host::buffer(Buffer::PluginConfiguration, size).map_err(|status| status.to_string())?;
-        let config = Config::compile(&json, &Environment).map_err(|error| {
+        let config = Config::compile(&as_json(&json), &Environment).map_err(|error| {
             let help = error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
             let place = Config::path_text(&error.path);
             let place = if place.is_empty() { String::new() } else { format!(" at `{place}`") };
@@ -121,5 +122,3 @@ impl RootContext for Root {
 pub(crate) fn hurry() {
     let _ = host::set_tick(BUSY_TICK);
 }
-
-const _: fn() -> toolgate_engine::time::UnixTime = vm::now;

@@ -272,11 +272,15 @@ impl Series {
     #[must_use]
     pub fn host_name(&self, config: &Config) -> String {
         let mut name = String::from(self.metric.name());
+        let mut dot = ".";
         for label in self.metric.labels() {
             let value = self.value(*label, config);
             match config.metrics.syntax {
                 MetricSyntax::Envoy => push(&mut name, &[";", label.name(), "=", value]),
-                MetricSyntax::Istio => push(&mut name, &[".", label.name(), "=.=", value, ";.;"]),
+                MetricSyntax::Istio => {
+                    // Istio cuts out `label=.=value;.;`: only the first dot is the name's.
+                    push(&mut name, &[core::mem::take(&mut dot), label.name(), "=.=", value, ";.;"]);
+                }
                 MetricSyntax::Flat => push(&mut name, &["_", label.name(), "_", value]),
             }
         }

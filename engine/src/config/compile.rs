@@ -91,6 +91,11 @@ impl<'c> Compiler<'c> {
             routes.push(at(self.route(route, &names), &[key("routes"), Segment::Index(index)])?);
         }
         check_unique(wire)?;
+        check_overlap(&servers, &routes)?;
+        if !(1..=100_000).contains(&wire.metrics.max_series) {
+            let error = DeError::new(format!("{} is outside 1 to 100000", wire.metrics.max_series));
+            return at(Err(error), &[key("metrics"), key("max_series")]);
+        }
         let shared_state = at(self.shared_state(), &[key("secrets"), key("shared_state")])?;
         let limits = at(self.limits(), &[key("limits")])?;
         self.warn_open_host(&servers);
@@ -189,16 +194,24 @@ impl<'c> Compiler<'c> {
 
     fn remote_keys(&self, uri: &str, wire: &IssuerWire) -> Result<KeyOrigin, DeError> {
         let here = |error: DeError| error.inside(key("uri"));
-        let url = Url::parse(uri).ok_or_else(|| here(wrong(format!("`{uri}` is not an absolute URL"), "write it like `https://idp.example.com/jwks`")))?;
+        let url = Url::parse(uri).ok_or_else(|| here(wrong(format!("{} is not an absolute URL", shown(uri)), "write it like `https://idp.example.com/jwks`")))?;
         let cluster = self.wire.clusters.get(&url.authority).ok_or_else(|| {
             let help = format!("add `{}: CLUSTER` under `clusters`; a host not listed there is never called", url.authority);
             here(DeError::new(format!("no cluster reaches `{}`", url.authority)).with_help(help))
         })?;
         let seconds = |value: Option<u32>, default: u64| value.map_or(default, u64::from);
-        let timeout_millis = wire.jwks.timeout_milliseconds.unwrap_or(5_000).clamp(100, 60_000);
+        let timeout_millis = wire.jwks.timeout_milliseconds.unwrap_or(5_000);
+        if !(100..=60_000).contains(&timeout_millis) {
+            return Err(DeError::new(format!("{timeout_millis} is outside 100 to 60000")).inside(key("timeout_milliseconds")));
+        }
+        for (name, value) in [("min_refresh_seconds", wire.jwks.min_refresh_seconds), ("max_refresh_seconds", wire.jwks.max_refresh_seconds)] {
+            if value == Some(0) {
+                return Err(DeError::new("0 seconds would fetch without a pause".to_owned()).inside(key(name)));
+            }
+        }
         let freshness = FreshnessRules {
-            floor_secs: seconds(wire.jwks.min_refresh_seconds, 60).max(1),
-            ceiling_secs: seconds(wire.jwks.max_refresh_seconds, 3_600).max(1),
+            floor_secs: seconds(wire.jwks.min_refresh_seconds, 60),
+            ceiling_secs: seconds(wire.jwks.max_refresh_seconds, 3_600),
             ..FreshnessRules::default()
         };
         let refresh = RefreshPolicy {
@@ -216,7 +229,7 @@ impl<'c> Compiler<'c> {
 
     fn server(&mut self, wire: &ServerWire, names: &Names<'_>, policies: &[Policy], index: usize) -> Result<Server, DeError> {
         at(label("server", &wire.name), &[key("name")])?;
-        if !wire.matches.methods.is_empty() {
+        if wire.matches.methods.is_some() {
             return at(Err(wrong("MCP fixes the HTTP methods of a server".to_owned(), "take `methods` out")), &[key("match"), key("methods")]);
         }
         let (hosts, path) = at(matches(&wire.matches), &[key("match")])?;
@@ -241,8 +254,9 @@ impl<'c> Compiler<'c> {
             metadata: self.metadata(wire, &issuers),
             metadata_url,
             metadata_path,
-            origins: at(origins(&wire.origins, &wire.cors.origins, &resource), &[key("origins")])?,
+            // In this order: a wrong one is told under the key where it stands.
             cors: at(origins(&wire.cors.origins, &[], &resource), &[key("cors"), key("origins")])?,
+            origins: at(origins(&wire.origins, &wire.cors.origins, &resource), &[key("origins")])?,
             resource,
             resource_text: wire.resource.clone(),
             versions,
@@ -274,16 +288,31 @@ impl<'c> Compiler<'c> {
 
     /// Which audiences of each issuer mean this place: all, except those that are another server's resource.
     fn audiences(&self, issuers: &[String], resource: &str, names: &Names<'_>) -> Result<Vec<Audience>, DeError> {
-        let others: BTreeSet<&str> = self.wire.servers.iter().map(|server| server.resource.as_str()).collect();
+        let servers = self.wire.servers.iter().map(|server| server.resource.as_str());
+        let routes = self.wire.routes.iter().filter_map(|route| route.resource.as_deref());
+        let others: BTreeSet<String> = servers.chain(routes).map(usual_resource).collect();
+        let own = usual_resource(resource);
+        let mut claimed = BTreeSet::new();
         let mut found = Vec::new();
         for (index, issuer) in names.issuers(issuers)?.into_iter().enumerate() {
             let wire = self.wire.issuers.values().nth(issuer);
             let all = wire.into_iter().flat_map(|wire| &wire.audiences);
-            let meant = |audience: &&String| *audience == resource || !others.contains(audience.as_str());
+            if let Some(wire) = wire
+                && !claimed.insert(&wire.issuer) {
+                    let error = wrong(format!("two issuers here have the `issuer` `{}`, so the second would never be asked", wire.issuer), "keep one of them");
+                    return at(Err(error), &[Segment::Index(index)]);
+                }
+            let meant = |audience: &&String| {
+                let audience = usual_resource(audience);
+                audience == own || !others.contains(&audience)
+            };
             let accepted: Vec<String> = all.filter(meant).cloned().collect();
             if accepted.is_empty() {
                 let error = DeError::new("every audience of this issuer is another server's resource".to_owned());
-                let help = format!("add `{resource}` to the issuer's `audiences`");
+                let help = match resource {
+                    "" => "add `resource` to the route, and that to the issuer's `audiences`".to_owned(),
+                    resource => format!("add `{resource}` to the issuer's `audiences`"),
+                };
                 return at(Err(error.with_help(help)), &[Segment::Index(index)]);
             }
             found.push(Audience { issuer, accepted });
@@ -331,7 +360,8 @@ impl<'c> Compiler<'c> {
             }
         };
         let authorization = at(self.authorization(&wire.upstream.authorization), &[key("upstream"), key("authorization")])?;
-        Ok(Route { name: Arc::from(wire.name.as_str()), hosts, path, methods: wire.matches.methods.clone(), access, authorization })
+        let methods = at(http_methods(wire.matches.methods.as_deref()), &[key("match"), key("methods")])?;
+        Ok(Route { name: Arc::from(wire.name.as_str()), hosts, path, methods, access, authorization })
     }
 
     fn authorization(&self, wire: &AuthorizationWire) -> Result<Authorization, DeError> {
@@ -350,6 +380,12 @@ impl<'c> Compiler<'c> {
     }
 
     fn secret(&self, wire: &SecretWire) -> Result<Vec<u8>, DeError> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        if wire.env.is_empty() || wire.env.len() > 128 || !wire.env.bytes().all(plain) {
+            // Not repeated: it may be the secret itself.
+            let error = wrong("this is not the name of an environment variable".to_owned(), "write the name of one: letters, digits and `_`");
+            return Err(error.inside(key("env")));
+        }
         self.secrets.lookup(&wire.env).ok_or_else(|| {
             let error = DeError::new(format!("the environment has no `{}`", wire.env));
             error.with_help("name it under `vm_config.environment_variables`".to_owned()).inside(key("env"))
@@ -401,9 +437,14 @@ impl<'c> Compiler<'c> {
     }
 
     fn warn_open_host(&mut self, servers: &[Server]) {
-        if self.wire.unmatched == Unmatched::Pass && servers.iter().any(|server| server.hosts.is_empty()) {
-            self.warn(&[key("unmatched")], "`pass` has no effect: a server takes every host");
+        if self.wire.unmatched != Unmatched::Pass {
+            return;
         }
+        let message = match servers.iter().any(|server| server.hosts.is_empty()) {
+            true => "`pass` has no effect: a server takes every host",
+            false => "requests to host names that are not written here pass unguarded: the proxy must not route such hosts to a guarded server",
+        };
+        self.warn(&[key("unmatched")], message);
     }
 }
 
@@ -468,7 +509,11 @@ fn claim_paths(name: &str, paths: &[String]) -> Result<Vec<ClaimPath>, DeError> 
 
 fn matches(wire: &MatchWire) -> Result<(Vec<HostName>, PathRule), DeError> {
     let mut hosts = Vec::new();
-    for (index, host) in wire.hosts.iter().enumerate() {
+    if wire.hosts.as_ref().is_some_and(Vec::is_empty) {
+        let error = wrong("an empty list matches no host".to_owned(), "name a host, or leave `hosts` out for every host");
+        return at(Err(error), &[key("hosts")]);
+    }
+    for (index, host) in wire.hosts.iter().flatten().enumerate() {
         let parsed = HostName::parse(host).ok_or_else(|| wrong(format!("`{host}` is not a host name"), "write it like `mcp.example.com`, with `:port` if wanted"));
         hosts.push(at(parsed, &[key("hosts"), Segment::Index(index)])?);
     }
@@ -485,8 +530,35 @@ fn matches(wire: &MatchWire) -> Result<(Vec<HostName>, PathRule), DeError> {
     Ok((hosts, rule(path.clone())))
 }
 
+/// HTTP methods are compared with their case (RFC 9110 section 9.1), so one in lower case would never match.
+fn http_methods(names: Option<&[String]>) -> Result<Vec<String>, DeError> {
+    let Some(names) = names else { return Ok(Vec::new()) };
+    if names.is_empty() {
+        return Err(wrong("an empty list matches no method".to_owned(), "name a method, or leave `methods` out for every method"));
+    }
+    for (index, name) in names.iter().enumerate() {
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+            let error = wrong(format!("`{name}` is not an HTTP method"), "write it like `GET`");
+            return at(Err(error), &[Segment::Index(index)]);
+        }
+    }
+    Ok(names.to_vec())
+}
+
+/// A text of the configuration for an error, but not where it may hold a password.
+fn shown(text: &str) -> String {
+    if text.contains('@') { "a URL with user information".to_owned() } else { format!("`{text}`") }
+}
+
+/// A resource as it is compared with others: another spelling of a server's URL still means that server.
+fn usual_resource(text: &str) -> String {
+    let Some(url) = Url::parse(text) else { return text.to_owned() };
+    let query = url.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    [url.origin().as_str(), url.path.trim_end_matches('/'), &query].concat()
+}
+
 fn resource(text: &str) -> Result<Url, DeError> {
-    Url::parse(text).ok_or_else(|| wrong(format!("`{text}` is not an absolute URL without fragment"), "write it like `https://mcp.example.com/mcp`"))
+    Url::parse(text).ok_or_else(|| wrong(format!("{} is not an absolute URL without fragment", shown(text)), "write it like `https://mcp.example.com/mcp`"))
 }
 
 fn versions(names: Option<&[String]>) -> Result<VersionSet, DeError> {
@@ -506,7 +578,7 @@ fn origins(own: &[String], more: &[String], resource: &Url) -> Result<Vec<String
     let mut all: BTreeSet<String> = BTreeSet::from([resource.origin()]);
     for (index, text) in own.iter().chain(more).enumerate() {
         let url = Url::parse(text).filter(|url| url.path.is_empty() && url.query.is_none());
-        let error = || wrong(format!("`{text}` is not an origin"), "write it like `https://app.example.com`");
+        let error = || wrong(format!("{} is not an origin", shown(text)), "write it like `https://app.example.com`");
         all.insert(at(url.ok_or_else(error), &[Segment::Index(index)])?.origin());
     }
     Ok(all.into_iter().collect())
@@ -543,10 +615,34 @@ fn check_unique(wire: &ConfigWire) -> Result<(), DeError> {
     let routes = wire.routes.iter().map(|route| ("routes", &route.name));
     let indexed = servers.enumerate().chain(routes.enumerate());
     for (index, (list, name)) in indexed {
-        if !seen.insert((list, name)) {
+        // Both are values of one metric label.
+        if !seen.insert(name) {
             let error = wrong(format!("the name `{name}` stands twice"), "rename one of them");
             return at(Err(error), &[key(list), Segment::Index(index), key("name")]);
         }
+    }
+    Ok(())
+}
+
+/// Two places written for the same requests: the second would never be reached.
+fn check_overlap(servers: &[Server], routes: &[Route]) -> Result<(), DeError> {
+    let servers = servers.iter().enumerate().map(|(index, server)| ("servers", index, &server.name, &server.hosts, &server.path, &[][..]));
+    let routes = routes.iter().enumerate().map(|(index, route)| ("routes", index, &route.name, &route.hosts, &route.path, &route.methods[..]));
+    let mut seen: BTreeMap<(&str, bool), Vec<(&Arc<str>, &Vec<HostName>, &[String])>> = BTreeMap::new();
+    for (list, index, name, hosts, path, methods) in servers.chain(routes) {
+        let earlier = seen.entry((path.path(), path.is_exact())).or_default();
+        let same_host = |other: &Vec<HostName>| {
+            hosts.is_empty() && other.is_empty() || hosts.iter().any(|host| other.contains(host))
+        };
+        let same_method = |other: &[String]| {
+            methods.is_empty() && other.is_empty() || methods.iter().any(|method| other.contains(method))
+        };
+        let twin = earlier.iter().find(|(_, hosts, methods)| same_host(hosts) && same_method(methods));
+        if let Some((twin, _, _)) = twin {
+            let error = wrong(format!("`{name}` is written for the same requests as `{twin}`"), "give one of them another host or path");
+            return at(Err(error), &[key(list), Segment::Index(index), key("match")]);
+        }
+        earlier.push((name, hosts, methods));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 mod compile;
 pub mod origin;
+pub mod protobuf;
 #[cfg(test)]
 mod tests;
 pub mod wire;

@@ -23,6 +23,18 @@ impl HostName {
         fine.then(|| HostName { name, port: port.map(ToOwned::to_owned) })
     }
 
+    /// Whether both are the same host, whatever the ports.
+    #[must_use]
+    pub fn same_name(&self, host: &HostName) -> bool {
+        self.name == host.name
+    }
+
+    /// Whether a port was written.
+    #[must_use]
+    pub fn has_port(&self) -> bool {
+        self.port.is_some()
+    }
+
     /// Whether a request to `host` is meant: ports are compared only if this one has one.
     #[must_use]
     pub fn covers(&self, host: &HostName) -> bool {
@@ -77,10 +89,12 @@ impl Url {
         Some(Url { scheme, authority: own(authority), path: own(path), query: query.map(own) })
     }
 
-    /// Scheme, host and port, as browsers write an origin.
+    /// Scheme, host and port, as browsers write an origin: without the scheme's own port.
     #[must_use]
     pub fn origin(&self) -> String {
-        [self.scheme.as_str(), "://", &self.authority.to_ascii_lowercase()].concat()
+        let authority = self.authority.to_ascii_lowercase();
+        let usual = if self.scheme == "https" { ":443" } else { ":80" };
+        [self.scheme.as_str(), "://", authority.strip_suffix(usual).unwrap_or(&authority)].concat()
     }
 
     /// Path and query as they stand in a request line.
@@ -120,12 +134,22 @@ impl PathRule {
     pub fn fit(&self, raw: &str, canonical: &str) -> PathFit {
         let (PathRule::Exact(path) | PathRule::Prefix(path)) = self;
         let under = |inner: &str| is_under(path, inner);
+        // Some upstreams route without regard to case.
+        let alike = |inner: &str| is_under_in_any_case(path, inner);
         match self {
             PathRule::Exact(_) if raw == path => PathFit::Fits,
             PathRule::Prefix(_) if raw == canonical && under(raw) => PathFit::Fits,
-            PathRule::Exact(_) | PathRule::Prefix(_) if under(canonical) || under(raw) => PathFit::Ambiguous,
+            // Everything is below the root, but only the root looks like it.
+            PathRule::Exact(_) if path == "/" && canonical != "/" => PathFit::Elsewhere,
+            PathRule::Exact(_) | PathRule::Prefix(_) if alike(canonical) || alike(raw) => PathFit::Ambiguous,
             PathRule::Exact(_) | PathRule::Prefix(_) => PathFit::Elsewhere,
         }
+    }
+
+    /// Whether it is this one path only.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        matches!(self, PathRule::Exact(_))
     }
 
     /// The path itself.
@@ -139,6 +163,12 @@ impl PathRule {
 fn is_under(path: &str, inner: &str) -> bool {
     let base = path.strip_suffix('/').unwrap_or(path);
     inner.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn is_under_in_any_case(path: &str, inner: &str) -> bool {
+    let base = path.strip_suffix('/').unwrap_or(path);
+    let Some((head, rest)) = inner.split_at_checked(base.len()) else { return false };
+    head.eq_ignore_ascii_case(base) && (rest.is_empty() || rest.starts_with('/'))
 }
 
 /// The path as the most generous upstream would read it: percent-decoded until nothing changes (three rounds at
@@ -195,11 +225,11 @@ mod tests {
         assert_eq!(fit("/mcp"), PathFit::Fits);
         for raw in [
             "/mcp/", "/./mcp", "/x/../mcp", "/%6dcp", "/%6Dcp", "/mcp%2f", "/mcp;a=1", "//mcp", "/mcp/x", "/mcp%00", "/mcp%00x",
-            "/x/%2e%2e/mcp", "/%256dcp", "/mcp\\", "\\mcp", "/mcp#", "/;/mcp", "/mcp/.", "/mcp%2Fx", "/mcp/..%2fmcp", "/mcp/../x",
+            "/x/%2e%2e/mcp", "/%256dcp", "/mcp\\", "\\mcp", "/mcp#", "/;/mcp", "/mcp/.", "/mcp%2Fx", "/mcp/..%2fmcp", "/mcp/../x", "/MCP", "/Mcp/x", "/%4dCP",
         ] {
             assert_eq!(fit(raw), PathFit::Ambiguous, "{raw}");
         }
-        for raw in ["/", "/mcpx", "/x", "/x/mcp", "/MCP", "/mc%20p"] {
+        for raw in ["/", "/mcpx", "/x", "/x/mcp", "/MCPX", "/mc%20p"] {
             assert_eq!(fit(raw), PathFit::Elsewhere, "{raw}");
         }
     }

@@ -113,15 +113,13 @@ pub struct ServerWire {
 #[serde(deny_unknown_fields)]
 pub struct MatchWire {
     /// Host names; every host if absent.
-    #[serde(default)]
-    pub hosts: Vec<String>,
+    pub hosts: Option<Vec<String>>,
     /// The one path.
     pub path: Option<String>,
     /// A path and all below it, by segments.
     pub path_prefix: Option<String>,
-    /// HTTP methods; for routes only.
-    #[serde(default)]
-    pub methods: Vec<String>,
+    /// HTTP methods, every method if absent; for routes only.
+    pub methods: Option<Vec<String>>,
 }
 
 /// `anonymous`
@@ -180,8 +178,7 @@ pub struct UpstreamWire {
 }
 
 /// `upstream.authorization`
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub enum AuthorizationWire {
     /// Removed.
     #[default]
@@ -190,6 +187,42 @@ pub enum AuthorizationWire {
     Keep,
     /// Replaced by this value.
     Value(SecretWire),
+}
+
+impl<'de> Deserialize<'de> for AuthorizationWire {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AuthorizationVisitor)
+    }
+}
+
+struct AuthorizationVisitor;
+
+impl<'de> Visitor<'de> for AuthorizationVisitor {
+    type Value = AuthorizationWire;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`strip`, `keep` or `{ value: { env: NAME } }`")
+    }
+
+    /// Another text is not repeated: who writes one here means a credential.
+    fn visit_str<E: de::Error>(self, word: &str) -> Result<AuthorizationWire, E> {
+        match word {
+            "strip" => Ok(AuthorizationWire::Strip),
+            "keep" => Ok(AuthorizationWire::Keep),
+            _ => Err(E::custom("this is neither `strip` nor `keep`, and a credential cannot stand in the configuration, which is public in the proxy's dump; write `{ value: { env: NAME } }`")),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AuthorizationWire, A::Error> {
+        let mut value = None;
+        while let Some(name) = map.next_key::<String>()? {
+            if name != "value" {
+                return Err(de::Error::unknown_field(&name, &["value"]));
+            }
+            value = Some(map.next_value()?);
+        }
+        value.map(AuthorizationWire::Value).ok_or_else(|| de::Error::missing_field("value"))
+    }
 }
 
 /// A secret: only ever a name in the environment.

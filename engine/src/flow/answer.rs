@@ -2,7 +2,7 @@
 //! From a denial to the answer that the caller gets (design section 3, "Answers").
 
 use super::memory::DecisionId;
-use crate::config::{Config, DenialStyle, Server, ShowRule};
+use crate::config::{Config, DenialStyle, Route, Server, ShowRule};
 use crate::deny::{Answer, Auth, Denial, Door, ErrorData, error_body};
 use crate::mcp::{Era, HeaderValue, Refused, Shape, Target, VersionSet};
 use crate::oauth::{Challenge, www_authenticate};
@@ -14,6 +14,7 @@ use alloc::string::{String, ToString};
 pub(super) struct Scene<'s> {
     pub config: &'s Config,
     pub server: Option<&'s Server>,
+    pub route: Option<&'s Route>,
     pub metadata_url: Option<&'s str>,
     pub origin: HeaderValue<'s>,
     pub decision: DecisionId,
@@ -110,6 +111,9 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
 }
 
 fn allowed_methods(scene: &Scene<'_>) -> String {
+    if let Some(route) = scene.route {
+        return route.methods.join(", ");
+    }
     let legacy = scene.server.is_none_or(|server| server.versions.newest(Era::Legacy).is_some());
     if legacy { "GET, POST, DELETE".to_string() } else { "POST".to_string() }
 }

@@ -18,6 +18,7 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// A request whose body decides.
 #[derive(Debug)]
@@ -46,12 +47,23 @@ struct KeptHead {
     session: Kept,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 enum Kept {
     #[default]
     Absent,
     One(Vec<u8>),
     Several,
+}
+
+impl fmt::Debug for Kept {
+    /// A session id is as good as a credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kept::Absent => "Absent",
+            Kept::One(_) => "One",
+            Kept::Several => "Several",
+        })
+    }
 }
 
 impl Kept {
@@ -113,6 +125,10 @@ impl AwaitBody {
         let Some(server) = desk.config.servers.get(self.waiting.at) else {
             return self.refuse(desk, Denial::Door(Door::Unmatched));
         };
+        // The shell asks check_size while the body grows; whoever forgets gets no further than this.
+        if body.len() > desk.config.limits.body {
+            return self.refuse(desk, Denial::Door(Door::BodyTooLarge));
+        }
         if body.is_empty() {
             return self.refuse(desk, Denial::Door(Door::BodyMissing));
         }
@@ -135,7 +151,7 @@ impl AwaitBody {
     fn scene<'s>(&'s self, config: &'s Config) -> Scene<'s> {
         let server = config.servers.get(self.waiting.at);
         let metadata_url = server.map(|server| server.metadata_url.as_str());
-        Scene { config, server, metadata_url, origin: self.origin.view(), decision: self.waiting.decision }
+        Scene { config, server, route: None, metadata_url, origin: self.origin.view(), decision: self.waiting.decision }
     }
 
     fn refuse(&self, desk: &mut Desk<'_>, denial: Denial) -> BodyStep {
@@ -191,7 +207,7 @@ impl AwaitBody {
     }
 }
 
-fn tool_label(server: &Server, target: &Target<'_>) -> ToolLabel {
+pub(super) fn tool_label(server: &Server, target: &Target<'_>) -> ToolLabel {
     match target {
         Target::Tool(name) => server.tool_index(name).map_or(ToolLabel::Other, ToolLabel::Known),
         Target::None
@@ -214,6 +230,16 @@ pub(super) fn judge(
 ) -> Result<Permit, policy::Refused> {
     let name = method.name();
     let facts = identity.facts();
+    // Only tools and prompts have arguments; for all others a list must say what the call will say.
+    let arguments = match method.class() {
+        MethodClass::Tool | MethodClass::Prompt => arguments,
+        MethodClass::Base
+        | MethodClass::Plain
+        | MethodClass::Task
+        | MethodClass::Resource
+        | MethodClass::Completion
+        | MethodClass::Subscription => Arguments::Absent,
+    };
     let ask = |ask: Ask<'_>| policy.decide(identity.roles(), &facts, ask, arguments);
     match (method.class(), target) {
         (MethodClass::Base, Target::None) => ask(Ask::Base(name)),

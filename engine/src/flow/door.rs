@@ -78,8 +78,12 @@ impl<'h> Front<'h> {
                 _ => {}
             }
         }
-        if let HeaderValue::Absent = host {
-            host = host_header;
+        match (host, host_header) {
+            (HeaderValue::Absent, only) => host = only,
+            (HeaderValue::One(one), HeaderValue::One(two)) if one.eq_ignore_ascii_case(two) => {}
+            // Two hosts: whichever is judged here, somebody behind may follow the other.
+            (_, HeaderValue::One(_) | HeaderValue::Several) => host = HeaderValue::Several,
+            (_, HeaderValue::Absent) => {}
         }
         let read = || -> Result<_, Door> {
             let target = once(path)?;
@@ -129,47 +133,68 @@ fn nominates(value: &[u8]) -> bool {
     value.split(|byte| *byte == b',').any(|token| is_ours(token.trim_ascii()))
 }
 
-/// Which server or route is meant.
-pub(super) fn place(front: &Front<'_>, config: &Config, route_server: Option<&str>) -> Result<Place, Door> {
+/// A server or route whose path and host fit.
+struct Fit {
+    place: Place,
+    /// How closely it was written for this request: path before host, longer before shorter.
+    closeness: (usize, bool, usize),
+    /// Whether the HTTP method fits too.
+    method: bool,
+}
+
+/// Which server or route is meant: the most closely written one, whatever the order.
+pub(super) fn place(front: &Front<'_>, config: &Config, route_server: Option<&str>) -> Result<Place, (Door, Place)> {
     let canonical = canonical(front.path);
-    let mut named_host = false;
-    let mut other_host = false;
-    let mut ambiguous = false;
-    let mut found = None;
-    let servers = config.servers.iter().enumerate().map(|(at, server)| (Place::Server(at), &server.hosts, &server.path, &[][..]));
-    let routes =
-        config.routes.iter().enumerate().map(|(at, route)| (Place::Route(at), &route.hosts, &route.path, &route.methods[..]));
-    let mut wrong_method = false;
-    for (place, hosts, path, methods) in servers.chain(routes) {
-        let ours = hosts.is_empty() || hosts.iter().any(|host| host.covers(&front.host));
-        named_host |= ours;
-        match (path.fit(front.path, &canonical), ours) {
-            (PathFit::Ambiguous, true) => ambiguous = true,
-            (PathFit::Fits, true) if methods.is_empty() || methods.iter().any(|method| method == front.method) => {
-                found = found.or(Some(place));
-            }
-            (PathFit::Fits, true) => wrong_method = true,
-            (PathFit::Fits | PathFit::Ambiguous, false) => other_host = true,
-            (PathFit::Elsewhere, _) => {}
-        }
-    }
     if let (RouteMetadata::Read, Some(name)) = (config.route_metadata, route_server) {
         let at = config.servers.iter().position(|server| &*server.name == name);
         return match at {
-            Some(_) if front.path != canonical => Err(Door::AmbiguousPath),
+            Some(_) if front.path != canonical => Err((Door::AmbiguousPath, Place::None)),
             Some(at) => Ok(Place::Server(at)),
-            None => Err(Door::UnknownRouteServer),
+            None => Err((Door::UnknownRouteServer, Place::None)),
         };
     }
-    match (found, config.unmatched) {
-        // A path that fits is written plainly, so it is nobody else's look-alike.
-        (Some(place), _) => Ok(place),
-        (None, _) if ambiguous => Err(Door::AmbiguousPath),
-        (None, Unmatched::Pass) if !named_host => Ok(Place::None),
-        (None, _) if wrong_method => Err(Door::MethodNotAllowed),
-        (None, _) if other_host => Err(Door::HostNotAllowed),
-        (None, Unmatched::Refuse | Unmatched::Pass) => Err(Door::Unmatched),
+    let (mut named_host, mut other_host) = (false, false);
+    let mut ambiguous = None;
+    let mut best: Option<Fit> = None;
+    let servers = config.servers.iter().enumerate().map(|(at, server)| (Place::Server(at), &server.hosts, &server.path, &[][..]));
+    let routes =
+        config.routes.iter().enumerate().map(|(at, route)| (Place::Route(at), &route.hosts, &route.path, &route.methods[..]));
+    for (place, hosts, path, methods) in servers.chain(routes) {
+        // A host is named whatever its port: another port must not be a way around the gate.
+        named_host |= hosts.is_empty() || hosts.iter().any(|host| host.same_name(&front.host));
+        let ours = closest_host(hosts, &front.host);
+        match (path.fit(front.path, &canonical), ours) {
+            (PathFit::Ambiguous, Some(_)) => ambiguous = ambiguous.max(Some(path.path().len())),
+            (PathFit::Fits, Some(host)) => {
+                let method = methods.is_empty() || methods.iter().any(|method| method == front.method);
+                let closeness = (path.path().len(), path.is_exact(), host);
+                let closer = |than: &Fit| (closeness, method) > (than.closeness, than.method);
+                if best.as_ref().is_none_or(closer) {
+                    best = Some(Fit { place, closeness, method });
+                }
+            }
+            (PathFit::Fits | PathFit::Ambiguous, None) => other_host = true,
+            (PathFit::Elsewhere, _) => {}
+        }
     }
+    match (best, config.unmatched) {
+        // What is written for a shorter path must not take what looks like a longer, guarded one.
+        (Some(fit), _) if ambiguous.is_some_and(|length| length > fit.closeness.0) => Err((Door::AmbiguousPath, Place::None)),
+        (Some(fit), _) if fit.method => Ok(fit.place),
+        (Some(fit), _) => Err((Door::MethodNotAllowed, fit.place)),
+        (None, _) if ambiguous.is_some() => Err((Door::AmbiguousPath, Place::None)),
+        (None, Unmatched::Pass) if !named_host => Ok(Place::None),
+        (None, _) if other_host => Err((Door::HostNotAllowed, Place::None)),
+        (None, Unmatched::Refuse | Unmatched::Pass) => Err((Door::Unmatched, Place::None)),
+    }
+}
+
+/// How closely a list of hosts is written for `host`: not at all, every host, by name, by name and port.
+fn closest_host(hosts: &[HostName], host: &HostName) -> Option<usize> {
+    if hosts.is_empty() {
+        return Some(0);
+    }
+    hosts.iter().filter(|own| own.covers(host)).map(|own| if own.has_port() { 2 } else { 1 }).max()
 }
 
 /// The canonical form; most paths are their own.

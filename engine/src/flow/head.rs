@@ -8,10 +8,10 @@ use super::door::{self, Front};
 use super::memory::DecisionId;
 use super::reply::Reply;
 use super::{BodyFollows, Desk, Edit, Head, Passage, Step};
-use crate::config::{Access, Authorization, Config, HostMode, Route, Server};
+use crate::config::{Access, Authorization, Config, DenialStyle, HostMode, Route, Server};
 use crate::deny::{Answer, Denial, Door};
 use crate::identity::Identity;
-use crate::mcp::{Era, HeadFacts, HeaderValue, Method, judge_head};
+use crate::mcp::{Era, HeadFacts, HeaderValue, Method, MethodClass, NameSource, judge_head};
 use crate::metrics::{Metric, MethodLabel, Place, Sample, Series, ToolLabel};
 use crate::oauth::WELL_KNOWN;
 use crate::policy::{Arguments, Ask, Permit};
@@ -27,6 +27,7 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
             let scene = Scene {
                 config: desk.config,
                 server: None,
+                route: None,
                 metadata_url: None,
                 origin: HeaderValue::Absent,
                 decision: desk.memory.next_decision(),
@@ -40,9 +41,14 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
     }
     let decision = desk.memory.next_decision();
     let place = door::place(&front, config, head.route_server);
-    let mut scene = Scene { config, server: None, metadata_url: None, origin: front.origin, decision };
+    let mut scene = Scene { config, server: None, route: None, metadata_url: None, origin: front.origin, decision };
     match place {
-        Err(door) => deny(desk, &scene, Place::None, Denial::Door(door)),
+        Err((door, place)) => {
+            if let Place::Route(at) = place {
+                scene.route = config.routes.get(at);
+            }
+            deny(desk, &scene, place, Denial::Door(door))
+        }
         Ok(Place::None) => pass(desk, Place::None, front.spoofed, Reply::untouched()),
         Ok(Place::Route(at)) => match config.routes.get(at) {
             Some(route) => on_route(desk, &front, scene, at, route, head),
@@ -246,23 +252,48 @@ fn with_body(
         return deny(desk, scene, place, Denial::Door(Door::BodyMissing));
     }
     if desk.config.host_mode == HostMode::Streamed
-        && let Some(denial) = judge_early(desk.config, front, server, &identity) {
-            return deny(desk, scene, place, denial);
+        && let Some((denial, method, tool)) = judge_early(desk.config, front, server, &identity) {
+            let series = Series { method, tool, ..verdict(place, "deny", denial.label()) };
+            desk.samples.push(Sample { series, value: 1 });
+            return Step::Answer(Box::new(answer::plain(scene, denial)));
         }
     let waiting = Waiting { at, identity, decision: scene.decision, edits, reply };
     Step::Body(Box::new(AwaitBody::new(waiting, &front.mcp, front.origin)))
 }
 
 /// Where headers leave before the body is judged, what they say of it can already deny; the body confirms.
-fn judge_early(config: &Config, front: &Front<'_>, server: &Server, identity: &Identity) -> Option<Denial> {
-    match judge_head(&front.mcp, server.versions) {
-        HeadFacts::Silent | HeadFacts::Doubtful(_) => None,
-        HeadFacts::Claims { method, target } => {
-            let policy = config.policies.get(server.policy)?;
-            let judged = super::body::judge(policy, identity, method, &target, Arguments::Open);
-            judged.err().map(|refused| Denial::Policy(refused.reason))
+///
+/// Only where denials are explicit: the other styles answer with the id, which only the body has.
+fn judge_early(
+    config: &Config,
+    front: &Front<'_>,
+    server: &Server,
+    identity: &Identity,
+) -> Option<(Denial, MethodLabel, ToolLabel)> {
+    let (HeadFacts::Claims { method, target }, DenialStyle::Explicit) = (judge_head(&front.mcp, server.versions), server.denial)
+    else {
+        return None;
+    };
+    let policy = config.policies.get(server.policy)?;
+    let judged = match (method.class(), method.name_source()) {
+        // What these aim at stands in no header, so the headers say too little to deny by.
+        (MethodClass::Completion | MethodClass::Resource, NameSource::Nothing) => return None,
+        (MethodClass::Subscription, _) => {
+            policy.decide(identity.roles(), &identity.facts(), Ask::Method(method.name()), Arguments::Absent)
         }
-    }
+        (
+            MethodClass::Base
+            | MethodClass::Plain
+            | MethodClass::Task
+            | MethodClass::Tool
+            | MethodClass::Prompt
+            | MethodClass::Completion
+            | MethodClass::Resource,
+            _,
+        ) => super::body::judge(policy, identity, method, &target, Arguments::Open),
+    };
+    let refused = judged.err()?;
+    Some((Denial::Policy(refused.reason), MethodLabel::Known(method.index()), super::body::tool_label(server, &target)))
 }
 
 /// What the upstream sees: no spoofed identity, the real one, and `Authorization` as configured.

@@ -30,6 +30,7 @@ use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// Header fields as the proxy has them, pseudo headers included.
 pub type Fields<'h> = [(&'h [u8], &'h [u8])];
@@ -107,10 +108,20 @@ pub struct Passage {
 }
 
 /// A change to a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Edit {
     /// All fields of this name go.
     Remove(Vec<u8>),
     /// This field replaces all of its name.
     Set(&'static str, Vec<u8>),
+}
+
+impl fmt::Debug for Edit {
+    /// Names only: a value may be a credential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Edit::Remove(name) => write!(f, "Remove({})", name.escape_ascii()),
+            Edit::Set(name, _) => write!(f, "Set({name})"),
+        }
+    }
 }

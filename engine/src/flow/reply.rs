@@ -106,6 +106,7 @@ impl Reply {
     pub fn start(self, fields: &Fields<'_>, desk: &mut Desk<'_>) -> ReplyStep {
         let Some(guarded) = self.guarded else { return ReplyStep::Pass(Vec::new()) };
         let mut edits = Vec::new();
+        let mut vary = Vec::new();
         let (mut content_type, mut encoded, mut status) = (HeaderValue::Absent, false, 0_u16);
         for (name, value) in fields {
             match *name {
@@ -119,13 +120,20 @@ impl Reply {
                 b"content-encoding" => encoded |= !value.eq_ignore_ascii_case(b"identity"),
                 // The client's authorization server is ours to name, not the upstream's.
                 b"www-authenticate" => edits.push(Edit::Remove(name.to_vec())),
+                // Whose pages may read answers is ours to say too.
+                b"access-control-allow-origin" | b"access-control-allow-credentials" => edits.push(Edit::Remove(name.to_vec())),
+                b"vary" => {
+                    vary.extend_from_slice(value);
+                    vary.extend_from_slice(b", ");
+                }
                 _ => {}
             }
         }
         if let Some(origin) = guarded.cors {
             edits.push(Edit::Set("access-control-allow-origin", origin.into_bytes()));
             edits.push(Edit::Set("access-control-expose-headers", EXPOSED.as_bytes().to_vec()));
-            edits.push(Edit::Set("vary", b"origin".to_vec()));
+            vary.extend_from_slice(b"origin");
+            edits.push(Edit::Set("vary", vary));
         }
         let filter = Filter { at: guarded.at, identity: guarded.identity };
         let kind = media(content_type);
@@ -186,7 +194,7 @@ impl Filter {
         desk.samples.push(Sample { series: Series::new(Metric::AnswerFaults, label).at(Place::Server(self.at)), value: 1 });
         let decision = desk.memory.next_decision();
         let server = desk.config.servers.get(self.at);
-        let scene = Scene { config: desk.config, server, metadata_url: None, origin: HeaderValue::Absent, decision };
+        let scene = Scene { config: desk.config, server, route: None, metadata_url: None, origin: HeaderValue::Absent, decision };
         answer::plain(&scene, Denial::Answer(label))
     }
 

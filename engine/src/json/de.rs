@@ -81,11 +81,25 @@ impl de::Error for DeError {
     }
 
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        DeError::new(format!("expected {expected}, found {}", type_of(&unexpected)))
+        DeError::new(format!("expected {}, found {}", plain_words(expected), type_of(&unexpected)))
     }
 
     fn invalid_value(_: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        DeError::new(format!("the value is out of range: expected {expected}"))
+        DeError::new(format!("the value is out of range: expected {}", plain_words(expected)))
+    }
+}
+
+/// What serde expected, in an operator's words.
+fn plain_words(expected: &dyn de::Expected) -> String {
+    let text = expected.to_string();
+    match text.as_str() {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number that is not negative".to_owned(),
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number".to_owned(),
+        "f32" | "f64" => "a number".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        "a map" => "a mapping".to_owned(),
+        other if other.starts_with("struct ") => "a mapping".to_owned(),
+        _ => text,
     }
 }
 
@@ -152,7 +166,8 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
 
     fn deserialize_option<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         match self.0.kind() {
-            Kind::Null => visitor.visit_none(),
+            // A key with nothing behind it: taken for an absent one it could widen what the operator meant to narrow.
+            Kind::Null => Err(DeError::new("expected a value, found null".to_owned()).with_help("give it a value, or take the key out".to_owned())),
             _ => visitor.visit_some(self),
         }
     }

@@ -7,6 +7,7 @@
 use super::bucket::{Meter, Take};
 use crate::time::UnixTime;
 use alloc::collections::VecDeque;
+use core::fmt;
 use core::hash::Hasher;
 use siphasher::sip::SipHasher13;
 
@@ -41,12 +42,18 @@ impl UnknownKid {
 }
 
 /// The memory of unknown ids: hashes only.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Unknown {
     hash_key: [u8; 16],
     recent: VecDeque<(u64, UnixTime)>,
     remember_secs: u64,
     meter: Meter,
+}
+
+impl fmt::Debug for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Unknown({} remembered)", self.recent.len())
+    }
 }
 
 impl Unknown {

@@ -54,6 +54,7 @@ fn compile(wire: &PolicyWire) -> Result<Policy, DeError> {
         return Err(DeError::new(format!("more than {MAX_ROLES} roles")).inside(key("roles")));
     }
     let names: Vec<&str> = wire.roles.keys().map(String::as_str).collect();
+    names.iter().try_for_each(|name| check_role_name(name))?;
     let holders = holders(wire, &names)?;
     let mut policy = Policy { roles: names.iter().map(|name| Arc::from(*name)).collect(), ..Policy::default() };
     let mut ids = BTreeSet::new();
@@ -116,6 +117,17 @@ fn holders(wire: &PolicyWire, names: &[&str]) -> Result<Vec<RoleSet>, DeError> {
     Ok(sets)
 }
 
+/// Role names reach the upstream as one list in one header.
+fn check_role_name(name: &str) -> Result<(), DeError> {
+    let fine = !name.is_empty() && name.len() <= 128 && name.trim() == name && !name.contains(',') && !name.chars().any(char::is_control);
+    if fine {
+        return Ok(());
+    }
+    let error = DeError::new(format!("`{}` cannot name a role", name.escape_debug()));
+    let help = "use up to 128 characters without commas and without spaces around them".to_owned();
+    Err(error.with_help(help).inside(key(name)).inside(key("roles")))
+}
+
 fn unknown_role(name: &str, names: &[&str]) -> DeError {
     let error = DeError::new(format!("there is no role `{name}`"));
     match nearest(name, names.iter().copied()) {
@@ -141,11 +153,22 @@ fn depths(parents: &[Vec<usize>], names: &[&str]) -> Result<Vec<usize>, DeError>
         match changed {
             None => return Ok(depths),
             // Depths beyond any limit: no need to go round for every role of a large policy.
-            Some(at) if depths.get(at).is_some_and(|depth| *depth > parents.len()) => return Err(cycle(names, at)),
+            Some(at) if depths.get(at).is_some_and(|depth| *depth > parents.len()) => break,
             Some(_) => {}
         }
     }
-    Err(cycle(names, depths.iter().enumerate().max_by_key(|(_, depth)| **depth).map_or(0, |(at, _)| at)))
+    Err(cycle(names, on_the_circle(parents, &depths)))
+}
+
+/// A role that stands on a circle itself, not one that only inherits from it: up the deepest parents there is no end,
+/// so as many steps as there are roles lead onto it.
+fn on_the_circle(parents: &[Vec<usize>], depths: &[usize]) -> usize {
+    let depth = |at: &usize| depths.get(*at).copied().unwrap_or(0);
+    let start = (0..parents.len()).max_by_key(depth).unwrap_or(0);
+    (0..parents.len()).fold(start, |at, _| {
+        let deepest = parents.get(at).and_then(|own| own.iter().copied().max_by_key(depth));
+        deepest.unwrap_or(at)
+    })
 }
 
 fn cycle(names: &[&str], at: usize) -> DeError {
@@ -205,7 +228,21 @@ fn add_rule(policy: &mut Policy, id: &str, effect: Effect, wire: &RuleWire, hold
     fill(&mut policy.routes, "routes", &wire.routes, at)?;
     let when = wire.when.as_ref().map(|when| condition::compile(when, Place::Rule));
     let when = when.transpose().map_err(|error| error.inside(key("when")))?;
+    check_arguments(id, wire, when.as_ref()).map_err(|error| error.inside(key("when")))?;
     policy.rules.push(Rule { id: Arc::from(id), effect, holders, when });
+    Ok(())
+}
+
+/// Only tools and prompts have arguments: elsewhere a test on them never holds, so an allow rule would be dead and a
+/// deny rule would always fire.
+fn check_arguments(id: &str, wire: &RuleWire, when: Option<&condition::Condition>) -> Result<(), DeError> {
+    let others = [&wire.resources, &wire.routes].iter().any(|names| !names.is_empty());
+    let bare = |name: &String| Method::from_name(name).is_some_and(|method| !matches!(method.class(), MethodClass::Tool | MethodClass::Prompt));
+    let misplaced = others || wire.methods.iter().any(bare);
+    if misplaced && when.is_some_and(condition::Condition::looks_at_arguments) {
+        let error = DeError::new(format!("rule `{id}` tests `args`, which only tools and prompts have"));
+        return Err(error.with_help("make a rule of its own for tools and prompts".to_owned()).inside(key("args")));
+    }
     Ok(())
 }
 
@@ -219,9 +256,13 @@ fn fill(index: &mut Index, word: &str, names: &[String], rule: usize) -> Result<
 
 /// An exact method must exist; an allow rule cannot grant a method that has targets, which have keys of their own.
 fn check_methods(effect: Effect, methods: &[String]) -> Result<(), DeError> {
-    for (at, name) in methods.iter().enumerate().filter(|(_, name)| !name.contains(['*', '?'])) {
+    for (at, name) in methods.iter().enumerate() {
         let path = |error: DeError| error.inside(Segment::Index(at)).inside(key("methods"));
-        let Some(method) = Method::parse(name) else {
+        if name.contains(['*', '?']) {
+            check_wild_methods(effect, name).map_err(path)?;
+            continue;
+        }
+        let Some(method) = Method::from_name(name) else {
             let error = DeError::new(format!("no MCP version has a method `{name}`"));
             let near = nearest(name, Method::ALL.iter().map(|method| method.name()));
             return Err(path(match near {
@@ -240,6 +281,24 @@ fn check_methods(effect: Effect, methods: &[String]) -> Result<(), DeError> {
             let error = DeError::new(format!("`{name}` is granted by its target, not as a method"));
             return Err(path(error.with_help(format!("use `{instead}`, with `\"*\"` for all of them"))));
         }
+    }
+    Ok(())
+}
+
+/// A pattern that fits no method, or only methods that it cannot grant, would be silent.
+fn check_wild_methods(effect: Effect, pattern: &str) -> Result<(), DeError> {
+    let mut fitting = Method::ALL.iter().filter(|method| super::pattern::glob_fits(pattern, method.name())).peekable();
+    if fitting.peek().is_none() {
+        let error = DeError::new(format!("no method fits `{pattern}`, so it can never match"));
+        return Err(error.with_help("write it like `tools/*` or `notifications/*`".to_owned()));
+    }
+    let grants = |method: &Method| match method.class() {
+        MethodClass::Tool | MethodClass::Prompt | MethodClass::Resource | MethodClass::Completion => false,
+        MethodClass::Base | MethodClass::Plain | MethodClass::Subscription | MethodClass::Task => true,
+    };
+    if effect == Effect::Allow && !fitting.any(grants) {
+        let error = DeError::new(format!("what `{pattern}` fits is granted by its target, not as a method"));
+        return Err(error.with_help("use `tools`, `prompts` or `resources`".to_owned()));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use super::pattern::glob_fits;
 use super::truth::{Possible, Truth};
-use super::wire::{JsonType, Scalar, TestWire, WhenWire};
+use super::wire::{EXACT, JsonType, Scalar, TestWire, WhenWire};
 use crate::json::{DeError, Kind, Segment, Value};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -118,10 +118,11 @@ fn compile_nested(wire: &WhenWire, place: Place, depth: usize) -> Result<Conditi
             parts.push(Condition::Atom(source, tests(test).map_err(|error| at(name, error))?));
         }
     }
-    parts.extend(list("all", &wire.all, place, depth)?);
-    let any = list("any", &wire.any, place, depth)?;
-    if !any.is_empty() {
-        parts.push(Condition::Any(any));
+    if let Some(all) = &wire.all {
+        parts.push(Condition::All(list("all", all, place, depth)?));
+    }
+    if let Some(any) = &wire.any {
+        parts.push(Condition::Any(list("any", any, place, depth)?));
     }
     if let Some(not) = &wire.not {
         let inner = compile_nested(not, place, depth + 1).map_err(|error| at("not", error))?;
@@ -135,6 +136,10 @@ fn compile_nested(wire: &WhenWire, place: Place, depth: usize) -> Result<Conditi
 }
 
 fn list(name: &str, wires: &[WhenWire], place: Place, depth: usize) -> Result<Vec<Condition>, DeError> {
+    if wires.is_empty() {
+        let error = DeError::new(format!("`{name}` lists no conditions"));
+        return Err(at(name, error.with_help("take it out, or say what must hold".to_owned())));
+    }
     let each = wires.iter().enumerate().map(|(index, wire)| {
         compile_nested(wire, place, depth + 1).map_err(|error| at(name, error.inside(Segment::Index(index))))
     });
@@ -201,8 +206,9 @@ fn compile_regex(text: &str) -> Result<regex_lite::Regex, DeError> {
     if text.len() > MAX_REGEX {
         return Err(DeError::new(format!("the regular expression is longer than {MAX_REGEX} bytes")));
     }
-    let whole = format!("^(?:{text})$");
-    let built = regex_lite::RegexBuilder::new(&whole).size_limit(1 << 18).nest_limit(32).build();
+    let build = |text: &str| regex_lite::RegexBuilder::new(text).size_limit(1 << 18).nest_limit(32).build();
+    // By itself first: `a)|(?:b` would otherwise close the group and lose its anchors.
+    let built = build(text).and_then(|_| build(&format!("^(?:{text})$")));
     built.map_err(|error| DeError::new(format!("`{text}` does not compile: {error}")))
 }
 
@@ -319,7 +325,11 @@ fn on_string(value: &Tested<'_>, test: impl FnOnce(&str) -> Truth) -> Truth {
 
 fn on_number(value: &Tested<'_>, test: impl FnOnce(f64) -> bool) -> Truth {
     match value {
-        Tested::Json(json) => json.as_f64().map_or(Truth::Unknown, |number| Truth::from_bool(test(number))),
+        // A large integer is rounded on its way to a double, and upstreams may read it exactly.
+        Tested::Json(json) => match json.as_f64() {
+            Some(number) if number.abs() <= EXACT => Truth::from_bool(test(number)),
+            Some(_) | None => Truth::Unknown,
+        },
         Tested::Text(_) | Tested::List(_) | Tested::Absent => Truth::Unknown,
     }
 }
@@ -345,14 +355,22 @@ fn has_type(wanted: JsonType, value: &Tested<'_>) -> Truth {
 /// does not fire on it and a deny rule does.
 fn path_under(base: &str, path: &str) -> Truth {
     let Some(path) = relative_path(path.strip_suffix('/').unwrap_or(path)) else { return Truth::Unknown };
-    let under = path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    Truth::from_bool(under)
+    let Some((head, rest)) = path.split_at_checked(base.len()) else { return Truth::False };
+    match rest.is_empty() || rest.starts_with('/') {
+        true if head == base => Truth::True,
+        // Some file systems do not tell the cases apart.
+        true if head.eq_ignore_ascii_case(base) => Truth::Unknown,
+        true | false => Truth::False,
+    }
 }
 
-/// `path` if it is plain: relative, no `.` or `..`, no empty segment, no backslash, no NUL, no percent-encoding.
+/// `path` if it is plain: relative, no `.` or `..`, no empty segment, no backslash, no NUL, no percent-encoding, no
+/// drive letter, and no segment that ends in a dot or a space, which Windows drops.
 fn relative_path(path: &str) -> Option<&str> {
-    let plain = !path.contains(['\\', '\0', '%'])
-        && path.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+    let drive = matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
+    let plain = !drive
+        && !path.contains(['\\', '\0', '%'])
+        && path.split('/').all(|segment| !segment.is_empty() && !segment.ends_with(['.', ' ']))
         && !path.chars().any(char::is_control);
     plain.then_some(path)
 }

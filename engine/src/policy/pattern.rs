@@ -3,9 +3,10 @@
 //! suffixes first; what remains is matched in linear space and at most length × length steps.
 
 use super::truth::Truth;
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The longest pattern that is accepted, in bytes.
 const MAX_PATTERN: usize = 512;
@@ -59,26 +60,76 @@ impl Pattern {
         })
     }
 
-    /// As [`Pattern::fits`] for URIs: a URI that servers may read as another one (dot segments, encoded
-    /// separators, backslashes) fits wildcards only perhaps. `*` alone means every resource and stays certain.
-    pub(super) fn fits_uri(&self, uri: &str) -> Truth {
+    /// This pattern over URIs in their usual spelling.
+    pub(super) fn usual(&self) -> Pattern {
         match self {
-            Pattern::Anything => Truth::True,
-            Pattern::Literal(_) | Pattern::Prefix(_) | Pattern::Suffix(_) | Pattern::Glob(_)
-                if is_slippery(uri) && self.fits_exactly(uri) != Truth::True =>
-            {
-                Truth::Unknown
-            }
-            Pattern::Literal(_) | Pattern::Prefix(_) | Pattern::Suffix(_) | Pattern::Glob(_) => self.fits(uri),
+            Pattern::Anything => Pattern::Anything,
+            Pattern::Literal(text) => Pattern::Literal(usual_uri(text).into_owned()),
+            Pattern::Prefix(head) => Pattern::Prefix(usual_uri(head).into_owned()),
+            Pattern::Suffix(tail) => Pattern::Suffix(percent_decoded(tail).into_owned()),
+            Pattern::Glob(glob) => Pattern::Glob(usual_uri(glob).into_owned()),
         }
     }
 
-    fn fits_exactly(&self, uri: &str) -> Truth {
-        match self {
-            Pattern::Literal(text) => Truth::from_bool(uri == text),
-            Pattern::Anything | Pattern::Prefix(_) | Pattern::Suffix(_) | Pattern::Glob(_) => Truth::False,
+    /// As [`Pattern::fits`] for URIs. One that servers may read as another one (dot segments, encoded separators,
+    /// backslashes) fits only perhaps; so does one that fits as written but not in its usual spelling (scheme and
+    /// host in lower case, percent-encoding undone), or the other way round. `usual` is this pattern in that
+    /// spelling. `*` alone means every resource and stays certain.
+    pub(super) fn fits_uri(&self, usual: &Pattern, uri: &str) -> Truth {
+        if *self == Pattern::Anything {
+            return Truth::True;
+        }
+        if matches!(self, Pattern::Literal(text) if text == uri) {
+            return Truth::True;
+        }
+        let as_written = self.fits(uri);
+        match is_slippery(uri) || usual.fits(&usual_uri(uri)) != as_written {
+            true => Truth::Unknown,
+            false => as_written,
         }
     }
+}
+
+/// Whether the URI is spelled in the usual way already.
+pub(super) fn is_usual(uri: &str) -> bool {
+    matches!(usual_uri(uri), Cow::Borrowed(_))
+}
+
+/// Scheme and authority in lower case, percent-encoding undone (RFC 3986 section 6.2.2): for comparison only.
+pub(super) fn usual_uri(uri: &str) -> Cow<'_, str> {
+    let after_scheme = uri.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = uri.split_at_checked(after_scheme).unwrap_or(("", uri));
+    let path = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at_checked(path).unwrap_or((rest, ""));
+    let folds = after_scheme > 0 && [scheme, authority].iter().any(|part| part.bytes().any(|byte| byte.is_ascii_uppercase()));
+    if !folds {
+        return percent_decoded(uri);
+    }
+    let folded = [scheme.to_ascii_lowercase().as_str(), authority.to_ascii_lowercase().as_str(), tail].concat();
+    Cow::Owned(percent_decoded(&folded).into_owned())
+}
+
+fn percent_decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, tail)) = rest.split_first() {
+        let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let pair = tail.split_first_chunk::<2>().filter(|_| *first == b'%');
+        match pair.and_then(|([high, low], after)| Some((hex(*high)? << 4 | hex(*low)?, after))) {
+            Some((byte, after)) => {
+                out.push(byte);
+                rest = after;
+            }
+            None => {
+                out.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// Whether a server may resolve `uri` to something else than it says.
@@ -149,10 +200,16 @@ mod tests {
     #[test]
     fn slippery_uris_fit_wildcards_only_perhaps() {
         let pattern = Pattern::compile("file:///src/*").unwrap();
-        assert_eq!(pattern.fits_uri("file:///src/a"), Truth::True);
-        assert_eq!(pattern.fits_uri("file:///etc/a"), Truth::False);
-        for uri in ["file:///src/../etc", "file:///src/%2e%2E/etc", "file:///src/a\\..\\b", "file:///etc/./src/x"] {
-            assert_eq!(pattern.fits_uri(uri), Truth::Unknown, "{uri}");
+        let usual = pattern.usual();
+        assert_eq!(pattern.fits_uri(&usual, "file:///src/a"), Truth::True);
+        assert_eq!(pattern.fits_uri(&usual, "file:///src/a%20b"), Truth::True);
+        assert_eq!(pattern.fits_uri(&usual, "file:///etc/a"), Truth::False);
+        assert_eq!(pattern.fits_uri(&usual, "file:///etc/%61"), Truth::False);
+        let encoded = Pattern::compile("File:///my%20src/*").unwrap();
+        assert_eq!(encoded.fits_uri(&encoded.usual(), "File:///my%20src/x"), Truth::True);
+        assert_eq!(encoded.fits_uri(&encoded.usual(), "file:///my%20src/x"), Truth::Unknown);
+        for uri in ["file:///src/../etc", "file:///src/%2e%2E/etc", "file:///src/a\\..\\b", "file:///etc/./src/x", "file:///%73rc/a", "FILE:///src/a", "file:///src%2Fa"] {
+            assert_eq!(pattern.fits_uri(&usual, uri), Truth::Unknown, "{uri}");
         }
     }
 }

@@ -107,11 +107,9 @@ pub struct WhenWire {
     /// A test on the issuer's name in the configuration.
     pub issuer: Option<TestWire>,
     /// All of these.
-    #[serde(default)]
-    pub all: Vec<WhenWire>,
+    pub all: Option<Vec<WhenWire>>,
     /// One of these.
-    #[serde(default)]
-    pub any: Vec<WhenWire>,
+    pub any: Option<Vec<WhenWire>>,
     /// Not this.
     pub not: Option<Box<WhenWire>>,
 }
@@ -182,6 +180,9 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
+/// Integers up to here (2^53) survive the way through a double.
+pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
+
 struct ScalarVisitor;
 
 impl Visitor<'_> for ScalarVisitor {
@@ -200,13 +201,15 @@ impl Visitor<'_> for ScalarVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Scalar, E> {
+        if number.abs() > EXACT {
+            return Err(E::custom("the number is too large to be compared exactly; write it as a string"));
+        }
         Ok(Scalar::Number(number))
     }
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
-        /// Integers up to here survive the way through a double.
-        const EXACT: i64 = 1 << 53;
-        if !(-EXACT..=EXACT).contains(&number) {
+        const EXACT: u64 = 1 << 53;
+        if number.unsigned_abs() > EXACT {
             return Err(E::custom("the number is too large to be compared exactly; write it as a string"));
         }
         #[expect(clippy::cast_precision_loss, reason = "within 2^53, checked above")]

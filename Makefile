@@ -1,0 +1,54 @@
+# Verbs only: what each does lives in the crates and scripts it calls.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup wasm bin envoy demo test test-engine test-cli test-e2e lint bench clean
+
+CARGO ?= cargo
+ENVOY_VERSION ?= 1.40.0
+WASM := target/toolgate.wasm
+export ENVOY_VERSION
+
+# Release builds would carry the paths of the machine that made them.
+REMAP := --remap-path-prefix=$(CURDIR)=toolgate --remap-path-prefix=$(HOME)/.cargo=cargo --remap-path-prefix=$(HOME)/.rustup=rustup
+
+help: ## show this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install the toolchain's parts (idempotent)
+	@rustup toolchain list | grep -q '^1\.95\.0' || rustup toolchain install 1.95.0 --profile minimal
+	@rustup component list --toolchain 1.95.0 --installed | grep -q clippy || rustup component add --toolchain 1.95.0 clippy rustfmt
+	@rustup target list --toolchain 1.95.0 --installed | grep -q wasm32-wasip1 || rustup target add --toolchain 1.95.0 wasm32-wasip1
+
+wasm: setup ## build target/toolgate.wasm
+	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(REMAP)" $(CARGO) build --release --locked --target wasm32-wasip1 --lib -p toolgate
+	@install -m 644 target/wasm32-wasip1/release/toolgate.wasm $(WASM)
+	@echo "$(WASM): $$(stat -c %s $(WASM)) bytes"
+
+bin: setup ## build the toolgate command
+	$(CARGO) build --release --locked -p toolgate-cli
+
+envoy: ## unpack Envoy $(ENVOY_VERSION) into .tools
+	@test-harness/fetch-envoy $(ENVOY_VERSION)
+
+demo: wasm bin envoy ## start everything and walk the tour (SERVE=1 keeps it up)
+	$(CARGO) run --release --locked -q -p toolgate-harness --bin toolgate-demo
+
+test: lint wasm bin envoy test-engine test-cli test-e2e ## run every test
+
+test-engine: setup ## the engine's tests
+	$(CARGO) test --locked -p toolgate-engine
+
+test-cli: setup ## the command's tests
+	$(CARGO) test --locked -p toolgate-cli
+
+test-e2e: wasm bin envoy ## tests under a real Envoy, both host modes
+	$(CARGO) test --release --locked -p toolgate-harness
+
+lint: setup ## formatting, clippy, dependency rules
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked -p toolgate-engine -p toolgate-cli --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p toolgate --target wasm32-wasip1 -- -D warnings
+
+clean: ## remove what was built
+	$(CARGO) clean
