@@ -31,7 +31,8 @@ pub(crate) fn edits(map: Map, edits: &[Edit]) -> Done {
 
 /// Answers in the upstream's place.
 pub(crate) fn answer(answer: &Answer) {
-    let headers: Vec<(&str, &str)> = answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let headers: Vec<(&str, &str)> =
+        answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let details = format!("toolgate_{}", answer.details);
     if let Err(status) = host::respond(u32::from(answer.status), &details, &headers, answer.body.as_bytes()) {
         host::log(Level::Error, &format!("toolgate: an answer could not be sent: {status}"));

@@ -57,8 +57,15 @@ unsafe extern "C" {
     fn proxy_log(level: u32, text: *const u8, size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
-    fn proxy_get_buffer_bytes(kind: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_set_buffer_bytes(kind: u32, start: usize, size: usize, data: *const u8, data_size: usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        kind: u32,
+        start: usize,
+        max: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(kind: u32, start: usize, size: usize, data: *const u8, data_size: usize)
+    -> u32;
     fn proxy_get_header_map_pairs(kind: u32, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_remove_header_map_value(kind: u32, name: *const u8, name_size: usize) -> u32;
     fn proxy_replace_header_map_value(
@@ -70,7 +77,13 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
     fn proxy_set_property(path: *const u8, path_size: usize, data: *const u8, size: usize) -> u32;
-    fn proxy_get_shared_data(key: *const u8, key_size: usize, data: *mut *mut u8, size: *mut usize, cas: *mut u32) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
     fn proxy_set_shared_data(key: *const u8, key_size: usize, data: *const u8, size: usize, cas: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
@@ -199,7 +212,9 @@ pub(crate) fn remove_field(kind: Map, name: &[u8]) -> Result<(), Status> {
 /// Sets a field in place of all of its name.
 pub(crate) fn set_field(kind: Map, name: &[u8], value: &[u8]) -> Result<(), Status> {
     // SAFETY: pointers and sizes describe slices that outlive the call.
-    done(unsafe { proxy_replace_header_map_value(kind as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+    done(unsafe {
+        proxy_replace_header_map_value(kind as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
 }
 
 /// Reads a property; its path parts are joined by NUL.
@@ -225,8 +240,9 @@ pub(crate) struct SharedValue {
 pub(crate) fn shared(key: &str) -> Result<SharedValue, Status> {
     let mut version = 0;
     // SAFETY: pointer and size describe `key`; the places outlive the call.
-    let bytes =
-        take(|data, size| unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut version) })?;
+    let bytes = take(|data, size| unsafe {
+        proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut version)
+    })?;
     Ok(SharedValue { bytes, version })
 }
 
@@ -245,7 +261,12 @@ pub(crate) fn resume_request() -> Result<(), Status> {
 }
 
 /// Answers in the upstream's place.
-pub(crate) fn respond(status: u32, details: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<(), Status> {
+pub(crate) fn respond(
+    status: u32,
+    details: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<(), Status> {
     let headers = encode(headers);
     // SAFETY: pointers and sizes describe slices that outlive the call.
     done(unsafe {
@@ -287,7 +308,14 @@ pub(crate) fn enter(context: u32) -> Result<(), Status> {
 pub(crate) fn foreign(name: &str, arguments: &[u8]) -> Result<Vec<u8>, Status> {
     // SAFETY: pointers and sizes describe slices that outlive the call; so do the places.
     take(|data, size| unsafe {
-        proxy_call_foreign_function(name.as_ptr(), name.len(), arguments.as_ptr(), arguments.len(), data, size)
+        proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            data,
+            size,
+        )
     })
 }
 

@@ -9,8 +9,8 @@ use crate::vm::{self, Vm};
 use std::collections::BTreeMap;
 use toolgate_engine::config::{Config, KeyOrigin};
 use toolgate_engine::keys::{
-    Adopted, FetchFailure, Freshness, KeySet, KeyStatus, Lease, LeaseState, MAX_KEY_SET_BYTES, Outcome, Rejected, Response, Shared,
-    SharedState, StateKey,
+    Adopted, FetchFailure, Freshness, KeySet, KeyStatus, Lease, LeaseState, MAX_KEY_SET_BYTES, Outcome,
+    Rejected, Response, Shared, SharedState, StateKey,
 };
 use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
 use toolgate_engine::time::UnixTime;
@@ -193,10 +193,15 @@ pub(crate) fn dispatched(vm: &Vm, at: usize, call: Option<u32>) {
 
 fn failed(vm: &Vm, at: usize, failure: FetchFailure, now: UnixTime) {
     let spread = vm.memory(|memory| memory.next_spread());
-    vm.memory(|memory| memory.sources.get_mut(at)?.as_mut().map(|source| source.on_failure(failure, now, spread)));
+    vm.memory(|memory| {
+        memory.sources.get_mut(at)?.as_mut().map(|source| source.on_failure(failure, now, spread))
+    });
     count(vm, Series::new(Metric::JwksFetches, failure.label()).of_issuer(at));
     let name = vm.config.issuers.get(at).map_or("", |issuer| &issuer.name);
-    host::log(Level::Warn, &format!("toolgate: the keys of issuer `{name}` could not be fetched: {}", failure.label()));
+    host::log(
+        Level::Warn,
+        &format!("toolgate: the keys of issuer `{name}` could not be fetched: {}", failure.label()),
+    );
     release(vm, at);
 }
 
@@ -208,22 +213,32 @@ pub(crate) fn on_response(vm: &Vm, token: u32, headers: usize, body_size: usize)
     if headers == 0 {
         return failed(vm, at, FetchFailure::Transport, now);
     }
-    let Ok(fields) = host::fields(Map::CallResponse) else { return failed(vm, at, FetchFailure::Transport, now) };
-    let body = if body_size > MAX_KEY_SET_BYTES { Vec::new() } else { host::buffer(Buffer::CallResponseBody, body_size).unwrap_or_default() };
+    let Ok(fields) = host::fields(Map::CallResponse) else {
+        return failed(vm, at, FetchFailure::Transport, now);
+    };
+    let body = if body_size > MAX_KEY_SET_BYTES {
+        Vec::new()
+    } else {
+        host::buffer(Buffer::CallResponseBody, body_size).unwrap_or_default()
+    };
     if body_size > MAX_KEY_SET_BYTES {
         return failed(vm, at, FetchFailure::TooLarge, now);
     }
     let pairs = fields.pairs();
     let response = read(&pairs, &body);
     let spread = vm.memory(|memory| memory.next_spread());
-    let outcome = vm.memory(|memory| Some(memory.sources.get_mut(at)?.as_mut()?.on_response(response, now, spread)));
+    let outcome =
+        vm.memory(|memory| Some(memory.sources.get_mut(at)?.as_mut()?.on_response(response, now, spread)));
     let Some(outcome) = outcome else { return };
     count(vm, Series::new(Metric::JwksFetches, outcome.label()).of_issuer(at));
     match outcome {
         Outcome::Fresh(_) | Outcome::Unchanged(_) => publish(vm, at, &body),
         Outcome::Failed(failure) => {
             let name = vm.config.issuers.get(at).map_or("", |issuer| &issuer.name);
-            host::log(Level::Warn, &format!("toolgate: the keys of issuer `{name}` cannot be used: {}", failure.label()));
+            host::log(
+                Level::Warn,
+                &format!("toolgate: the keys of issuer `{name}` cannot be used: {}", failure.label()),
+            );
         }
     }
     release(vm, at);
@@ -236,7 +251,12 @@ fn read<'a>(pairs: &[(&'a [u8], &'a [u8])], body: &'a [u8]) -> Response<'a> {
     };
     Response {
         status: find(":status").and_then(|status| status.parse().ok()).unwrap_or(0),
-        freshness: Freshness { cache_control: find("cache-control"), age: find("age"), expires: find("expires"), date: find("date") },
+        freshness: Freshness {
+            cache_control: find("cache-control"),
+            age: find("age"),
+            expires: find("expires"),
+            date: find("date"),
+        },
         body,
     }
 }

@@ -48,7 +48,8 @@ impl Root {
             host::log(Level::Warn, &format!("toolgate: {} (`{place}`)", warning.message));
         }
         let vm = Vm::new(config, &entropy()?);
-        let mut samples = vec![Sample { series: Series::new(Metric::BuildInfo, env!("CARGO_PKG_VERSION")), value: 1 }];
+        let mut samples =
+            vec![Sample { series: Series::new(Metric::BuildInfo, env!("CARGO_PKG_VERSION")), value: 1 }];
         vm.record(&mut samples);
         self.vm = Some(Rc::new(vm));
         self.set_tick(IDLE_TICK)
@@ -100,7 +101,13 @@ impl RootContext for Root {
                 (":path", order.path.as_str()),
                 ("accept", "application/jwk-set+json, application/json"),
             ];
-            let call = self.dispatch_http_call(&order.cluster, headers, None, Vec::new(), Duration::from_millis(order.timeout));
+            let call = self.dispatch_http_call(
+                &order.cluster,
+                headers,
+                None,
+                Vec::new(),
+                Duration::from_millis(order.timeout),
+            );
             keys::dispatched(&vm, order.issuer, call.ok());
         }
         crate::stream::resume_waiting(&vm);

@@ -11,7 +11,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use toolgate_engine::config::{HostMode, RouteMetadata};
 use toolgate_engine::deny::{Answer, error_body};
-use toolgate_engine::flow::{self, Attempt, AwaitBody, BodyFollows, BodyStep, Head, Passage, Reply, ReplyBody, ReplyStep, Step};
+use toolgate_engine::flow::{
+    self, Attempt, AwaitBody, BodyFollows, BodyStep, Head, Passage, Reply, ReplyBody, ReplyStep, Step,
+};
 use toolgate_engine::mcp::Body;
 use toolgate_engine::metrics::{Metric, Sample, Series};
 use toolgate_engine::time::UnixTime;
@@ -24,12 +26,23 @@ pub(crate) struct Handle(Option<Rc<RefCell<Stream>>>);
 
 impl Handle {
     pub(crate) fn new(vm: Option<Rc<Vm>>, context: u32) -> Handle {
-        let stream = |vm| Stream { vm, context, phase: Phase::New, body_ended: false, follows: BodyFollows::Yes, spent: 0 };
+        let stream = |vm| Stream {
+            vm,
+            context,
+            phase: Phase::New,
+            body_ended: false,
+            follows: BodyFollows::Yes,
+            spent: 0,
+        };
         Handle(vm.map(|vm| Rc::new(RefCell::new(stream(vm)))))
     }
 
     fn with(&self, work: impl FnOnce(&mut Stream) -> Action) -> Action {
-        match self.0.as_ref().and_then(|stream| stream.try_borrow_mut().ok().map(|mut stream| work(&mut stream))) {
+        match self
+            .0
+            .as_ref()
+            .and_then(|stream| stream.try_borrow_mut().ok().map(|mut stream| work(&mut stream)))
+        {
             Some(action) => action,
             None => fault(),
         }
@@ -183,7 +196,8 @@ impl Stream {
             RouteMetadata::Read => host::property(ROUTE_SERVER).ok().filter(|name| !name.is_empty()),
         };
         let route_server = route_server.map(|name| String::from_utf8_lossy(&name).into_owned());
-        let head = Head { fields: &pairs, body: self.follows, route_server: route_server.as_deref(), attempt };
+        let head =
+            Head { fields: &pairs, body: self.follows, route_server: route_server.as_deref(), attempt };
         match vm.step(&mut self.spent, |desk| flow::start(&head, desk)) {
             Step::Pass(passage) => self.pass(*passage),
             Step::Answer(answer) => self.answer(&answer),
@@ -255,7 +269,9 @@ impl Stream {
 
     /// The whole body is buffered: judge it.
     fn finish_body(&mut self, size: usize) -> Action {
-        let Phase::Body(body) = std::mem::replace(&mut self.phase, Phase::Answered) else { return self.fail() };
+        let Phase::Body(body) = std::mem::replace(&mut self.phase, Phase::Answered) else {
+            return self.fail();
+        };
         let bytes = match size {
             0 => Vec::new(),
             _ => match host::buffer(Buffer::RequestBody, size) {
@@ -300,7 +316,10 @@ impl Stream {
     /// An answer before there is a permit: the proxy's own refusals may pass, a success may not.
     fn early_reply(&mut self) -> Action {
         let fields = host::fields(Map::Response).map(|fields| {
-            fields.pairs().iter().any(|(name, value)| *name == b":status" && matches!(value, [b'4' | b'5', ..]))
+            fields
+                .pairs()
+                .iter()
+                .any(|(name, value)| *name == b":status" && matches!(value, [b'4' | b'5', ..]))
         });
         match fields {
             Ok(true) => Action::Continue,
@@ -337,18 +356,24 @@ impl Stream {
 
     fn reply_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         match &self.phase {
-            Phase::Filtering(ReplyBody::Whole(_)) if size > self.vm.config.limits.answer => self.finish_whole(),
+            Phase::Filtering(ReplyBody::Whole(_)) if size > self.vm.config.limits.answer => {
+                self.finish_whole()
+            }
             Phase::Filtering(ReplyBody::Whole(_)) if end_of_stream => self.finish_whole(),
             Phase::Filtering(ReplyBody::Whole(_)) => Action::Pause,
             Phase::Filtering(ReplyBody::Stream(..)) => self.reply_chunk(size),
-            Phase::New | Phase::Waiting(_) | Phase::Body(_) | Phase::Forwarded(_) | Phase::Through | Phase::Answered => {
-                Action::Continue
-            }
+            Phase::New
+            | Phase::Waiting(_)
+            | Phase::Body(_)
+            | Phase::Forwarded(_)
+            | Phase::Through
+            | Phase::Answered => Action::Continue,
         }
     }
 
     fn finish_whole(&mut self) -> Action {
-        let Phase::Filtering(ReplyBody::Whole(filter)) = std::mem::replace(&mut self.phase, Phase::Through) else {
+        let Phase::Filtering(ReplyBody::Whole(filter)) = std::mem::replace(&mut self.phase, Phase::Through)
+        else {
             return self.fail();
         };
         let bytes = host::buffer(Buffer::ResponseBody, usize::MAX).unwrap_or_default();
@@ -379,7 +404,9 @@ impl Stream {
             return Action::Continue;
         }
         let Ok(chunk) = host::buffer(Buffer::ResponseBody, size) else { return self.fail() };
-        let Phase::Filtering(ReplyBody::Stream(filter, stream)) = &mut self.phase else { return Action::Continue };
+        let Phase::Filtering(ReplyBody::Stream(filter, stream)) = &mut self.phase else {
+            return Action::Continue;
+        };
         let vm = self.vm.clone();
         let (out, result) = vm.step(&mut self.spent, |desk| filter.chunk(stream, &chunk, desk));
         if out != chunk && host::set_buffer(Buffer::ResponseBody, chunk.len(), &out).is_err() {

@@ -59,7 +59,8 @@ impl Vm {
         *spent = spent.saturating_add(crate::vm::now().micros_since(now));
         let verdict = samples.iter().find(|sample| sample.series.metric == Metric::Requests);
         if let Some(place) = verdict.map(|sample| sample.series.place) {
-            samples.push(Sample { series: Series::new(Metric::DecisionDuration, "").at(place), value: *spent });
+            samples
+                .push(Sample { series: Series::new(Metric::DecisionDuration, "").at(place), value: *spent });
         }
         self.record(&mut samples);
         result

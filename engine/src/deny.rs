@@ -39,6 +39,8 @@ pub enum Door {
 pub enum Auth {
     /// There are none.
     Missing,
+    /// They are of another scheme than `Bearer`; the word is the label. To RFC 6750 that is as if there were none.
+    OtherScheme(&'static str),
     /// They are not one well-formed credential; the word is the label.
     Malformed(&'static str),
     /// The token is refused; the word is the label, and stays inside.
@@ -71,7 +73,9 @@ impl Door {
             Door::AmbiguousPath => (400, "ambiguous_path", "the path can be read in two ways"),
             Door::Unmatched => (404, "unmatched", "nothing is served here"),
             Door::HostNotAllowed => (403, "host_not_allowed", "this host is not served here"),
-            Door::UnknownRouteServer => (500, "unknown_route_server", "the route names a server that is not configured"),
+            Door::UnknownRouteServer => {
+                (500, "unknown_route_server", "the route names a server that is not configured")
+            }
             Door::OriginNotAllowed => (403, "origin_not_allowed", "this origin is not allowed"),
             Door::MethodNotAllowed => (405, "method_not_allowed", "this HTTP method is not allowed here"),
             Door::ContentType => (415, "content_type", "the content type must be application/json in UTF-8"),
@@ -89,7 +93,7 @@ impl Denial {
         match self {
             Denial::Door(door) => door.facts().1,
             Denial::Auth(Auth::Missing) => "missing_token",
-            Denial::Auth(Auth::Malformed(label) | Auth::Rejected(label)) => label,
+            Denial::Auth(Auth::OtherScheme(label) | Auth::Malformed(label) | Auth::Rejected(label)) => label,
             Denial::Auth(Auth::KeysUnavailable) => "keys_unavailable",
             Denial::Auth(Auth::Busy) => "verification_busy",
             Denial::Message(refusal) => refusal.label(),
@@ -114,7 +118,7 @@ impl Denial {
     pub fn status(self) -> u16 {
         match self {
             Denial::Door(door) => door.facts().0,
-            Denial::Auth(Auth::Missing | Auth::Rejected(_)) => 401,
+            Denial::Auth(Auth::Missing | Auth::OtherScheme(_) | Auth::Rejected(_)) => 401,
             Denial::Auth(Auth::Malformed(_)) | Denial::Message(_) => 400,
             Denial::Auth(Auth::KeysUnavailable | Auth::Busy) => 503,
             Denial::Policy(_) => 403,
@@ -128,10 +132,14 @@ impl Denial {
     pub fn code(self) -> i32 {
         match self {
             Denial::Door(Door::BodyMissing) => -32700,
-            Denial::Door(Door::AmbiguousPath | Door::MalformedHead) | Denial::Auth(Auth::Malformed(_)) => -32600,
-            Denial::Door(_) | Denial::Auth(_) | Denial::Message(_) | Denial::Policy(_) | Denial::Answer(_) => {
-                i32::from(self.status())
+            Denial::Door(Door::AmbiguousPath | Door::MalformedHead) | Denial::Auth(Auth::Malformed(_)) => {
+                -32600
             }
+            Denial::Door(_)
+            | Denial::Auth(_)
+            | Denial::Message(_)
+            | Denial::Policy(_)
+            | Denial::Answer(_) => i32::from(self.status()),
         }
     }
 
@@ -140,7 +148,7 @@ impl Denial {
     pub fn message(self) -> &'static str {
         match self {
             Denial::Door(door) => door.facts().2,
-            Denial::Auth(Auth::Missing) => "a bearer token is required",
+            Denial::Auth(Auth::Missing | Auth::OtherScheme(_)) => "a bearer token is required",
             Denial::Auth(Auth::Malformed(_)) => "the credentials are malformed",
             Denial::Auth(Auth::Rejected(_)) => "the token is not valid here",
             Denial::Auth(Auth::KeysUnavailable) => "the token cannot be verified right now",
@@ -208,7 +216,12 @@ pub fn error_body(id: Option<&str>, code: i32, message: &str, data: Option<Error
     }
     add(&[",\"error\":{\"code\":", &code.to_string(), ",\"message\":", &quoted(message)]);
     if let Some(data) = data {
-        add(&[",\"data\":{\"reason\":", &quoted(data.reason), ",\"decision_id\":", &quoted(data.decision_id)]);
+        add(&[
+            ",\"data\":{\"reason\":",
+            &quoted(data.reason),
+            ",\"decision_id\":",
+            &quoted(data.decision_id),
+        ]);
         if let Some(rule) = data.rule {
             add(&[",\"rule\":", &quoted(rule)]);
         }

@@ -47,13 +47,20 @@ impl fmt::Debug for Identity {
 impl Identity {
     /// From a verified token: roles are resolved once, and hold until the token or a binding ends.
     #[must_use]
-    pub fn from_token(token: VerifiedToken, issuer: &Issuer, policy: Option<&Policy>, now: UnixTime) -> Identity {
+    pub fn from_token(
+        token: VerifiedToken,
+        issuer: &Issuer,
+        policy: Option<&Policy>,
+        now: UnixTime,
+    ) -> Identity {
         let expires = token.expires_at();
         let (roles, boundary) =
             policy.map(|policy| policy.resolve(&facts(&token, &issuer.name), now)).unwrap_or_default();
         let names: Vec<&str> = policy.into_iter().flat_map(|policy| policy.role_names(&roles)).collect();
         let mut headers = Vec::with_capacity(4);
-        let mut add = |name, value: Option<&str>| headers.extend(value.and_then(header_value).map(|value| (name, value)));
+        let mut add = |name, value: Option<&str>| {
+            headers.extend(value.and_then(header_value).map(|value| (name, value)))
+        };
         add("x-toolgate-subject", token.subject());
         add("x-toolgate-issuer", Some(&issuer.rules.issuer));
         add("x-toolgate-client", token.client_id());
@@ -66,7 +73,12 @@ impl Identity {
     #[must_use]
     pub fn anonymous(server: &Server) -> Option<Identity> {
         let roles = server.anonymous.clone()?;
-        Some(Identity { kind: Kind::Anonymous, roles, valid_until: UnixTime::from_secs(u64::MAX), headers: Vec::new() })
+        Some(Identity {
+            kind: Kind::Anonymous,
+            roles,
+            valid_until: UnixTime::from_secs(u64::MAX),
+            headers: Vec::new(),
+        })
     }
 
     /// The roles that the policy gives.

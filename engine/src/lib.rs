@@ -10,16 +10,16 @@
 
 extern crate alloc;
 
-pub mod json;
-pub mod suggest;
+pub mod config;
 pub mod deny;
+pub mod flow;
 pub mod identity;
-pub mod metrics;
-pub mod time;
-pub mod token;
+pub mod json;
 pub mod keys;
 pub mod mcp;
-pub mod policy;
-pub mod config;
+pub mod metrics;
 pub mod oauth;
-pub mod flow;
+pub mod policy;
+pub mod suggest;
+pub mod time;
+pub mod token;

@@ -4,8 +4,8 @@
 //! Label values come from closed sets (the configuration, the methods of MCP, reasons of this crate), so that nobody
 //! outside can make series grow.
 
-use crate::config::wire::MetricSyntax;
 use crate::config::Config;
+use crate::config::wire::MetricSyntax;
 use crate::mcp::Method;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -114,7 +114,9 @@ impl Metric {
         match self {
             Metric::Requests => "requests by server or route, MCP method, tool, decision and reason",
             Metric::AuthAttempts => "attempts to authenticate by result",
-            Metric::DecisionDuration => "time spent deciding in microseconds, without waiting for body or keys",
+            Metric::DecisionDuration => {
+                "time spent deciding in microseconds, without waiting for body or keys"
+            }
             Metric::TokenCache => "look-ups of verified tokens by result",
             Metric::Waits => "requests that waited for keys by outcome",
             Metric::JwksFetches => "fetches of a key set by issuer and result",
@@ -341,7 +343,12 @@ mod tests {
         assert_eq!(names.len(), Metric::ALL.len());
         for metric in Metric::ALL {
             assert!(metric.name().starts_with("toolgate_"));
-            assert_eq!(metric.name().ends_with("_total"), metric.kind() == Kind::Counter, "{}", metric.name());
+            assert_eq!(
+                metric.name().ends_with("_total"),
+                metric.kind() == Kind::Counter,
+                "{}",
+                metric.name()
+            );
             assert!(!metric.help().is_empty());
         }
     }

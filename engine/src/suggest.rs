@@ -35,10 +35,8 @@ fn distance(one: &str, two: &str) -> usize {
             let at = |line: &[usize], index: usize| line.get(index).copied().unwrap_or(usize::MAX / 2);
             let mut cost = at(&above, column) + usize::from(left != right);
             cost = cost.min(at(&above, column + 1) + 1).min(at(&current, column) + 1);
-            let swapped = row > 0
-                && column > 0
-                && one.get(row - 1) == Some(right)
-                && two.get(column - 1) == Some(left);
+            let swapped =
+                row > 0 && column > 0 && one.get(row - 1) == Some(right) && two.get(column - 1) == Some(left);
             if swapped {
                 cost = cost.min(at(&before, column - 1) + 1);
             }

@@ -70,7 +70,7 @@ impl Key {
     /// # Errors
     /// If signing fails.
     pub fn sign(&self, claims: &Value) -> Result<String> {
-        let header = json!({ "typ": "JWT", "alg": name(self.algorithm), "kid": self.id });
+        let header = json!({ "typ": "at+jwt", "alg": name(self.algorithm), "kid": self.id });
         self.sign_raw(&header.to_string(), &claims.to_string())
     }
 

@@ -150,7 +150,6 @@ async fn bad_credentials_are_refused(gate: &Gate) -> Result<()> {
         assert_eq!(answer.status, 401, "{what}: {}", answer.text());
     }
     let malformed = [
-        ("basic", format!("Basic {good}")),
         ("bare", good.clone()),
         ("empty", String::new()),
         ("a space", format!("Bearer {good} x")),
@@ -162,6 +161,10 @@ async fn bad_credentials_are_refused(gate: &Gate) -> Result<()> {
         let challenge = answer.header("www-authenticate").unwrap_or_default();
         assert!(challenge.contains("error=\"invalid_request\""), "{what}: {challenge}");
     }
+    // RFC 6750 section 3.1: credentials of another scheme count as none.
+    let answer = gate.call("scheme", "echo", json!({})).header("authorization", &format!("Basic {good}")).send().await?;
+    let challenge = answer.header("www-authenticate").unwrap_or_default();
+    assert_eq!((answer.status, challenge.contains("error=")), (401, false), "{challenge}");
     assert!(gate.upstream.seen().with("scheme").is_empty());
     let lower = gate.call("scheme", "echo", json!({})).header("authorization", format!("bearer {good}"));
     assert_eq!(lower.send().await?.status, 200, "the scheme's name has no case (RFC 9110 11.1)");

@@ -3,11 +3,12 @@
 
 use super::origin::{HostName, PathRule, Url, canonical_path};
 use super::wire::{
-    AuthorizationWire, ConfigWire, DEFAULT_VERSIONS, IssuerWire, MatchWire, RouteWire, SecretWire, ServerWire, TypWire,
+    AuthorizationWire, ConfigWire, DEFAULT_VERSIONS, IssuerWire, MatchWire, RouteWire, SecretWire,
+    ServerWire, TypWire,
 };
 use super::{
-    Access, Audience, Authorization, Config, FilterState, HostMode, Issuer, KeyOrigin, Limits, Metrics, Route, RouteMetadata, Server,
-    ShowRule, Tool, Unmatched, Warning,
+    Access, Audience, Authorization, Config, FilterState, HostMode, Issuer, KeyOrigin, Limits, Metrics,
+    Route, RouteMetadata, Server, ShowRule, Tool, Unmatched, Warning,
 };
 use crate::json::{DeError, Doc, Segment, Value, from_value, quoted};
 use crate::keys::{Alg, FreshnessRules, KeySet, RefreshPolicy, SharedState, StateKey};
@@ -15,10 +16,10 @@ use crate::mcp::{Version, VersionSet};
 use crate::policy::Policy;
 use crate::suggest::nearest;
 use crate::token::{ClaimPath, IssuerRules, TypMode};
-use alloc::rc::Rc;
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -69,14 +70,19 @@ fn at<T>(result: Result<T, DeError>, path: &[Segment]) -> Result<T, DeError> {
 
 /// FNV-1a: a name for the document, not a defence; the MAC over shared data is the defence.
 fn digest(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 impl<'c> Compiler<'c> {
     fn run(mut self, digest: u64) -> Result<Config, ConfigError> {
         let wire = self.wire;
         if wire.servers.is_empty() && wire.routes.is_empty() {
-            let error = wrong("the server list is empty, so the gate would guard nothing".to_owned(), "add a server under `servers`");
+            let error = wrong(
+                "the server list is empty, so the gate would guard nothing".to_owned(),
+                "add a server under `servers`",
+            );
             return Err(error.inside(key("servers")));
         }
         let (policy_names, policies) = self.policies()?;
@@ -84,7 +90,10 @@ impl<'c> Compiler<'c> {
         let names = Names { policies: &policy_names, issuers: &issuer_names };
         let mut servers = Vec::new();
         for (index, server) in wire.servers.iter().enumerate() {
-            servers.push(at(self.server(server, &names, &policies, index), &[key("servers"), Segment::Index(index)])?);
+            servers.push(at(
+                self.server(server, &names, &policies, index),
+                &[key("servers"), Segment::Index(index)],
+            )?);
         }
         let mut routes = Vec::new();
         for (index, route) in wire.routes.iter().enumerate() {
@@ -101,7 +110,11 @@ impl<'c> Compiler<'c> {
         self.warn_open_host(&servers);
         Ok(Config {
             host_mode: if wire.host.headers_stop_iteration { HostMode::Held } else { HostMode::Streamed },
-            route_metadata: if wire.host.route_metadata { RouteMetadata::Read } else { RouteMetadata::Ignored },
+            route_metadata: if wire.host.route_metadata {
+                RouteMetadata::Read
+            } else {
+                RouteMetadata::Ignored
+            },
             unmatched: wire.unmatched,
             servers,
             routes,
@@ -129,7 +142,8 @@ impl<'c> Compiler<'c> {
                 let error = wrong(format!("policy `{name}` has no source"), "add `inline`");
                 return at(Err(error), &[key("policies"), key(name)]);
             }
-            let value = self.root.get("policies").and_then(|all| all.get(name)).and_then(|own| own.get("inline"));
+            let value =
+                self.root.get("policies").and_then(|all| all.get(name)).and_then(|own| own.get("inline"));
             let value = value.ok_or_else(|| DeError::new("the policy is missing".to_owned()))?;
             compiled.push(at(Policy::compile(value), &path)?);
         }
@@ -147,15 +161,24 @@ impl<'c> Compiler<'c> {
     fn issuer(&self, index: usize, name: &str, wire: &IssuerWire) -> Result<Issuer, DeError> {
         label("issuer", name)?;
         if wire.issuer.is_empty() {
-            return at(Err(wrong("the issuer is empty".to_owned(), "write the `iss` of its tokens")), &[key("issuer")]);
+            return at(
+                Err(wrong("the issuer is empty".to_owned(), "write the `iss` of its tokens")),
+                &[key("issuer")],
+            );
         }
         if wire.audiences.is_empty() {
-            let error = wrong("no audience is accepted, so no token would be".to_owned(), "add the server's resource URL");
+            let error = wrong(
+                "no audience is accepted, so no token would be".to_owned(),
+                "add the server's resource URL",
+            );
             return at(Err(error), &[key("audiences")]);
         }
         let algorithms = algorithms(&wire.algorithms)?;
         if wire.leeway_seconds.is_some_and(|leeway| leeway > 600) {
-            return at(Err(DeError::new("a leeway over 600 seconds is no leeway".to_owned())), &[key("leeway_seconds")]);
+            return at(
+                Err(DeError::new("a leeway over 600 seconds is no leeway".to_owned())),
+                &[key("leeway_seconds")],
+            );
         }
         let rules = IssuerRules {
             index,
@@ -182,31 +205,56 @@ impl<'c> Compiler<'c> {
         match (&wire.jwks.uri, &wire.jwks.inline) {
             (Some(uri), None) => self.remote_keys(uri, wire),
             (None, Some(_)) => {
-                let path = |root: Value<'_>| root.get("issuers")?.get(name)?.get("jwks")?.get("inline").map(|value| value.raw().to_owned());
+                let path = |root: Value<'_>| {
+                    root.get("issuers")?
+                        .get(name)?
+                        .get("jwks")?
+                        .get("inline")
+                        .map(|value| value.raw().to_owned())
+                };
                 let text = path(self.root).unwrap_or_default();
-                let set = KeySet::parse(text.as_bytes()).map_err(|error| DeError::new(format!("the keys cannot be used: {error}")));
+                let set = KeySet::parse(text.as_bytes())
+                    .map_err(|error| DeError::new(format!("the keys cannot be used: {error}")));
                 Ok(KeyOrigin::Inline(Rc::new(at(set, &[key("inline")])?)))
             }
-            (Some(_), Some(_)) => Err(wrong("keys come from one place".to_owned(), "keep `uri` or `inline`, not both")),
-            (None, None) => Err(wrong("it is not said where the keys are".to_owned(), "add `uri` or `inline`")),
+            (Some(_), Some(_)) => {
+                Err(wrong("keys come from one place".to_owned(), "keep `uri` or `inline`, not both"))
+            }
+            (None, None) => {
+                Err(wrong("it is not said where the keys are".to_owned(), "add `uri` or `inline`"))
+            }
         }
     }
 
     fn remote_keys(&self, uri: &str, wire: &IssuerWire) -> Result<KeyOrigin, DeError> {
         let here = |error: DeError| error.inside(key("uri"));
-        let url = Url::parse(uri).ok_or_else(|| here(wrong(format!("{} is not an absolute URL", shown(uri)), "write it like `https://idp.example.com/jwks`")))?;
+        let url = Url::parse(uri).ok_or_else(|| {
+            here(wrong(
+                format!("{} is not an absolute URL", shown(uri)),
+                "write it like `https://idp.example.com/jwks`",
+            ))
+        })?;
         let cluster = self.wire.clusters.get(&url.authority).ok_or_else(|| {
-            let help = format!("add `{}: CLUSTER` under `clusters`; a host not listed there is never called", url.authority);
+            let help = format!(
+                "add `{}: CLUSTER` under `clusters`; a host not listed there is never called",
+                url.authority
+            );
             here(DeError::new(format!("no cluster reaches `{}`", url.authority)).with_help(help))
         })?;
         let seconds = |value: Option<u32>, default: u64| value.map_or(default, u64::from);
         let timeout_millis = wire.jwks.timeout_milliseconds.unwrap_or(5_000);
         if !(100..=60_000).contains(&timeout_millis) {
-            return Err(DeError::new(format!("{timeout_millis} is outside 100 to 60000")).inside(key("timeout_milliseconds")));
+            return Err(DeError::new(format!("{timeout_millis} is outside 100 to 60000"))
+                .inside(key("timeout_milliseconds")));
         }
-        for (name, value) in [("min_refresh_seconds", wire.jwks.min_refresh_seconds), ("max_refresh_seconds", wire.jwks.max_refresh_seconds)] {
+        for (name, value) in [
+            ("min_refresh_seconds", wire.jwks.min_refresh_seconds),
+            ("max_refresh_seconds", wire.jwks.max_refresh_seconds),
+        ] {
             if value == Some(0) {
-                return Err(DeError::new("0 seconds would fetch without a pause".to_owned()).inside(key(name)));
+                return Err(
+                    DeError::new("0 seconds would fetch without a pause".to_owned()).inside(key(name))
+                );
             }
         }
         let freshness = FreshnessRules {
@@ -227,22 +275,37 @@ impl<'c> Compiler<'c> {
         Ok(KeyOrigin::Remote { cluster: cluster.clone(), url, refresh, timeout_millis })
     }
 
-    fn server(&mut self, wire: &ServerWire, names: &Names<'_>, policies: &[Policy], index: usize) -> Result<Server, DeError> {
+    fn server(
+        &mut self,
+        wire: &ServerWire,
+        names: &Names<'_>,
+        policies: &[Policy],
+        index: usize,
+    ) -> Result<Server, DeError> {
         at(label("server", &wire.name), &[key("name")])?;
         if wire.matches.methods.is_some() {
-            return at(Err(wrong("MCP fixes the HTTP methods of a server".to_owned(), "take `methods` out")), &[key("match"), key("methods")]);
+            return at(
+                Err(wrong("MCP fixes the HTTP methods of a server".to_owned(), "take `methods` out")),
+                &[key("match"), key("methods")],
+            );
         }
         let (hosts, path) = at(matches(&wire.matches), &[key("match")])?;
         let resource = at(resource(&wire.resource), &[key("resource")])?;
         let issuers = at(self.audiences(&wire.issuers, &wire.resource, names), &[key("issuers")])?;
         let policy = at(names.policy(&wire.policy), &[key("policy")])?;
         if issuers.is_empty() && wire.anonymous.is_none() {
-            let error = wrong(format!("nobody could call server `{}`: it has neither issuers nor `anonymous`", wire.name), "add `issuers`");
+            let error = wrong(
+                format!("nobody could call server `{}`: it has neither issuers nor `anonymous`", wire.name),
+                "add `issuers`",
+            );
             return at(Err(error), &[key("issuers")]);
         }
         let here = [key("servers"), Segment::Index(index)];
         if hosts.is_empty() {
-            self.warn(&here, "`match.hosts` is not written, so requests to any host name are taken (DNS rebinding)");
+            self.warn(
+                &here,
+                "`match.hosts` is not written, so requests to any host name are taken (DNS rebinding)",
+            );
         }
         let anonymous = self.anonymous(wire, policies.get(policy), &here)?;
         let versions = at(versions(wire.versions.as_deref()), &[key("versions")])?;
@@ -265,7 +328,10 @@ impl<'c> Compiler<'c> {
             anonymous,
             denial: wire.denial,
             tools: at(tools(wire), &[key("tools"), key("catalogue")])?,
-            authorization: at(self.authorization(&wire.upstream.authorization), &[key("upstream"), key("authorization")])?,
+            authorization: at(
+                self.authorization(&wire.upstream.authorization),
+                &[key("upstream"), key("authorization")],
+            )?,
         })
     }
 
@@ -276,10 +342,14 @@ impl<'c> Compiler<'c> {
         here: &[Segment],
     ) -> Result<Option<crate::policy::RoleSet>, DeError> {
         let (Some(anonymous), Some(policy)) = (&wire.anonymous, policy) else { return Ok(None) };
-        self.warn(here, &format!("server `{}` lets callers without credentials in as `{}`", wire.name, anonymous.role));
+        self.warn(
+            here,
+            &format!("server `{}` lets callers without credentials in as `{}`", wire.name, anonymous.role),
+        );
         let Some(set) = policy.role(&anonymous.role) else {
             let error = DeError::new(format!("policy `{}` has no role `{}`", wire.policy, anonymous.role));
-            let near = nearest(&anonymous.role, policy.all_roles()).map(|near| format!("did you mean `{near}`?"));
+            let near =
+                nearest(&anonymous.role, policy.all_roles()).map(|near| format!("did you mean `{near}`?"));
             let error = error.with_help(near.unwrap_or_else(|| "define it in the policy".to_owned()));
             return at(Err(error), &[key("anonymous"), key("role")]);
         };
@@ -287,7 +357,12 @@ impl<'c> Compiler<'c> {
     }
 
     /// Which audiences of each issuer mean this place: all, except those that are another server's resource.
-    fn audiences(&self, issuers: &[String], resource: &str, names: &Names<'_>) -> Result<Vec<Audience>, DeError> {
+    fn audiences(
+        &self,
+        issuers: &[String],
+        resource: &str,
+        names: &Names<'_>,
+    ) -> Result<Vec<Audience>, DeError> {
         let servers = self.wire.servers.iter().map(|server| server.resource.as_str());
         let routes = self.wire.routes.iter().filter_map(|route| route.resource.as_deref());
         let others: BTreeSet<String> = servers.chain(routes).map(usual_resource).collect();
@@ -298,17 +373,25 @@ impl<'c> Compiler<'c> {
             let wire = self.wire.issuers.values().nth(issuer);
             let all = wire.into_iter().flat_map(|wire| &wire.audiences);
             if let Some(wire) = wire
-                && !claimed.insert(&wire.issuer) {
-                    let error = wrong(format!("two issuers here have the `issuer` `{}`, so the second would never be asked", wire.issuer), "keep one of them");
-                    return at(Err(error), &[Segment::Index(index)]);
-                }
+                && !claimed.insert(&wire.issuer)
+            {
+                let error = wrong(
+                    format!(
+                        "two issuers here have the `issuer` `{}`, so the second would never be asked",
+                        wire.issuer
+                    ),
+                    "keep one of them",
+                );
+                return at(Err(error), &[Segment::Index(index)]);
+            }
             let meant = |audience: &&String| {
                 let audience = usual_resource(audience);
                 audience == own || !others.contains(&audience)
             };
             let accepted: Vec<String> = all.filter(meant).cloned().collect();
             if accepted.is_empty() {
-                let error = DeError::new("every audience of this issuer is another server's resource".to_owned());
+                let error =
+                    DeError::new("every audience of this issuer is another server's resource".to_owned());
                 let help = match resource {
                     "" => "add `resource` to the route, and that to the issuer's `audiences`".to_owned(),
                     resource => format!("add `{resource}` to the issuer's `audiences`"),
@@ -325,7 +408,11 @@ impl<'c> Compiler<'c> {
         let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(",");
         let servers: Vec<String> = {
             let all: Vec<&IssuerWire> = self.wire.issuers.values().collect();
-            issuers.iter().filter_map(|audience| all.get(audience.issuer)).map(|issuer| issuer.issuer.clone()).collect()
+            issuers
+                .iter()
+                .filter_map(|audience| all.get(audience.issuer))
+                .map(|issuer| issuer.issuer.clone())
+                .collect()
         };
         let mut text = format!("{{\"resource\":{}", quoted(&wire.resource));
         if !servers.is_empty() {
@@ -334,7 +421,10 @@ impl<'c> Compiler<'c> {
         if !wire.scopes_supported.is_empty() {
             text.push_str(&format!(",\"scopes_supported\":[{}]", list(&wire.scopes_supported)));
         }
-        text.push_str(&format!(",\"bearer_methods_supported\":[\"header\"],\"resource_name\":{}}}", quoted(&wire.name)));
+        text.push_str(&format!(
+            ",\"bearer_methods_supported\":[\"header\"],\"resource_name\":{}}}",
+            quoted(&wire.name)
+        ));
         text
     }
 
@@ -347,19 +437,28 @@ impl<'c> Compiler<'c> {
                 let resource_text = wire.resource.as_deref().unwrap_or_default();
                 let issuers = at(self.audiences(&wire.issuers, resource_text, names), &[key("issuers")])?;
                 if issuers.is_empty() {
-                    let error = wrong(format!("nobody could use route `{}`: it has no issuers", wire.name), "add `issuers`, or `allow: anyone`");
+                    let error = wrong(
+                        format!("nobody could use route `{}`: it has no issuers", wire.name),
+                        "add `issuers`, or `allow: anyone`",
+                    );
                     return at(Err(error), &[key("issuers")]);
                 }
                 let resource = wire.resource.as_deref().map(resource).transpose();
                 let metadata_url = at(resource, &[key("resource")])?.map(|url| metadata_location(&url).1);
                 Access::Policy { policy: at(names.policy(policy), &[key("policy")])?, issuers, metadata_url }
             }
-            (Some(_), Some(_)) => return Err(wrong("`allow` and `policy` exclude each other".to_owned(), "keep one of them")),
+            (Some(_), Some(_)) => {
+                return Err(wrong("`allow` and `policy` exclude each other".to_owned(), "keep one of them"));
+            }
             (None, None) => {
-                return Err(wrong(format!("route `{}` does not say who may use it", wire.name), "add `policy`, or `allow: anyone`"));
+                return Err(wrong(
+                    format!("route `{}` does not say who may use it", wire.name),
+                    "add `policy`, or `allow: anyone`",
+                ));
             }
         };
-        let authorization = at(self.authorization(&wire.upstream.authorization), &[key("upstream"), key("authorization")])?;
+        let authorization =
+            at(self.authorization(&wire.upstream.authorization), &[key("upstream"), key("authorization")])?;
         let methods = at(http_methods(wire.matches.methods.as_deref()), &[key("match"), key("methods")])?;
         Ok(Route { name: Arc::from(wire.name.as_str()), hosts, path, methods, access, authorization })
     }
@@ -371,7 +470,8 @@ impl<'c> Compiler<'c> {
             AuthorizationWire::Value(secret) => {
                 let value = at(self.secret(secret), &[key("value")])?;
                 if !value.iter().all(|byte| (0x20..0x7f).contains(byte)) || value.is_empty() {
-                    let error = DeError::new(format!("the value of `{}` cannot stand in a header", secret.env));
+                    let error =
+                        DeError::new(format!("the value of `{}` cannot stand in a header", secret.env));
                     return at(Err(error), &[key("value"), key("env")]);
                 }
                 Ok(Authorization::Replace(value))
@@ -383,7 +483,10 @@ impl<'c> Compiler<'c> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
         if wire.env.is_empty() || wire.env.len() > 128 || !wire.env.bytes().all(plain) {
             // Not repeated: it may be the secret itself.
-            let error = wrong("this is not the name of an environment variable".to_owned(), "write the name of one: letters, digits and `_`");
+            let error = wrong(
+                "this is not the name of an environment variable".to_owned(),
+                "write the name of one: letters, digits and `_`",
+            );
             return Err(error.inside(key("env")));
         }
         self.secrets.lookup(&wire.env).ok_or_else(|| {
@@ -401,8 +504,11 @@ impl<'c> Compiler<'c> {
         };
         let value = self.secret(wire)?;
         if value.len() < MIN_STATE_KEY {
-            let error = DeError::new(format!("the value of `{}` is shorter than {MIN_STATE_KEY} bytes", wire.env));
-            return Err(error.with_help("make one with `openssl rand -hex 32`".to_owned()).inside(key("env")));
+            let error =
+                DeError::new(format!("the value of `{}` is shorter than {MIN_STATE_KEY} bytes", wire.env));
+            return Err(error
+                .with_help("make one with `openssl rand -hex 32`".to_owned())
+                .inside(key("env")));
         }
         let weak = |_| DeError::new(format!("the value of `{}` is too short", wire.env));
         StateKey::from_secret(&value).map(SharedState::Keyed).map_err(weak)
@@ -424,7 +530,8 @@ impl<'c> Compiler<'c> {
                 return at(Err(DeError::new(format!("{value} is outside {low} to {high}"))), &[key(name)]);
             }
         }
-        let json = crate::json::Limits { depth: wire.max_json_depth, nodes: crate::json::Limits::MESSAGE.nodes };
+        let json =
+            crate::json::Limits { depth: wire.max_json_depth, nodes: crate::json::Limits::MESSAGE.nodes };
         Ok(Limits {
             body: wire.max_body_bytes,
             json,
@@ -442,7 +549,9 @@ impl<'c> Compiler<'c> {
         }
         let message = match servers.iter().any(|server| server.hosts.is_empty()) {
             true => "`pass` has no effect: a server takes every host",
-            false => "requests to host names that are not written here pass unguarded: the proxy must not route such hosts to a guarded server",
+            false => {
+                "requests to host names that are not written here pass unguarded: the proxy must not route such hosts to a guarded server"
+            }
         };
         self.warn(&[key("unmatched")], message);
     }
@@ -460,7 +569,8 @@ impl Names<'_> {
 
     fn issuers(&self, names: &[String]) -> Result<Vec<usize>, DeError> {
         let each = names.iter().enumerate();
-        each.map(|(index, name)| at(find("issuer", "issuers", name, self.issuers), &[Segment::Index(index)])).collect()
+        each.map(|(index, name)| at(find("issuer", "issuers", name, self.issuers), &[Segment::Index(index)]))
+            .collect()
     }
 }
 
@@ -484,12 +594,14 @@ fn label(what: &str, name: &str) -> Result<(), DeError> {
 
 fn algorithms(names: &[String]) -> Result<Vec<Alg>, DeError> {
     if names.is_empty() {
-        let error = wrong("no algorithm is accepted, so no token would be".to_owned(), "add `RS256` or `ES256`");
+        let error =
+            wrong("no algorithm is accepted, so no token would be".to_owned(), "add `RS256` or `ES256`");
         return at(Err(error), &[key("algorithms")]);
     }
     let each = names.iter().enumerate().map(|(index, name)| {
         let unknown = || {
-            let help = nearest(name, Alg::ALL.iter().map(|alg| alg.name())).map(|near| format!("did you mean `{near}`?"));
+            let help = nearest(name, Alg::ALL.iter().map(|alg| alg.name()))
+                .map(|near| format!("did you mean `{near}`?"));
             let known = Alg::ALL.iter().map(|alg| format!("`{}`", alg.name())).collect::<Vec<_>>().join(", ");
             DeError::new(format!("`{name}` is not an algorithm that can be accepted"))
                 .with_help(help.unwrap_or_else(|| format!("known here: {known}")))
@@ -510,21 +622,34 @@ fn claim_paths(name: &str, paths: &[String]) -> Result<Vec<ClaimPath>, DeError> 
 fn matches(wire: &MatchWire) -> Result<(Vec<HostName>, PathRule), DeError> {
     let mut hosts = Vec::new();
     if wire.hosts.as_ref().is_some_and(Vec::is_empty) {
-        let error = wrong("an empty list matches no host".to_owned(), "name a host, or leave `hosts` out for every host");
+        let error = wrong(
+            "an empty list matches no host".to_owned(),
+            "name a host, or leave `hosts` out for every host",
+        );
         return at(Err(error), &[key("hosts")]);
     }
     for (index, host) in wire.hosts.iter().flatten().enumerate() {
-        let parsed = HostName::parse(host).ok_or_else(|| wrong(format!("`{host}` is not a host name"), "write it like `mcp.example.com`, with `:port` if wanted"));
+        let parsed = HostName::parse(host).ok_or_else(|| {
+            wrong(
+                format!("`{host}` is not a host name"),
+                "write it like `mcp.example.com`, with `:port` if wanted",
+            )
+        });
         hosts.push(at(parsed, &[key("hosts"), Segment::Index(index)])?);
     }
     let (word, path, rule): (_, _, fn(String) -> PathRule) = match (&wire.path, &wire.path_prefix) {
         (Some(path), None) => ("path", path, PathRule::Exact),
         (None, Some(path)) => ("path_prefix", path, PathRule::Prefix),
-        (Some(_), Some(_)) => return Err(wrong("`path` and `path_prefix` exclude each other".to_owned(), "keep one of them")),
+        (Some(_), Some(_)) => {
+            return Err(wrong("`path` and `path_prefix` exclude each other".to_owned(), "keep one of them"));
+        }
         (None, None) => return Err(wrong("it is not said which path is meant".to_owned(), "add `path`")),
     };
     if canonical_path(path) != *path {
-        let error = wrong(format!("`{path}` could be read in two ways"), "write it plainly: `/`, then segments, no `.`, `%`, `;` or slash at the end");
+        let error = wrong(
+            format!("`{path}` could be read in two ways"),
+            "write it plainly: `/`, then segments, no `.`, `%`, `;` or slash at the end",
+        );
         return at(Err(error), &[key(word)]);
     }
     Ok((hosts, rule(path.clone())))
@@ -534,7 +659,10 @@ fn matches(wire: &MatchWire) -> Result<(Vec<HostName>, PathRule), DeError> {
 fn http_methods(names: Option<&[String]>) -> Result<Vec<String>, DeError> {
     let Some(names) = names else { return Ok(Vec::new()) };
     if names.is_empty() {
-        return Err(wrong("an empty list matches no method".to_owned(), "name a method, or leave `methods` out for every method"));
+        return Err(wrong(
+            "an empty list matches no method".to_owned(),
+            "name a method, or leave `methods` out for every method",
+        ));
     }
     for (index, name) in names.iter().enumerate() {
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
@@ -558,7 +686,12 @@ fn usual_resource(text: &str) -> String {
 }
 
 fn resource(text: &str) -> Result<Url, DeError> {
-    Url::parse(text).ok_or_else(|| wrong(format!("{} is not an absolute URL without fragment", shown(text)), "write it like `https://mcp.example.com/mcp`"))
+    Url::parse(text).ok_or_else(|| {
+        wrong(
+            format!("{} is not an absolute URL without fragment", shown(text)),
+            "write it like `https://mcp.example.com/mcp`",
+        )
+    })
 }
 
 fn versions(names: Option<&[String]>) -> Result<VersionSet, DeError> {
@@ -567,8 +700,17 @@ fn versions(names: Option<&[String]>) -> Result<VersionSet, DeError> {
         return Err(wrong("no version may be spoken".to_owned(), "leave `versions` out for the default"));
     }
     let each = names.iter().enumerate().map(|(index, name)| {
-        let known = || Version::ALL.iter().map(|version| format!("`{}`", version.as_str())).collect::<Vec<_>>().join(", ");
-        let parsed = Version::parse(name).ok_or_else(|| DeError::new(format!("`{name}` is not a version of MCP")).with_help(format!("known here: {}", known())));
+        let known = || {
+            Version::ALL
+                .iter()
+                .map(|version| format!("`{}`", version.as_str()))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let parsed = Version::parse(name).ok_or_else(|| {
+            DeError::new(format!("`{name}` is not a version of MCP"))
+                .with_help(format!("known here: {}", known()))
+        });
         at(parsed, &[Segment::Index(index)])
     });
     each.collect()
@@ -578,7 +720,8 @@ fn origins(own: &[String], more: &[String], resource: &Url) -> Result<Vec<String
     let mut all: BTreeSet<String> = BTreeSet::from([resource.origin()]);
     for (index, text) in own.iter().chain(more).enumerate() {
         let url = Url::parse(text).filter(|url| url.path.is_empty() && url.query.is_none());
-        let error = || wrong(format!("{} is not an origin", shown(text)), "write it like `https://app.example.com`");
+        let error =
+            || wrong(format!("{} is not an origin", shown(text)), "write it like `https://app.example.com`");
         all.insert(at(url.ok_or_else(error), &[Segment::Index(index)])?.origin());
     }
     Ok(all.into_iter().collect())
@@ -587,14 +730,21 @@ fn origins(own: &[String], more: &[String], resource: &Url) -> Result<Vec<String
 fn tools(wire: &ServerWire) -> Result<Vec<Tool>, DeError> {
     let mut tools = BTreeMap::new();
     for (index, tool) in wire.tools.catalogue.iter().enumerate() {
-        if tool.name.is_empty() || tool.name.len() > 128 || tool.name.contains(';') || tool.name.chars().any(char::is_control) {
+        if tool.name.is_empty()
+            || tool.name.len() > 128
+            || tool.name.contains(';')
+            || tool.name.chars().any(char::is_control)
+        {
             let error = DeError::new(format!("`{}` cannot name a tool here", tool.name));
             return at(Err(error), &[Segment::Index(index), key("name")]);
         }
         let class = tool.class.as_deref().map(Arc::from);
         let known = Tool { name: Arc::from(tool.name.as_str()), class };
         if tools.insert(tool.name.clone(), known).is_some() {
-            return at(Err(DeError::new(format!("tool `{}` stands twice", tool.name))), &[Segment::Index(index), key("name")]);
+            return at(
+                Err(DeError::new(format!("tool `{}` stands twice", tool.name))),
+                &[Segment::Index(index), key("name")],
+            );
         }
     }
     Ok(tools.into_values().collect())
@@ -624,25 +774,43 @@ fn check_unique(wire: &ConfigWire) -> Result<(), DeError> {
     Ok(())
 }
 
+/// Name, hosts and methods of a place on the same path, and whether it is a server.
+type Earlier<'c> = (&'c Arc<str>, &'c Vec<HostName>, &'c [String], bool);
+
 /// Two places written for the same requests: the second would never be reached.
 fn check_overlap(servers: &[Server], routes: &[Route]) -> Result<(), DeError> {
-    let servers = servers.iter().enumerate().map(|(index, server)| ("servers", index, &server.name, &server.hosts, &server.path, &[][..]));
-    let routes = routes.iter().enumerate().map(|(index, route)| ("routes", index, &route.name, &route.hosts, &route.path, &route.methods[..]));
-    let mut seen: BTreeMap<(&str, bool), Vec<(&Arc<str>, &Vec<HostName>, &[String])>> = BTreeMap::new();
+    let servers = servers
+        .iter()
+        .enumerate()
+        .map(|(index, server)| ("servers", index, &server.name, &server.hosts, &server.path, &[][..]));
+    let routes = routes
+        .iter()
+        .enumerate()
+        .map(|(index, route)| ("routes", index, &route.name, &route.hosts, &route.path, &route.methods[..]));
+    let mut seen: BTreeMap<(&str, bool), Vec<Earlier<'_>>> = BTreeMap::new();
     for (list, index, name, hosts, path, methods) in servers.chain(routes) {
         let earlier = seen.entry((path.path(), path.is_exact())).or_default();
         let same_host = |other: &Vec<HostName>| {
             hosts.is_empty() && other.is_empty() || hosts.iter().any(|host| other.contains(host))
         };
         let same_method = |other: &[String]| {
-            methods.is_empty() && other.is_empty() || methods.iter().any(|method| other.contains(method))
+            // A server takes every method; of two routes the one that names the method is closer.
+            let either = methods.is_empty() || other.is_empty();
+            list == "servers"
+                || either && methods == other
+                || methods.iter().any(|method| other.contains(method))
         };
-        let twin = earlier.iter().find(|(_, hosts, methods)| same_host(hosts) && same_method(methods));
-        if let Some((twin, _, _)) = twin {
-            let error = wrong(format!("`{name}` is written for the same requests as `{twin}`"), "give one of them another host or path");
+        let twin = earlier
+            .iter()
+            .find(|(_, hosts, methods, server)| same_host(hosts) && (*server || same_method(methods)));
+        if let Some((twin, ..)) = twin {
+            let error = wrong(
+                format!("`{name}` is written for the same requests as `{twin}`"),
+                "give one of them another host or path",
+            );
             return at(Err(error), &[key(list), Segment::Index(index), key("match")]);
         }
-        earlier.push((name, hosts, methods));
+        earlier.push((name, hosts, methods, list == "servers"));
     }
     Ok(())
 }

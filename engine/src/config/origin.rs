@@ -18,7 +18,9 @@ impl HostName {
     pub fn parse(text: &str) -> Option<HostName> {
         let (name, port) = split_port(text)?;
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':');
+        let allowed = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':')
+        };
         let fine = !name.is_empty() && name.bytes().all(allowed);
         fine.then(|| HostName { name, port: port.map(ToOwned::to_owned) })
     }
@@ -74,7 +76,8 @@ impl Url {
     pub fn parse(text: &str) -> Option<Url> {
         let (scheme, rest) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
-        let visible = rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'<' | b'>'));
+        let visible =
+            rest.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'<' | b'>'));
         if !matches!(scheme.as_str(), "https" | "http") || !visible || rest.contains('#') {
             return None;
         }
@@ -224,8 +227,30 @@ mod tests {
         let fit = |raw: &str| rule.fit(raw, &canonical_path(raw));
         assert_eq!(fit("/mcp"), PathFit::Fits);
         for raw in [
-            "/mcp/", "/./mcp", "/x/../mcp", "/%6dcp", "/%6Dcp", "/mcp%2f", "/mcp;a=1", "//mcp", "/mcp/x", "/mcp%00", "/mcp%00x",
-            "/x/%2e%2e/mcp", "/%256dcp", "/mcp\\", "\\mcp", "/mcp#", "/;/mcp", "/mcp/.", "/mcp%2Fx", "/mcp/..%2fmcp", "/mcp/../x", "/MCP", "/Mcp/x", "/%4dCP",
+            "/mcp/",
+            "/./mcp",
+            "/x/../mcp",
+            "/%6dcp",
+            "/%6Dcp",
+            "/mcp%2f",
+            "/mcp;a=1",
+            "//mcp",
+            "/mcp/x",
+            "/mcp%00",
+            "/mcp%00x",
+            "/x/%2e%2e/mcp",
+            "/%256dcp",
+            "/mcp\\",
+            "\\mcp",
+            "/mcp#",
+            "/;/mcp",
+            "/mcp/.",
+            "/mcp%2Fx",
+            "/mcp/..%2fmcp",
+            "/mcp/../x",
+            "/MCP",
+            "/Mcp/x",
+            "/%4dCP",
         ] {
             assert_eq!(fit(raw), PathFit::Ambiguous, "{raw}");
         }
@@ -238,8 +263,14 @@ mod tests {
     fn prefixes_go_by_segments() {
         let rule = PathRule::Prefix("/srv".to_owned());
         let fit = |raw: &str| rule.fit(raw, &canonical_path(raw));
-        assert_eq!((fit("/srv"), fit("/srv/a"), fit("/srv/a/b")), (PathFit::Fits, PathFit::Fits, PathFit::Fits));
-        assert_eq!((fit("/srv/"), fit("/srv/../x"), fit("/x/../srv/a")), (PathFit::Ambiguous, PathFit::Ambiguous, PathFit::Ambiguous));
+        assert_eq!(
+            (fit("/srv"), fit("/srv/a"), fit("/srv/a/b")),
+            (PathFit::Fits, PathFit::Fits, PathFit::Fits)
+        );
+        assert_eq!(
+            (fit("/srv/"), fit("/srv/../x"), fit("/x/../srv/a")),
+            (PathFit::Ambiguous, PathFit::Ambiguous, PathFit::Ambiguous)
+        );
         assert_eq!(fit("/srvx"), PathFit::Elsewhere);
     }
 
@@ -258,8 +289,20 @@ mod tests {
     #[test]
     fn urls_are_split_and_strange_ones_refused() {
         let url = Url::parse("HTTPS://Mcp.Example.com:8443/a/b?x=1").unwrap();
-        assert_eq!((url.origin().as_str(), url.path_and_query().as_str()), ("https://mcp.example.com:8443", "/a/b?x=1"));
-        for bad in ["", "mcp.example.com", "ftp://x/", "https://", "https://u@h/", "https://h/#f", "https://h/\"", "https://h/ "] {
+        assert_eq!(
+            (url.origin().as_str(), url.path_and_query().as_str()),
+            ("https://mcp.example.com:8443", "/a/b?x=1")
+        );
+        for bad in [
+            "",
+            "mcp.example.com",
+            "ftp://x/",
+            "https://",
+            "https://u@h/",
+            "https://h/#f",
+            "https://h/\"",
+            "https://h/ ",
+        ] {
             assert_eq!(Url::parse(bad), None, "{bad}");
         }
     }

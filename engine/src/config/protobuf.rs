@@ -171,13 +171,21 @@ mod tests {
         ]
         .concat();
         let json = as_json(&bytes);
-        let wanted = format!(r#"{{"n":null,"l":[1,"x\"y"],"o":{{"t":true,"f":false}},"d":1.5,"e":"","s":"{long}"}}"#);
+        let wanted =
+            format!(r#"{{"n":null,"l":[1,"x\"y"],"o":{{"t":true,"f":false}},"d":1.5,"e":"","s":"{long}"}}"#);
         assert_eq!(core::str::from_utf8(&json).unwrap(), wanted);
     }
 
     #[test]
     fn text_and_damaged_messages_stay_as_they_are() {
-        for text in [&b"{\"a\":1}"[..], b"\n{\"a\":1}", b" {}", b"", b"\n\x05\n\x01a", b"\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"] {
+        for text in [
+            &b"{\"a\":1}"[..],
+            b"\n{\"a\":1}",
+            b" {}",
+            b"",
+            b"\n\x05\n\x01a",
+            b"\n\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",
+        ] {
             assert_eq!(&*as_json(text), text);
         }
         assert!(as_json(&entry("n", &number(f64::NAN))).starts_with(b"\n"));

@@ -209,7 +209,9 @@ impl<'de> Visitor<'de> for AuthorizationVisitor {
         match word {
             "strip" => Ok(AuthorizationWire::Strip),
             "keep" => Ok(AuthorizationWire::Keep),
-            _ => Err(E::custom("this is neither `strip` nor `keep`, and a credential cannot stand in the configuration, which is public in the proxy's dump; write `{ value: { env: NAME } }`")),
+            _ => Err(E::custom(
+                "this is neither `strip` nor `keep`, and a credential cannot stand in the configuration, which is public in the proxy's dump; write `{ value: { env: NAME } }`",
+            )),
         }
     }
 
@@ -249,7 +251,9 @@ impl<'de> Visitor<'de> for SecretVisitor {
 
     /// The text is not repeated: it may be a secret.
     fn visit_str<E: de::Error>(self, _: &str) -> Result<SecretWire, E> {
-        Err(E::custom("a secret cannot stand in the configuration, which is public in the proxy's dump; write `{ env: NAME }`"))
+        Err(E::custom(
+            "a secret cannot stand in the configuration, which is public in the proxy's dump; write `{ env: NAME }`",
+        ))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretWire, A::Error> {

@@ -86,7 +86,7 @@ fn hidden(denied: &Denied<'_>) -> (u16, String) {
 /// Headers that depend on the denial: the challenge, what to try instead, who may read the answer.
 fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
     let challenge = match denial {
-        Denial::Auth(Auth::Missing) => Some(Challenge::Missing),
+        Denial::Auth(Auth::Missing | Auth::OtherScheme(_)) => Some(Challenge::Missing),
         Denial::Auth(Auth::Rejected(_)) => Some(Challenge::InvalidToken),
         Denial::Auth(Auth::Malformed(_)) => Some(Challenge::InvalidRequest),
         Denial::Auth(Auth::KeysUnavailable | Auth::Busy) => {
@@ -103,10 +103,11 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
         answer = answer.with("www-authenticate", www_authenticate(challenge, scene.metadata_url));
     }
     if let (Some(server), HeaderValue::One(origin)) = (scene.server, scene.origin)
-        && let Some(origin) = cors_origin(server, origin) {
-            answer = answer.with("access-control-allow-origin", origin).with("vary", "origin".to_string());
-            answer = answer.with("access-control-expose-headers", EXPOSED.to_string());
-        }
+        && let Some(origin) = cors_origin(server, origin)
+    {
+        answer = answer.with("access-control-allow-origin", origin).with("vary", "origin".to_string());
+        answer = answer.with("access-control-expose-headers", EXPOSED.to_string());
+    }
     answer
 }
 

@@ -8,7 +8,9 @@ use crate::deny::Auth;
 use crate::identity::Identity;
 use crate::keys::{KeySet, KeyStatus, UnknownKid};
 use crate::metrics::{Metric, Place, Sample, Series};
-use crate::token::{CacheKey, Lookup, Presented, Rejection, Unverified, VerifiedToken, present};
+use crate::token::{
+    CacheKey, CredentialError, Lookup, Presented, Rejection, Unverified, VerifiedToken, present,
+};
 use alloc::rc::Rc;
 
 /// Whose credentials are accepted where.
@@ -28,7 +30,12 @@ pub(super) enum Authenticated {
     Refused(Auth),
 }
 
-pub(super) fn authenticate(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Caller<'_>, attempt: Attempt) -> Authenticated {
+pub(super) fn authenticate(
+    desk: &mut Desk<'_>,
+    front: &Front<'_>,
+    caller: &Caller<'_>,
+    attempt: Attempt,
+) -> Authenticated {
     let outcome = identify(desk, front, caller, attempt);
     let result = match &outcome {
         Authenticated::Known(identity) if identity.is_anonymous() => "anonymous",
@@ -37,7 +44,8 @@ pub(super) fn authenticate(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Call
         Authenticated::Wait => return outcome,
         Authenticated::Refused(auth) => crate::deny::Denial::Auth(*auth).label(),
     };
-    desk.samples.push(Sample { series: Series::new(Metric::AuthAttempts, result).at(caller.place), value: 1 });
+    desk.samples
+        .push(Sample { series: Series::new(Metric::AuthAttempts, result).at(caller.place), value: 1 });
     outcome
 }
 
@@ -50,6 +58,9 @@ fn identify(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Caller<'_>, attempt
                 Some(identity) => Authenticated::Known(identity.clone()),
                 None => Authenticated::Refused(Auth::Missing),
             };
+        }
+        Err(error @ CredentialError::UnsupportedScheme) => {
+            return Authenticated::Refused(Auth::OtherScheme(error.label()));
         }
         Err(error) => return Authenticated::Refused(Auth::Malformed(error.label())),
     };
@@ -86,23 +97,35 @@ fn recall(desk: &mut Desk<'_>, key: CacheKey) -> Option<Rc<Identity>> {
     }
 }
 
-fn prove(desk: &mut Desk<'_>, token: &Unverified<'_>, caller: &Caller<'_>, key: CacheKey, attempt: Attempt) -> Authenticated {
-    let refused = |rejection: Rejection| Authenticated::Refused(match rejection {
-        Rejection::Throttled { .. } => Auth::Busy,
-        other => Auth::Rejected(other.label()),
-    });
+fn prove(
+    desk: &mut Desk<'_>,
+    token: &Unverified<'_>,
+    caller: &Caller<'_>,
+    key: CacheKey,
+    attempt: Attempt,
+) -> Authenticated {
+    let refused = |rejection: Rejection| {
+        Authenticated::Refused(match rejection {
+            Rejection::Throttled { .. } => Auth::Busy,
+            other => Auth::Rejected(other.label()),
+        })
+    };
     let config = desk.config;
     let by_name = |audience: &&Audience| {
         config.issuers.get(audience.issuer).is_some_and(|issuer| issuer.rules.issuer == token.issuer())
     };
-    let Some(audience) = caller.issuers.iter().find(by_name) else { return refused(Rejection::UnknownIssuer) };
+    let Some(audience) = caller.issuers.iter().find(by_name) else {
+        return refused(Rejection::UnknownIssuer);
+    };
     let Some(issuer) = config.issuers.get(audience.issuer) else { return refused(Rejection::UnknownIssuer) };
     if let Err(rejection) = token.check_rules(&issuer.rules) {
         return refused(rejection);
     }
     let keys = match keys(desk, audience.issuer, issuer) {
         Some(keys) => keys,
-        None if attempt == Attempt::Last => return Authenticated::Refused(Auth::KeysUnavailable),
+        None if attempt == Attempt::Last || hopeless(desk, audience.issuer) => {
+            return Authenticated::Refused(Auth::KeysUnavailable);
+        }
         None => return Authenticated::Wait,
     };
     match token.verify(&issuer.rules, &keys, desk.verifier, desk.now) {
@@ -113,6 +136,13 @@ fn prove(desk: &mut Desk<'_>, token: &Unverified<'_>, caller: &Caller<'_>, key: 
         Err(Rejection::UnknownKid) => unknown_kid(desk, token, audience.issuer, attempt),
         Err(rejection) => refused(rejection),
     }
+}
+
+/// Whether the next fetch begins only after the wait would be over.
+fn hopeless(desk: &Desk<'_>, at: usize) -> bool {
+    let deadline = desk.now.plus_millis(u64::from(desk.config.limits.wait_millis));
+    let source = desk.memory.sources.get(at).and_then(Option::as_ref);
+    source.and_then(|source| source.backing_off(desk.now)).is_some_and(|retry| retry > deadline)
 }
 
 /// The keys of an issuer, if there are usable ones.
@@ -141,7 +171,13 @@ fn unknown_kid(desk: &mut Desk<'_>, token: &Unverified<'_>, at: usize, attempt: 
     }
 }
 
-fn remember(desk: &mut Desk<'_>, token: VerifiedToken, issuer: &Issuer, caller: &Caller<'_>, key: CacheKey) -> Rc<Identity> {
+fn remember(
+    desk: &mut Desk<'_>,
+    token: VerifiedToken,
+    issuer: &Issuer,
+    caller: &Caller<'_>,
+    key: CacheKey,
+) -> Rc<Identity> {
     let generation = token.generation();
     let policy = desk.config.policies.get(caller.policy);
     let identity = Rc::new(Identity::from_token(token, issuer, policy, desk.now));

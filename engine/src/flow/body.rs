@@ -10,7 +10,9 @@ use crate::config::{Config, FilterState, Server};
 use crate::deny::{Answer, Denial, Door};
 use crate::identity::Identity;
 use crate::json::Doc;
-use crate::mcp::{Call, Head as McpHead, HeaderValue, Method, MethodClass, Refusal, Refused, Target, classify, unreadable};
+use crate::mcp::{
+    Call, Head as McpHead, HeaderValue, Method, MethodClass, Refusal, Refused, Target, classify, unreadable,
+};
 use crate::metrics::{MethodLabel, Place, Sample, Series, ToolLabel};
 use crate::policy::{self, Arguments, Ask, Permit, Policy};
 use alloc::boxed::Box;
@@ -115,7 +117,10 @@ impl AwaitBody {
             return None;
         }
         let denial = Denial::Door(Door::BodyTooLarge);
-        desk.samples.push(Sample { series: verdict(Place::Server(self.waiting.at), "deny", denial.label()), value: 1 });
+        desk.samples.push(Sample {
+            series: verdict(Place::Server(self.waiting.at), "deny", denial.label()),
+            value: 1,
+        });
         Some(Box::new(answer::plain(&self.scene(desk.config), denial)))
     }
 
@@ -151,11 +156,21 @@ impl AwaitBody {
     fn scene<'s>(&'s self, config: &'s Config) -> Scene<'s> {
         let server = config.servers.get(self.waiting.at);
         let metadata_url = server.map(|server| server.metadata_url.as_str());
-        Scene { config, server, route: None, metadata_url, origin: self.origin.view(), decision: self.waiting.decision }
+        Scene {
+            config,
+            server,
+            route: None,
+            metadata_url,
+            origin: self.origin.view(),
+            decision: self.waiting.decision,
+        }
     }
 
     fn refuse(&self, desk: &mut Desk<'_>, denial: Denial) -> BodyStep {
-        desk.samples.push(Sample { series: verdict(Place::Server(self.waiting.at), "deny", denial.label()), value: 1 });
+        desk.samples.push(Sample {
+            series: verdict(Place::Server(self.waiting.at), "deny", denial.label()),
+            value: 1,
+        });
         BodyStep::Answer(Box::new(answer::plain(&self.scene(desk.config), denial)))
     }
 
@@ -164,7 +179,8 @@ impl AwaitBody {
             Refusal::UnknownMethod | Refusal::MethodNotInVersion => MethodLabel::Other,
             _ => MethodLabel::None,
         };
-        let series = Series { method, ..verdict(Place::Server(self.waiting.at), "deny", refused.reason.label()) };
+        let series =
+            Series { method, ..verdict(Place::Server(self.waiting.at), "deny", refused.reason.label()) };
         desk.samples.push(Sample { series, value: 1 });
         BodyStep::Answer(Box::new(answer::malformed(&self.scene(desk.config), refused)))
     }
@@ -172,9 +188,11 @@ impl AwaitBody {
     fn judge_call(mut self, call: &Call<'_>, server: &Server, desk: &mut Desk<'_>) -> BodyStep {
         let place = Place::Server(self.waiting.at);
         let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
-        let judged = desk.config.policies.get(server.policy).map(|policy| {
-            judge(policy, &self.waiting.identity, call.method, &call.target, arguments)
-        });
+        let judged = desk
+            .config
+            .policies
+            .get(server.policy)
+            .map(|policy| judge(policy, &self.waiting.identity, call.method, &call.target, arguments));
         let method = MethodLabel::Known(call.method.index());
         let tool = tool_label(server, &call.target);
         match judged {
@@ -184,7 +202,10 @@ impl AwaitBody {
             }
             Some(Err(refused)) => {
                 let denial = Denial::Policy(refused.reason);
-                desk.samples.push(Sample { series: Series { method, tool, ..verdict(place, "deny", denial.label()) }, value: 1 });
+                desk.samples.push(Sample {
+                    series: Series { method, tool, ..verdict(place, "deny", denial.label()) },
+                    value: 1,
+                });
                 let denied = Denied {
                     id: call.id.as_ref().map(crate::mcp::Id::raw),
                     shape: call.shape,
@@ -243,14 +264,14 @@ pub(super) fn judge(
     let ask = |ask: Ask<'_>| policy.decide(identity.roles(), &facts, ask, arguments);
     match (method.class(), target) {
         (MethodClass::Base, Target::None) => ask(Ask::Base(name)),
-        (MethodClass::Plain, Target::None) | (MethodClass::Task, Target::None | Target::Task(_)) => ask(Ask::Method(name)),
+        (MethodClass::Plain, Target::None) | (MethodClass::Task, Target::None | Target::Task(_)) => {
+            ask(Ask::Method(name))
+        }
         (MethodClass::Tool, Target::Tool(tool)) => ask(Ask::Tool(name, tool)),
-        (MethodClass::Prompt, Target::Prompt(prompt)) | (MethodClass::Completion, Target::PromptRef(prompt)) => {
-            ask(Ask::Prompt(name, prompt))
-        }
-        (MethodClass::Resource, Target::Resource(uri)) | (MethodClass::Completion, Target::ResourceRef(uri)) => {
-            ask(Ask::Resource(name, uri))
-        }
+        (MethodClass::Prompt, Target::Prompt(prompt))
+        | (MethodClass::Completion, Target::PromptRef(prompt)) => ask(Ask::Prompt(name, prompt)),
+        (MethodClass::Resource, Target::Resource(uri))
+        | (MethodClass::Completion, Target::ResourceRef(uri)) => ask(Ask::Resource(name, uri)),
         (MethodClass::Subscription, Target::Listen { uris, .. }) => {
             let each = uris.iter().map(|uri| Ask::Resource(name, uri));
             let asks = core::iter::once(Ask::Method(name)).chain(each);
@@ -281,7 +302,8 @@ pub(super) fn facts(
     if config.filter_state == FilterState::Off {
         return Vec::new();
     }
-    let mut facts = Vec::from([("toolgate_decision", decision.to_string()), ("toolgate_reason", reason.to_string())]);
+    let mut facts =
+        Vec::from([("toolgate_decision", decision.to_string()), ("toolgate_reason", reason.to_string())]);
     facts.extend(rule.map(|rule| ("toolgate_rule", rule.to_string())));
     facts.extend(reply.subject().map(|subject| ("toolgate_subject", subject.to_string())));
     facts

@@ -51,7 +51,8 @@ impl<'h> Front<'h> {
     pub(super) fn read(fields: &'h Fields<'h>) -> Result<Front<'h>, (Door, Vec<Edit>)> {
         let absent = HeaderValue::Absent;
         let (mut method, mut path, mut host, mut host_header) = (absent, absent, absent, absent);
-        let (mut origin, mut content_type, mut content_encoding, mut content_length) = (absent, absent, absent, absent);
+        let (mut origin, mut content_type, mut content_encoding, mut content_length) =
+            (absent, absent, absent, absent);
         let (mut preflight, mut mcp) = (absent, McpHead::EMPTY);
         let mut authorization = Vec::new();
         let mut spoofed = Vec::new();
@@ -87,7 +88,8 @@ impl<'h> Front<'h> {
         }
         let read = || -> Result<_, Door> {
             let target = once(path)?;
-            let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+            let (path, query) =
+                target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
             let host = HostName::parse(once(host)?).ok_or(Door::MalformedHead)?;
             Ok((once(method)?, target, path, query, host))
         };
@@ -138,12 +140,16 @@ struct Fit {
     place: Place,
     /// How closely it was written for this request: path before host, longer before shorter.
     closeness: (usize, bool, usize),
-    /// Whether the HTTP method fits too.
-    method: bool,
+    /// Whether the HTTP method fits too, and whether it is named.
+    method: (bool, bool),
 }
 
 /// Which server or route is meant: the most closely written one, whatever the order.
-pub(super) fn place(front: &Front<'_>, config: &Config, route_server: Option<&str>) -> Result<Place, (Door, Place)> {
+pub(super) fn place(
+    front: &Front<'_>,
+    config: &Config,
+    route_server: Option<&str>,
+) -> Result<Place, (Door, Place)> {
     let canonical = canonical(front.path);
     if let (RouteMetadata::Read, Some(name)) = (config.route_metadata, route_server) {
         let at = config.servers.iter().position(|server| &*server.name == name);
@@ -156,9 +162,16 @@ pub(super) fn place(front: &Front<'_>, config: &Config, route_server: Option<&st
     let (mut named_host, mut other_host) = (false, false);
     let mut ambiguous = None;
     let mut best: Option<Fit> = None;
-    let servers = config.servers.iter().enumerate().map(|(at, server)| (Place::Server(at), &server.hosts, &server.path, &[][..]));
-    let routes =
-        config.routes.iter().enumerate().map(|(at, route)| (Place::Route(at), &route.hosts, &route.path, &route.methods[..]));
+    let servers = config
+        .servers
+        .iter()
+        .enumerate()
+        .map(|(at, server)| (Place::Server(at), &server.hosts, &server.path, &[][..]));
+    let routes = config
+        .routes
+        .iter()
+        .enumerate()
+        .map(|(at, route)| (Place::Route(at), &route.hosts, &route.path, &route.methods[..]));
     for (place, hosts, path, methods) in servers.chain(routes) {
         // A host is named whatever its port: another port must not be a way around the gate.
         named_host |= hosts.is_empty() || hosts.iter().any(|host| host.same_name(&front.host));
@@ -166,7 +179,8 @@ pub(super) fn place(front: &Front<'_>, config: &Config, route_server: Option<&st
         match (path.fit(front.path, &canonical), ours) {
             (PathFit::Ambiguous, Some(_)) => ambiguous = ambiguous.max(Some(path.path().len())),
             (PathFit::Fits, Some(host)) => {
-                let method = methods.is_empty() || methods.iter().any(|method| method == front.method);
+                let named = methods.iter().any(|method| method == front.method);
+                let method = (methods.is_empty() || named, named);
                 let closeness = (path.path().len(), path.is_exact(), host);
                 let closer = |than: &Fit| (closeness, method) > (than.closeness, than.method);
                 if best.as_ref().is_none_or(closer) {
@@ -179,8 +193,10 @@ pub(super) fn place(front: &Front<'_>, config: &Config, route_server: Option<&st
     }
     match (best, config.unmatched) {
         // What is written for a shorter path must not take what looks like a longer, guarded one.
-        (Some(fit), _) if ambiguous.is_some_and(|length| length > fit.closeness.0) => Err((Door::AmbiguousPath, Place::None)),
-        (Some(fit), _) if fit.method => Ok(fit.place),
+        (Some(fit), _) if ambiguous.is_some_and(|length| length > fit.closeness.0) => {
+            Err((Door::AmbiguousPath, Place::None))
+        }
+        (Some(fit), _) if fit.method.0 => Ok(fit.place),
         (Some(fit), _) => Err((Door::MethodNotAllowed, fit.place)),
         (None, _) if ambiguous.is_some() => Err((Door::AmbiguousPath, Place::None)),
         (None, Unmatched::Pass) if !named_host => Ok(Place::None),
@@ -200,7 +216,10 @@ fn closest_host(hosts: &[HostName], host: &HostName) -> Option<usize> {
 /// The canonical form; most paths are their own.
 fn canonical(raw: &str) -> Cow<'_, str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'~');
-    let simple = raw.bytes().all(plain) && raw.starts_with('/') && !raw.contains("//") && (raw == "/" || !raw.ends_with('/'));
+    let simple = raw.bytes().all(plain)
+        && raw.starts_with('/')
+        && !raw.contains("//")
+        && (raw == "/" || !raw.ends_with('/'));
     if simple { Cow::Borrowed(raw) } else { Cow::Owned(canonical_path(raw)) }
 }
 
@@ -239,9 +258,9 @@ fn is_json(value: &[u8]) -> bool {
     let json = parts.next().is_some_and(|essence| essence.eq_ignore_ascii_case(b"application/json"));
     let charset = match (parts.next(), parts.next()) {
         (None, _) => true,
-        (Some(parameter), None) => {
-            [&b"charset=utf-8"[..], b"charset=\"utf-8\""].iter().any(|known| parameter.eq_ignore_ascii_case(known))
-        }
+        (Some(parameter), None) => [&b"charset=utf-8"[..], b"charset=\"utf-8\""]
+            .iter()
+            .any(|known| parameter.eq_ignore_ascii_case(known)),
         (Some(_), Some(_)) => false,
     };
     json && charset
@@ -253,7 +272,13 @@ mod tests {
 
     #[test]
     fn our_names_are_known_in_every_spelling() {
-        for name in ["x-toolgate-subject", "X-Toolgate-Roles", "x_toolgate_subject", "x-toolgate_decision-id", "x-toolgate-"] {
+        for name in [
+            "x-toolgate-subject",
+            "X-Toolgate-Roles",
+            "x_toolgate_subject",
+            "x-toolgate_decision-id",
+            "x-toolgate-",
+        ] {
             assert!(is_ours(name.as_bytes()), "{name}");
         }
         for name in ["x-toolgat", "toolgate-subject", "x-tool-gate-x", "x"] {
@@ -265,10 +290,22 @@ mod tests {
 
     #[test]
     fn one_content_type() {
-        for fine in ["application/json", "Application/JSON", "application/json; charset=utf-8", "application/json;charset=\"UTF-8\""] {
+        for fine in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"",
+        ] {
             assert!(is_json(fine.as_bytes()), "{fine}");
         }
-        for bad in ["text/plain", "application/json; charset=utf-16", "application/json; a=b", "application/json, text/plain", "", "application/jsonx"] {
+        for bad in [
+            "text/plain",
+            "application/json; charset=utf-16",
+            "application/json; a=b",
+            "application/json, text/plain",
+            "",
+            "application/jsonx",
+        ] {
             assert!(!is_json(bad.as_bytes()), "{bad}");
         }
     }

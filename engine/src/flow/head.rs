@@ -12,7 +12,7 @@ use crate::config::{Access, Authorization, Config, DenialStyle, HostMode, Route,
 use crate::deny::{Answer, Denial, Door};
 use crate::identity::Identity;
 use crate::mcp::{Era, HeadFacts, HeaderValue, Method, MethodClass, NameSource, judge_head};
-use crate::metrics::{Metric, MethodLabel, Place, Sample, Series, ToolLabel};
+use crate::metrics::{MethodLabel, Metric, Place, Sample, Series, ToolLabel};
 use crate::oauth::WELL_KNOWN;
 use crate::policy::{Arguments, Ask, Permit};
 use alloc::boxed::Box;
@@ -41,7 +41,8 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
     }
     let decision = desk.memory.next_decision();
     let place = door::place(&front, config, head.route_server);
-    let mut scene = Scene { config, server: None, route: None, metadata_url: None, origin: front.origin, decision };
+    let mut scene =
+        Scene { config, server: None, route: None, metadata_url: None, origin: front.origin, decision };
     match place {
         Err((door, place)) => {
             if let Place::Route(at) = place {
@@ -85,7 +86,9 @@ fn metadata(front: &Front<'_>, config: &Config) -> Option<Answer> {
     if !front.path.starts_with(WELL_KNOWN) || !matches!(front.method, "GET" | "HEAD" | "OPTIONS") {
         return None;
     }
-    let covers = |server: &&Server| server.hosts.is_empty() || server.hosts.iter().any(|host| host.covers(&front.host));
+    let covers = |server: &&Server| {
+        server.hosts.is_empty() || server.hosts.iter().any(|host| host.covers(&front.host))
+    };
     let mut here = config.servers.iter().filter(covers);
     let full = front.query.map(|query| [front.path, "?", query].concat());
     let wanted = full.as_deref().unwrap_or(front.path);
@@ -105,14 +108,27 @@ fn metadata(front: &Front<'_>, config: &Config) -> Option<Answer> {
     }
 }
 
-fn on_route<'s>(desk: &mut Desk<'_>, front: &Front<'_>, mut scene: Scene<'s>, at: usize, route: &'s Route, head: &Head<'_>) -> Step {
+fn on_route<'s>(
+    desk: &mut Desk<'_>,
+    front: &Front<'_>,
+    mut scene: Scene<'s>,
+    at: usize,
+    route: &'s Route,
+    head: &Head<'_>,
+) -> Step {
     let place = Place::Route(at);
     let mut edits = front.spoofed.clone();
     let identity = match &route.access {
         Access::Anyone => None,
         Access::Policy { policy, issuers, metadata_url } => {
             scene.metadata_url = metadata_url.as_deref();
-            let caller = auth::Caller { place, issuers, policy: *policy, slot: desk.config.servers.len() + at, anonymous: None };
+            let caller = auth::Caller {
+                place,
+                issuers,
+                policy: *policy,
+                slot: desk.config.servers.len() + at,
+                anonymous: None,
+            };
             let identity = match auth::authenticate(desk, front, &caller, head.attempt) {
                 Authenticated::Known(identity) => identity,
                 Authenticated::Wait => return Step::Wait,
@@ -145,10 +161,12 @@ fn on_server(
     if let Err(door) = door::check_origin(&front, server) {
         return deny(desk, scene, place, Denial::Door(door));
     }
-    if let ("OPTIONS", HeaderValue::One(origin), HeaderValue::One(_)) = (front.method, front.origin, front.preflight)
-        && let Some(answer) = answer::preflight(server, origin) {
-            return Step::Answer(Box::new(answer));
-        }
+    if let ("OPTIONS", HeaderValue::One(origin), HeaderValue::One(_)) =
+        (front.method, front.origin, front.preflight)
+        && let Some(answer) = answer::preflight(server, origin)
+    {
+        return Step::Answer(Box::new(answer));
+    }
     let legacy = server.versions.newest(Era::Legacy).is_some();
     let method = match front.method {
         "POST" => None,
@@ -214,7 +232,6 @@ fn without_body(
 }
 
 /// The only way on for a judged request: it takes the permit.
-#[expect(clippy::too_many_arguments, reason = "each is one thing that the step needs")]
 #[expect(clippy::needless_pass_by_value, reason = "the permit is spent here")]
 pub(super) fn allow(
     desk: &mut Desk<'_>,
@@ -252,11 +269,12 @@ fn with_body(
         return deny(desk, scene, place, Denial::Door(Door::BodyMissing));
     }
     if desk.config.host_mode == HostMode::Streamed
-        && let Some((denial, method, tool)) = judge_early(desk.config, front, server, &identity) {
-            let series = Series { method, tool, ..verdict(place, "deny", denial.label()) };
-            desk.samples.push(Sample { series, value: 1 });
-            return Step::Answer(Box::new(answer::plain(scene, denial)));
-        }
+        && let Some((denial, method, tool)) = judge_early(desk.config, front, server, &identity)
+    {
+        let series = Series { method, tool, ..verdict(place, "deny", denial.label()) };
+        desk.samples.push(Sample { series, value: 1 });
+        return Step::Answer(Box::new(answer::plain(scene, denial)));
+    }
     let waiting = Waiting { at, identity, decision: scene.decision, edits, reply };
     Step::Body(Box::new(AwaitBody::new(waiting, &front.mcp, front.origin)))
 }
@@ -270,7 +288,8 @@ fn judge_early(
     server: &Server,
     identity: &Identity,
 ) -> Option<(Denial, MethodLabel, ToolLabel)> {
-    let (HeadFacts::Claims { method, target }, DenialStyle::Explicit) = (judge_head(&front.mcp, server.versions), server.denial)
+    let (HeadFacts::Claims { method, target }, DenialStyle::Explicit) =
+        (judge_head(&front.mcp, server.versions), server.denial)
     else {
         return None;
     };
@@ -293,7 +312,11 @@ fn judge_early(
         ) => super::body::judge(policy, identity, method, &target, Arguments::Open),
     };
     let refused = judged.err()?;
-    Some((Denial::Policy(refused.reason), MethodLabel::Known(method.index()), super::body::tool_label(server, &target)))
+    Some((
+        Denial::Policy(refused.reason),
+        MethodLabel::Known(method.index()),
+        super::body::tool_label(server, &target),
+    ))
 }
 
 /// What the upstream sees: no spoofed identity, the real one, and `Authorization` as configured.
@@ -305,7 +328,9 @@ fn upstream_edits(
     decision: DecisionId,
 ) {
     match authorization {
-        Authorization::Strip if !front.authorization.is_empty() => edits.push(Edit::Remove(b"authorization".to_vec())),
+        Authorization::Strip if !front.authorization.is_empty() => {
+            edits.push(Edit::Remove(b"authorization".to_vec()))
+        }
         Authorization::Strip | Authorization::Keep => {}
         Authorization::Replace(value) => edits.push(Edit::Set("authorization", value.clone())),
     }
@@ -315,4 +340,3 @@ fn upstream_edits(
     }
     edits.push(Edit::Set("x-toolgate-decision-id", decision.text().into_bytes()));
 }
-

@@ -68,7 +68,8 @@ impl Memory {
 
     /// The next of a sequence that differs from VM to VM: spreads refreshes and retries. Not for secrets.
     pub fn next_spread(&mut self) -> u64 {
-        self.spread = self.spread.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.spread =
+            self.spread.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.spread >> 16
     }
 

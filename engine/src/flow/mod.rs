@@ -36,7 +36,10 @@ use core::fmt;
 pub type Fields<'h> = [(&'h [u8], &'h [u8])];
 
 /// What every phase works with.
-#[expect(missing_debug_implementations, reason = "made for one step, of parts that say what they are themselves")]
+#[expect(
+    missing_debug_implementations,
+    reason = "made for one step, of parts that say what they are themselves"
+)]
 pub struct Desk<'d> {
     /// The compiled configuration.
     pub config: &'d Config,

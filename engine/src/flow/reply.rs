@@ -9,7 +9,8 @@ use crate::deny::{Answer, Denial};
 use crate::identity::Identity;
 use crate::json::Limits;
 use crate::mcp::{
-    Body, EventVerdict, FilterError, HeaderValue, Method, MethodClass, Options, SseFilter, Target, Visibility, Visible, filter_answer,
+    Body, EventVerdict, FilterError, HeaderValue, Method, MethodClass, Options, SseFilter, Target,
+    Visibility, Visible, filter_answer,
 };
 use crate::metrics::{Metric, Place, Sample, Series};
 use crate::policy::{Arguments, Policy};
@@ -77,7 +78,13 @@ impl Reply {
         Reply { guarded: None }
     }
 
-    pub(super) fn guarded(at: usize, identity: Rc<Identity>, front: &Front<'_>, server: &Server, method: Option<Method>) -> Reply {
+    pub(super) fn guarded(
+        at: usize,
+        identity: Rc<Identity>,
+        front: &Front<'_>,
+        server: &Server,
+        method: Option<Method>,
+    ) -> Reply {
         let cors = match front.origin {
             HeaderValue::One(origin) => cors_origin(server, origin),
             HeaderValue::Absent | HeaderValue::Several => None,
@@ -91,7 +98,10 @@ impl Reply {
     pub(super) fn expect(&mut self, method: Method) {
         if let Some(guarded) = &mut self.guarded {
             guarded.expected = match method {
-                Method::ToolsList | Method::PromptsList | Method::ResourcesList | Method::ResourcesTemplatesList => Expected::List,
+                Method::ToolsList
+                | Method::PromptsList
+                | Method::ResourcesList
+                | Method::ResourcesTemplatesList => Expected::List,
                 _ => Expected::Other,
             };
         }
@@ -110,7 +120,9 @@ impl Reply {
         let (mut content_type, mut encoded, mut status) = (HeaderValue::Absent, false, 0_u16);
         for (name, value) in fields {
             match *name {
-                b":status" => status = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0),
+                b":status" => {
+                    status = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+                }
                 b"content-type" => {
                     content_type = match content_type {
                         HeaderValue::Absent => HeaderValue::One(value),
@@ -121,7 +133,9 @@ impl Reply {
                 // The client's authorization server is ours to name, not the upstream's.
                 b"www-authenticate" => edits.push(Edit::Remove(name.to_vec())),
                 // Whose pages may read answers is ours to say too.
-                b"access-control-allow-origin" | b"access-control-allow-credentials" => edits.push(Edit::Remove(name.to_vec())),
+                b"access-control-allow-origin" | b"access-control-allow-credentials" => {
+                    edits.push(Edit::Remove(name.to_vec()))
+                }
                 b"vary" => {
                     vary.extend_from_slice(value);
                     vary.extend_from_slice(b", ");
@@ -137,8 +151,14 @@ impl Reply {
         }
         let filter = Filter { at: guarded.at, identity: guarded.identity };
         let kind = media(content_type);
+        // Two content types: whichever is believed here, a client may believe the other.
+        if content_type == HeaderValue::Several && status < 400 {
+            return filter.fault(desk, "answer_content_type");
+        }
         match (kind, guarded.expected) {
-            (Media::Events | Media::Json, _) if encoded && needs_look(kind, guarded.expected) => filter.fault(desk, "answer_encoded"),
+            (Media::Events | Media::Json, _) if encoded && needs_look(kind, guarded.expected) => {
+                filter.fault(desk, "answer_encoded")
+            }
             (Media::Events, _) => {
                 edits.push(Edit::Remove(b"content-length".to_vec()));
                 let stream = SseFilter::new(desk.config.limits.answer);
@@ -191,15 +211,26 @@ impl Filter {
 
     /// The answer that replaces one that cannot be filtered.
     fn withhold(&self, desk: &mut Desk<'_>, label: &'static str) -> Answer {
-        desk.samples.push(Sample { series: Series::new(Metric::AnswerFaults, label).at(Place::Server(self.at)), value: 1 });
+        desk.samples.push(Sample {
+            series: Series::new(Metric::AnswerFaults, label).at(Place::Server(self.at)),
+            value: 1,
+        });
         let decision = desk.memory.next_decision();
         let server = desk.config.servers.get(self.at);
-        let scene = Scene { config: desk.config, server, route: None, metadata_url: None, origin: HeaderValue::Absent, decision };
+        let scene = Scene {
+            config: desk.config,
+            server,
+            route: None,
+            metadata_url: None,
+            origin: HeaderValue::Absent,
+            decision,
+        };
         answer::plain(&scene, Denial::Answer(label))
     }
 
     fn run(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Body, FilterError> {
-        let policy = desk.config.servers.get(self.at).and_then(|server| desk.config.policies.get(server.policy));
+        let policy =
+            desk.config.servers.get(self.at).and_then(|server| desk.config.policies.get(server.policy));
         let mut view = View { policy, identity: &self.identity };
         let limits = Limits { depth: desk.config.limits.json.depth.max(64), nodes: 1_000_000 };
         let filtered = filter_answer(bytes, &mut view, Options { limits, max_ttl_ms: Some(MAX_LIST_TTL) })?;
@@ -227,8 +258,12 @@ impl Filter {
     }
 
     /// Filters one chunk of an event stream; gives what goes on, and an answer if nothing may follow.
-    #[must_use]
-    pub fn chunk(&self, stream: &mut SseFilter, chunk: &[u8], desk: &mut Desk<'_>) -> (Vec<u8>, Result<(), Box<Answer>>) {
+    pub fn chunk(
+        &self,
+        stream: &mut SseFilter,
+        chunk: &[u8],
+        desk: &mut Desk<'_>,
+    ) -> (Vec<u8>, Result<(), Box<Answer>>) {
         let mut out = Vec::with_capacity(chunk.len());
         let result = stream.push(chunk, &mut out, &mut |data| {
             // Keep-alives, priming events and sentinels carry no message.
@@ -262,7 +297,9 @@ struct View<'v> {
 impl View<'_> {
     fn judge(&self, method: Method, target: &Target<'_>) -> Visibility {
         debug_assert!(!matches!(method.class(), MethodClass::Base));
-        let judged = self.policy.map(|policy| super::body::judge(policy, self.identity, method, target, Arguments::Open));
+        let judged = self
+            .policy
+            .map(|policy| super::body::judge(policy, self.identity, method, target, Arguments::Open));
         match judged {
             Some(Ok(_)) => Visibility::Shown,
             Some(Err(_)) | None => Visibility::Hidden,

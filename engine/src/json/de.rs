@@ -106,7 +106,10 @@ fn plain_words(expected: &dyn de::Expected) -> String {
 fn known(expected: &[&str]) -> String {
     match expected {
         [] => "nothing can stand here".to_owned(),
-        words => format!("known here: {}", words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
+        words => format!(
+            "known here: {}",
+            words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 
@@ -167,7 +170,8 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     fn deserialize_option<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         match self.0.kind() {
             // A key with nothing behind it: taken for an absent one it could widen what the operator meant to narrow.
-            Kind::Null => Err(DeError::new("expected a value, found null".to_owned()).with_help("give it a value, or take the key out".to_owned())),
+            Kind::Null => Err(DeError::new("expected a value, found null".to_owned())
+                .with_help("give it a value, or take the key out".to_owned())),
             _ => visitor.visit_some(self),
         }
     }
@@ -191,7 +195,8 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
                 visitor.visit_enum(self.0.as_str().unwrap_or_default().into_owned().into_deserializer())
             }
             Kind::Object => visitor.visit_enum(Tagged(self.0, variants)),
-            _ => Err(DeError::new(format!("expected a word, found a {}", self.0.type_name())).with_help(known(variants))),
+            _ => Err(DeError::new(format!("expected a word, found a {}", self.0.type_name()))
+                .with_help(known(variants))),
         }
     }
 
@@ -209,7 +214,10 @@ struct Seq<'d> {
 impl<'de> de::SeqAccess<'de> for Seq<'de> {
     type Error = DeError;
 
-    fn next_element_seed<T: de::DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DeError> {
+    fn next_element_seed<T: de::DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DeError> {
         let Some(item) = self.items.next() else { return Ok(None) };
         let at = self.at;
         self.at = at.saturating_add(1);
@@ -269,7 +277,8 @@ impl<'de> de::VariantAccess<'de> for Content<'de> {
     type Error = DeError;
 
     fn unit_variant(self) -> Result<(), DeError> {
-        Err(DeError::new(format!("`{}` takes no content", self.name)).with_help(format!("write just `{}`", self.name)))
+        Err(DeError::new(format!("`{}` takes no content", self.name))
+            .with_help(format!("write just `{}`", self.name)))
     }
 
     fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DeError> {

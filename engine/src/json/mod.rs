@@ -206,7 +206,9 @@ impl<'d> Value<'d> {
         match self.kind() {
             Kind::True => Some(true),
             Kind::False => Some(false),
-            Kind::Null | Kind::Number | Kind::String | Kind::EscapedString | Kind::Array | Kind::Object => None,
+            Kind::Null | Kind::Number | Kind::String | Kind::EscapedString | Kind::Array | Kind::Object => {
+                None
+            }
         }
     }
 
@@ -266,7 +268,9 @@ impl<'d> Value<'d> {
                 Kind::Object if token.contains('~') => value.get(&unescape_pointer(token))?,
                 Kind::Object => value.get(token)?,
                 Kind::Array => value.items().nth(array_index(token)?)?,
-                Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::String | Kind::EscapedString => return None,
+                Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::String | Kind::EscapedString => {
+                    return None;
+                }
             };
         }
         Some(value)
@@ -274,7 +278,8 @@ impl<'d> Value<'d> {
 }
 
 fn array_index(token: &str) -> Option<usize> {
-    let canonical = token == "0" || (!token.starts_with('0') && token.bytes().all(|byte| byte.is_ascii_digit()));
+    let canonical =
+        token == "0" || (!token.starts_with('0') && token.bytes().all(|byte| byte.is_ascii_digit()));
     if canonical { token.parse().ok() } else { None }
 }
 

@@ -160,7 +160,9 @@ impl Scanner<'_, '_> {
         self.advance(1);
         let (end, next) = (narrow(self.at), narrow(self.nodes.len()));
         let Some(index) = self.open.pop() else { return self.fail(JsonErrorKind::Unexpected) };
-        let Some(node) = self.nodes.get_mut(index as usize) else { return self.fail(JsonErrorKind::Unexpected) };
+        let Some(node) = self.nodes.get_mut(index as usize) else {
+            return self.fail(JsonErrorKind::Unexpected);
+        };
         node.end = end;
         node.next = next;
         if node.kind == Kind::Object {
@@ -314,7 +316,9 @@ impl Scanner<'_, '_> {
         let mut unit = 0;
         for _ in 0..4 {
             let Some(byte) = self.peek() else { return self.fail(JsonErrorKind::Incomplete) };
-            let Some(digit) = char::from(byte).to_digit(16) else { return self.fail(JsonErrorKind::Unexpected) };
+            let Some(digit) = char::from(byte).to_digit(16) else {
+                return self.fail(JsonErrorKind::Unexpected);
+            };
             unit = unit * 16 + digit;
             self.advance(1);
         }

@@ -10,7 +10,9 @@ fn refusal(text: &str) -> JsonErrorKind {
 
 #[test]
 fn what_rfc_8259_allows_is_read() {
-    let doc = Doc::parse(r#" {"a":[1,-2.5e+3,{"b":null}],"c":"x\u00e9\n","":true} "#.as_bytes(), Limits::MESSAGE).unwrap();
+    let doc =
+        Doc::parse(r#" {"a":[1,-2.5e+3,{"b":null}],"c":"x\u00e9\n","":true} "#.as_bytes(), Limits::MESSAGE)
+            .unwrap();
     let root = doc.root();
     assert_eq!(root.pointer("/a/0").and_then(|value| value.as_i64()), Some(1));
     assert_eq!(root.pointer("/a/1").and_then(|value| value.as_f64()), Some(-2500.0));
@@ -134,7 +136,9 @@ fn agrees_with_another_parser_on_mutations() {
                 alloc::string::String::from_utf8_lossy(&bytes)
             ),
             // The other parser refuses numbers that a double cannot hold; we keep their text.
-            (Ok(ours), Err(error)) => assert!(error.to_string().contains("out of range"), "{error}: {}", ours.text()),
+            (Ok(ours), Err(error)) => {
+                assert!(error.to_string().contains("out of range"), "{error}: {}", ours.text())
+            }
         }
     }
     assert!(accepted > 5_000, "{accepted}");
@@ -177,7 +181,7 @@ fn typed_reading_names_the_path_and_suggests() {
 
     let error = sample(r#"{"choice":"strip","numbers":[1,"secret"]}"#).unwrap_err();
     assert_eq!(error.path, vec![key("numbers"), Segment::Index(1)]);
-    assert_eq!(error.message, "expected u16, found a string");
+    assert_eq!(error.message, "expected a whole number that is not negative, found a string");
 
     let error = sample(r#"{"choice":{"value":{"envv":"A"}}}"#).unwrap_err();
     assert_eq!(error.path, vec![key("choice"), key("value"), key("envv")]);

@@ -56,7 +56,8 @@ fn compile(wire: &PolicyWire) -> Result<Policy, DeError> {
     let names: Vec<&str> = wire.roles.keys().map(String::as_str).collect();
     names.iter().try_for_each(|name| check_role_name(name))?;
     let holders = holders(wire, &names)?;
-    let mut policy = Policy { roles: names.iter().map(|name| Arc::from(*name)).collect(), ..Policy::default() };
+    let mut policy =
+        Policy { roles: names.iter().map(|name| Arc::from(*name)).collect(), ..Policy::default() };
     let mut ids = BTreeSet::new();
     for ((name, role), holders) in wire.roles.iter().zip(&holders) {
         let path = |error: DeError| error.inside(key(name)).inside(key("roles"));
@@ -64,12 +65,16 @@ fn compile(wire: &PolicyWire) -> Result<Policy, DeError> {
     }
     for (at, binding) in wire.bindings.iter().enumerate() {
         let compiled = compile_binding(binding, &names);
-        policy.bindings.push(compiled.map_err(|error| error.inside(Segment::Index(at)).inside(key("bindings")))?);
+        policy
+            .bindings
+            .push(compiled.map_err(|error| error.inside(Segment::Index(at)).inside(key("bindings")))?);
     }
     let bounds = policy.bindings.iter().flat_map(|binding| [binding.from, binding.until]).flatten();
     policy.boundaries = bounds.collect::<BTreeSet<UnixTime>>().into_iter().collect();
-    policy.looks_at_arguments =
-        policy.rules.iter().any(|rule| rule.when.as_ref().is_some_and(condition::Condition::looks_at_arguments));
+    policy.looks_at_arguments = policy
+        .rules
+        .iter()
+        .any(|rule| rule.when.as_ref().is_some_and(condition::Condition::looks_at_arguments));
     Ok(policy)
 }
 
@@ -86,14 +91,21 @@ fn holders(wire: &PolicyWire, names: &[&str]) -> Result<Vec<RoleSet>, DeError> {
         let mut own = Vec::new();
         for (at, parent) in role.inherits.iter().enumerate() {
             let found = position.get(parent.as_str()).copied();
-            own.push(found.ok_or_else(|| unknown_role(parent, names).inside(Segment::Index(at)).inside(key("inherits")).inside(key(name)).inside(key("roles")))?);
+            own.push(found.ok_or_else(|| {
+                unknown_role(parent, names)
+                    .inside(Segment::Index(at))
+                    .inside(key("inherits"))
+                    .inside(key(name))
+                    .inside(key("roles"))
+            })?);
         }
         parents.push(own);
     }
     let depths = depths(&parents, names)?;
     for (name, depth) in names.iter().zip(&depths) {
         if *depth > usize::from(limit) {
-            let error = DeError::new(format!("role `{name}` inherits {depth} levels deep, the limit is {limit}"));
+            let error =
+                DeError::new(format!("role `{name}` inherits {depth} levels deep, the limit is {limit}"));
             let help = format!("flatten the roles, or set `max_inheritance` (at most {MAX_INHERITANCE})");
             return Err(error.with_help(help).inside(key("inherits")).inside(key(name)).inside(key("roles")));
         }
@@ -119,7 +131,11 @@ fn holders(wire: &PolicyWire, names: &[&str]) -> Result<Vec<RoleSet>, DeError> {
 
 /// Role names reach the upstream as one list in one header.
 fn check_role_name(name: &str) -> Result<(), DeError> {
-    let fine = !name.is_empty() && name.len() <= 128 && name.trim() == name && !name.contains(',') && !name.chars().any(char::is_control);
+    let fine = !name.is_empty()
+        && name.len() <= 128
+        && name.trim() == name
+        && !name.contains(',')
+        && !name.chars().any(char::is_control);
     if fine {
         return Ok(());
     }
@@ -143,12 +159,14 @@ fn depths(parents: &[Vec<usize>], names: &[&str]) -> Result<Vec<usize>, DeError>
     for _ in 0..=parents.len() {
         let mut changed = None;
         for (at, own) in parents.iter().enumerate() {
-            let through = own.iter().filter_map(|parent| depths.get(*parent)).max().map_or(0, |deepest| deepest + 1);
+            let through =
+                own.iter().filter_map(|parent| depths.get(*parent)).max().map_or(0, |deepest| deepest + 1);
             if let Some(depth) = depths.get_mut(at)
-                && *depth != through {
-                    *depth = through;
-                    changed = Some(at);
-                }
+                && *depth != through
+            {
+                *depth = through;
+                changed = Some(at);
+            }
         }
         match changed {
             None => return Ok(depths),
@@ -202,15 +220,24 @@ fn add_rules(
 
 /// Rule ids reach headers, metrics and logs.
 fn check_id(id: &str) -> Result<(), DeError> {
-    let fine = !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
+    let fine =
+        !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
     if fine {
         return Ok(());
     }
     let error = DeError::new(format!("`{id}` cannot be a rule id"));
-    Err(error.with_help("use up to 128 letters, digits and signs without spaces".to_owned()).inside(key("id")))
+    Err(error
+        .with_help("use up to 128 letters, digits and signs without spaces".to_owned())
+        .inside(key("id")))
 }
 
-fn add_rule(policy: &mut Policy, id: &str, effect: Effect, wire: &RuleWire, holders: RoleSet) -> Result<(), DeError> {
+fn add_rule(
+    policy: &mut Policy,
+    id: &str,
+    effect: Effect,
+    wire: &RuleWire,
+    holders: RoleSet,
+) -> Result<(), DeError> {
     let at = policy.rules.len();
     if at >= MAX_RULES {
         return Err(DeError::new(format!("more than {MAX_RULES} rules")));
@@ -237,18 +264,24 @@ fn add_rule(policy: &mut Policy, id: &str, effect: Effect, wire: &RuleWire, hold
 /// deny rule would always fire.
 fn check_arguments(id: &str, wire: &RuleWire, when: Option<&condition::Condition>) -> Result<(), DeError> {
     let others = [&wire.resources, &wire.routes].iter().any(|names| !names.is_empty());
-    let bare = |name: &String| Method::from_name(name).is_some_and(|method| !matches!(method.class(), MethodClass::Tool | MethodClass::Prompt));
+    let bare = |name: &String| {
+        Method::from_name(name)
+            .is_some_and(|method| !matches!(method.class(), MethodClass::Tool | MethodClass::Prompt))
+    };
     let misplaced = others || wire.methods.iter().any(bare);
     if misplaced && when.is_some_and(condition::Condition::looks_at_arguments) {
         let error = DeError::new(format!("rule `{id}` tests `args`, which only tools and prompts have"));
-        return Err(error.with_help("make a rule of its own for tools and prompts".to_owned()).inside(key("args")));
+        return Err(error
+            .with_help("make a rule of its own for tools and prompts".to_owned())
+            .inside(key("args")));
     }
     Ok(())
 }
 
 fn fill(index: &mut Index, word: &str, names: &[String], rule: usize) -> Result<(), DeError> {
     for (at, name) in names.iter().enumerate() {
-        let pattern = Pattern::compile(name).map_err(|message| DeError::new(message).inside(Segment::Index(at)).inside(key(word)))?;
+        let pattern = Pattern::compile(name)
+            .map_err(|message| DeError::new(message).inside(Segment::Index(at)).inside(key(word)))?;
         index.add(pattern, rule);
     }
     Ok(())
@@ -275,7 +308,9 @@ fn check_methods(effect: Effect, methods: &[String]) -> Result<(), DeError> {
             MethodClass::Prompt => "prompts",
             MethodClass::Resource => "resources",
             MethodClass::Completion => "prompts` or `resources",
-            MethodClass::Base | MethodClass::Plain | MethodClass::Subscription | MethodClass::Task => continue,
+            MethodClass::Base | MethodClass::Plain | MethodClass::Subscription | MethodClass::Task => {
+                continue;
+            }
         };
         if effect == Effect::Allow {
             let error = DeError::new(format!("`{name}` is granted by its target, not as a method"));
@@ -287,7 +322,8 @@ fn check_methods(effect: Effect, methods: &[String]) -> Result<(), DeError> {
 
 /// A pattern that fits no method, or only methods that it cannot grant, would be silent.
 fn check_wild_methods(effect: Effect, pattern: &str) -> Result<(), DeError> {
-    let mut fitting = Method::ALL.iter().filter(|method| super::pattern::glob_fits(pattern, method.name())).peekable();
+    let mut fitting =
+        Method::ALL.iter().filter(|method| super::pattern::glob_fits(pattern, method.name())).peekable();
     if fitting.peek().is_none() {
         let error = DeError::new(format!("no method fits `{pattern}`, so it can never match"));
         return Err(error.with_help("write it like `tools/*` or `notifications/*`".to_owned()));
@@ -308,16 +344,20 @@ fn compile_binding(wire: &BindingWire, names: &[&str]) -> Result<Binding, DeErro
     let role = role.ok_or_else(|| unknown_role(&wire.role, names).inside(key("role")))?;
     let Some(when) = &wire.when else {
         let error = DeError::new("a binding without `when` would give the role to everyone".to_owned());
-        return Err(error.with_help("write `when: { subject: { exists: true } }` if that is meant".to_owned()));
+        return Err(
+            error.with_help("write `when: { subject: { exists: true } }` if that is meant".to_owned())
+        );
     };
     let when = condition::compile(when, Place::Binding).map_err(|error| error.inside(key("when")))?;
     let from = read_date("from", wire.from.as_deref())?;
     let until = read_date("until", wire.until.as_deref())?;
     if let (Some(from), Some(until)) = (from, until)
-        && from >= until {
-            let error = DeError::new("`until` is not later than `from`, so the binding can never hold".to_owned());
-            return Err(error.inside(key("until")));
-        }
+        && from >= until
+    {
+        let error =
+            DeError::new("`until` is not later than `from`, so the binding can never hold".to_owned());
+        return Err(error.inside(key("until")));
+    }
     Ok(Binding { role, when, from, until })
 }
 

@@ -215,12 +215,12 @@ fn compile_regex(text: &str) -> Result<regex_lite::Regex, DeError> {
 impl Condition {
     pub(super) fn evaluate(&self, facts: &Facts<'_>, arguments: Arguments<'_>) -> Possible {
         match self {
-            Condition::All(parts) => parts.iter().fold(Possible::only(Truth::True), |set, part| {
-                set.and(part.evaluate(facts, arguments))
-            }),
-            Condition::Any(parts) => parts.iter().fold(Possible::only(Truth::False), |set, part| {
-                set.or(part.evaluate(facts, arguments))
-            }),
+            Condition::All(parts) => parts
+                .iter()
+                .fold(Possible::only(Truth::True), |set, part| set.and(part.evaluate(facts, arguments))),
+            Condition::Any(parts) => parts
+                .iter()
+                .fold(Possible::only(Truth::False), |set, part| set.or(part.evaluate(facts, arguments))),
             Condition::Not(part) => part.evaluate(facts, arguments).negate(),
             Condition::Atom(Source::Argument(pointer), tests) => match arguments {
                 Arguments::Open => Possible::ANY,
@@ -277,7 +277,9 @@ fn all(tests: &[Test], value: &Tested<'_>) -> Truth {
 fn one(test: &Test, value: &Tested<'_>) -> Truth {
     match test {
         Test::Exists(wanted) => Truth::from_bool(*wanted != matches!(value, Tested::Absent)),
-        Test::OneOf(scalars) => scalars.iter().fold(Truth::False, |truth, scalar| truth.or(equals(scalar, value))),
+        Test::OneOf(scalars) => {
+            scalars.iter().fold(Truth::False, |truth, scalar| truth.or(equals(scalar, value)))
+        }
         Test::Contains(scalar) => contains(scalar, value),
         Test::Prefix(head) => on_string(value, |text| Truth::from_bool(text.starts_with(head.as_str()))),
         Test::Suffix(tail) => on_string(value, |text| Truth::from_bool(text.ends_with(tail.as_str()))),
@@ -318,7 +320,9 @@ fn contains(scalar: &Scalar, value: &Tested<'_>) -> Truth {
 fn on_string(value: &Tested<'_>, test: impl FnOnce(&str) -> Truth) -> Truth {
     match value {
         Tested::Text(text) if text.len() <= MAX_TESTED => test(text),
-        Tested::Json(json) if json.raw().len() <= MAX_TESTED => json.as_str().map_or(Truth::Unknown, |text| test(&text)),
+        Tested::Json(json) if json.raw().len() <= MAX_TESTED => {
+            json.as_str().map_or(Truth::Unknown, |text| test(&text))
+        }
         Tested::Text(_) | Tested::Json(_) | Tested::List(_) | Tested::Absent => Truth::Unknown,
     }
 }
@@ -327,7 +331,7 @@ fn on_number(value: &Tested<'_>, test: impl FnOnce(f64) -> bool) -> Truth {
     match value {
         // A large integer is rounded on its way to a double, and upstreams may read it exactly.
         Tested::Json(json) => match json.as_f64() {
-            Some(number) if number.abs() <= EXACT => Truth::from_bool(test(number)),
+            Some(number) if number.abs() < EXACT => Truth::from_bool(test(number)),
             Some(_) | None => Truth::Unknown,
         },
         Tested::Text(_) | Tested::List(_) | Tested::Absent => Truth::Unknown,

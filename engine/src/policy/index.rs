@@ -27,7 +27,11 @@ impl Index {
         match pattern {
             // A literal that is not spelled in the usual way stands for other spellings too.
             Pattern::Literal(name) if is_usual(&name) => self.exact.entry(name).or_default().push(rule),
-            Pattern::Literal(_) | Pattern::Anything | Pattern::Prefix(_) | Pattern::Suffix(_) | Pattern::Glob(_) => {
+            Pattern::Literal(_)
+            | Pattern::Anything
+            | Pattern::Prefix(_)
+            | Pattern::Suffix(_)
+            | Pattern::Glob(_) => {
                 self.wild.push(Wild { usual: pattern.usual(), pattern, rule });
             }
         }

@@ -143,7 +143,10 @@ impl Policy {
         for binding in &self.bindings {
             let begun = binding.from.is_none_or(|from| from <= now);
             let ended = binding.until.is_some_and(|until| until <= now);
-            if begun && !ended && binding.when.evaluate(facts, Arguments::Absent) == Possible::only(Truth::True) {
+            if begun
+                && !ended
+                && binding.when.evaluate(facts, Arguments::Absent) == Possible::only(Truth::True)
+            {
                 set.insert(binding.role);
             }
         }
@@ -196,7 +199,8 @@ impl Policy {
             return Err(Refused { reason: RefusedReason::NoRole, rule: None });
         }
         let mut tally = Tally::default();
-        let mut consider = |rule: usize, fit: Truth| self.consider(&mut tally, rule, fit, roles, facts, arguments);
+        let mut consider =
+            |rule: usize, fit: Truth| self.consider(&mut tally, rule, fit, roles, facts, arguments);
         let base = match ask {
             Ask::Base(method) | Ask::Method(method) => {
                 self.methods.names(method, &mut consider);

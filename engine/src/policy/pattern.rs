@@ -101,11 +101,13 @@ pub(super) fn usual_uri(uri: &str) -> Cow<'_, str> {
     let (scheme, rest) = uri.split_at_checked(after_scheme).unwrap_or(("", uri));
     let path = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at_checked(path).unwrap_or((rest, ""));
-    let folds = after_scheme > 0 && [scheme, authority].iter().any(|part| part.bytes().any(|byte| byte.is_ascii_uppercase()));
+    let folds = after_scheme > 0
+        && [scheme, authority].iter().any(|part| part.bytes().any(|byte| byte.is_ascii_uppercase()));
     if !folds {
         return percent_decoded(uri);
     }
-    let folded = [scheme.to_ascii_lowercase().as_str(), authority.to_ascii_lowercase().as_str(), tail].concat();
+    let folded =
+        [scheme.to_ascii_lowercase().as_str(), authority.to_ascii_lowercase().as_str(), tail].concat();
     Cow::Owned(percent_decoded(&folded).into_owned())
 }
 
@@ -135,7 +137,8 @@ fn percent_decoded(text: &str) -> Cow<'_, str> {
 /// Whether a server may resolve `uri` to something else than it says.
 pub(super) fn is_slippery(uri: &str) -> bool {
     let path = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    let encoded = |code: &str| path.as_bytes().windows(3).any(|window| window.eq_ignore_ascii_case(code.as_bytes()));
+    let encoded =
+        |code: &str| path.as_bytes().windows(3).any(|window| window.eq_ignore_ascii_case(code.as_bytes()));
     path.contains('\\')
         || path.contains('\0')
         || path.split(['/', '?', '#']).any(|segment| segment == "." || segment == "..")
@@ -208,7 +211,15 @@ mod tests {
         let encoded = Pattern::compile("File:///my%20src/*").unwrap();
         assert_eq!(encoded.fits_uri(&encoded.usual(), "File:///my%20src/x"), Truth::True);
         assert_eq!(encoded.fits_uri(&encoded.usual(), "file:///my%20src/x"), Truth::Unknown);
-        for uri in ["file:///src/../etc", "file:///src/%2e%2E/etc", "file:///src/a\\..\\b", "file:///etc/./src/x", "file:///%73rc/a", "FILE:///src/a", "file:///src%2Fa"] {
+        for uri in [
+            "file:///src/../etc",
+            "file:///src/%2e%2E/etc",
+            "file:///src/a\\..\\b",
+            "file:///etc/./src/x",
+            "file:///%73rc/a",
+            "FILE:///src/a",
+            "file:///src%2Fa",
+        ] {
             assert_eq!(pattern.fits_uri(&usual, uri), Truth::Unknown, "{uri}");
         }
     }

@@ -44,7 +44,9 @@ impl RoleSet {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         let words = core::iter::once(&self.low).chain(&self.rest).enumerate();
-        words.flat_map(|(word, bits)| (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit))
+        words.flat_map(|(word, bits)| {
+            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit)
+        })
     }
 }
 

@@ -180,7 +180,7 @@ impl<'de> Deserialize<'de> for Scalar {
     }
 }
 
-/// Integers up to here (2^53) survive the way through a double.
+/// Integers below this (2^53) survive the way through a double.
 pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
 
 struct ScalarVisitor;
@@ -201,7 +201,7 @@ impl Visitor<'_> for ScalarVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, number: f64) -> Result<Scalar, E> {
-        if number.abs() > EXACT {
+        if number.abs() >= EXACT {
             return Err(E::custom("the number is too large to be compared exactly; write it as a string"));
         }
         Ok(Scalar::Number(number))
@@ -209,7 +209,7 @@ impl Visitor<'_> for ScalarVisitor {
 
     fn visit_i64<E: de::Error>(self, number: i64) -> Result<Scalar, E> {
         const EXACT: u64 = 1 << 53;
-        if number.unsigned_abs() > EXACT {
+        if number.unsigned_abs() >= EXACT {
             return Err(E::custom("the number is too large to be compared exactly; write it as a string"));
         }
         #[expect(clippy::cast_precision_loss, reason = "within 2^53, checked above")]

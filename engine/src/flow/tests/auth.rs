@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Who calls: tokens, memory, waiting for keys.
+
+use super::*;
+use crate::keys::{Freshness, Outcome as Fetched, Response};
+
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
+
+/// The status, `WWW-Authenticate` and the reason told outside.
+fn challenge(world: &mut World, fields: &[(&str, &str)]) -> (u16, String, String) {
+    let answer = world.post(fields, LIST).answer();
+    assert_eq!(header(&answer, "content-type"), Some("application/json"));
+    let reason =
+        answer.body.split(r#""reason":""#).nth(1).and_then(|rest| rest.split('"').next()).expect("a reason");
+    (answer.status, header(&answer, "www-authenticate").unwrap_or_default().into(), reason.into())
+}
+
+#[test]
+fn refusals_challenge_and_say_no_more_than_they_must() {
+    let good = engineer();
+    let flipped = {
+        let mut bytes = good.clone().into_bytes();
+        let last = bytes.len() - 20;
+        bytes[last] = if bytes[last] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(bytes).expect("ASCII")
+    };
+    let foreign = format!(
+        "Bearer {}",
+        sign(
+            Alg::Es256,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"e"}"#,
+            r#"{"iss":"https://evil","aud":"https://mcp.example.com/mcp","exp":1900000000}"#
+        )
+    );
+    let elsewhere = format!(
+        "Bearer {}",
+        sign(
+            Alg::Es256,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"e"}"#,
+            r#"{"iss":"https://idp","aud":"https://other","exp":1900000000}"#
+        )
+    );
+    let expired = format!(
+        "Bearer {}",
+        sign(
+            Alg::Es256,
+            r#"{"alg":"ES256","typ":"at+jwt","kid":"e"}"#,
+            &format!(r#"{{"iss":"https://idp","aud":"{AUDIENCE}","exp":{}}}"#, NOW - 60)
+        )
+    );
+    let none = "Bearer eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30.AA";
+    let stranger = token(Alg::Es256, "x", "");
+    let invalid = format!(r#"Bearer resource_metadata="{METADATA}", error="invalid_token""#);
+    let request = format!(r#"Bearer resource_metadata="{METADATA}", error="invalid_request""#);
+    let missing = format!(r#"Bearer resource_metadata="{METADATA}""#);
+    for (fields, status, www, public, label) in [
+        (&[][..], 401, &missing, "missing_token", "missing_token"),
+        (&[("authorization", flipped.as_str())], 401, &invalid, "invalid_token", "bad_signature"),
+        (&[("authorization", foreign.as_str())], 401, &invalid, "invalid_token", "unknown_issuer"),
+        (&[("authorization", elsewhere.as_str())], 401, &invalid, "invalid_token", "wrong_audience"),
+        (&[("authorization", expired.as_str())], 401, &invalid, "invalid_token", "expired"),
+        (&[("authorization", none)], 401, &invalid, "invalid_token", "alg_none"),
+        (&[("authorization", stranger.as_str())], 401, &invalid, "invalid_token", "unknown_kid"),
+        (&[("authorization", "Bearer x")], 401, &invalid, "invalid_token", "malformed"),
+        (&[("authorization", "Basic eDp5")], 401, &missing, "unsupported_scheme", "unsupported_scheme"),
+        (
+            &[("authorization", good.as_str()), ("authorization", good.as_str())],
+            400,
+            &request,
+            "invalid_request",
+            "several_credentials",
+        ),
+        (
+            &[("authorization", good.as_str()), (":path", "/mcp?access_token=a")],
+            400,
+            &request,
+            "invalid_request",
+            "token_in_query",
+        ),
+    ] {
+        // `anonymous` is no way around bad credentials.
+        for server in ["", r#","anonymous":{"role":"guest"}"#] {
+            let mut world = World::new(server, "");
+            if label == "missing_token" && !server.is_empty() {
+                drop(world.post(fields, LIST).passage());
+                assert_eq!(
+                    world.counted(Metric::AuthAttempts),
+                    ["toolgate_auth_attempts_total;server=main;result=anonymous"]
+                );
+                continue;
+            }
+            assert_eq!(challenge(&mut world, fields), (status, www.clone(), public.into()), "{label}");
+            assert_eq!(world.verdict(), format!("main none none deny {label}"));
+            assert_eq!(
+                world.counted(Metric::AuthAttempts),
+                [format!("toolgate_auth_attempts_total;server=main;result={label}")]
+            );
+        }
+    }
+}
+
+#[test]
+fn both_algorithms_are_verified_once_and_remembered() {
+    for token in [token(Alg::Rs256, "r", r#","groups":["eng"]"#), engineer()] {
+        let mut world = World::new("", "");
+        for round in ["miss", "hit", "hit"] {
+            drop(world.post(&[("authorization", &token)], LIST).passage());
+            assert_eq!(
+                world.counted(Metric::TokenCache).pop().unwrap_or_default(),
+                format!("toolgate_token_cache_total;result={round}")
+            );
+        }
+        assert!(world.counted(Metric::AuthAttempts).iter().all(|name| name.ends_with("result=success")));
+        // Until the leeway after its end, and not a second longer.
+        world.now = NOW + 159;
+        drop(world.post(&[("authorization", &token)], LIST).passage());
+        world.now = NOW + 160;
+        assert_eq!(world.post(&[("authorization", &token)], LIST).answer().details, "expired");
+        assert_eq!(
+            world.counted(Metric::TokenCache).pop().unwrap_or_default(),
+            "toolgate_token_cache_total;result=expired"
+        );
+    }
+}
+
+#[test]
+fn what_one_server_remembers_is_not_another_servers() {
+    let second = r#"},{"name":"two","match":{"hosts":["mcp.example.com"],"path":"/two"},"resource":"https://mcp.example.com/two","issuers":["corp"],"policy":"default""#;
+    let document = document(second, &format!(r#""inline":{}"#, jwks()), "");
+    let audiences = format!(r#""audiences":["{AUDIENCE}","https://mcp.example.com/two"]"#);
+    let mut world = World::of(&document.replace(&format!(r#""audiences":["{AUDIENCE}"]"#), &audiences));
+    let token = engineer();
+    drop(world.post(&[("authorization", &token)], LIST).passage());
+    assert_eq!(
+        world.post(&[("authorization", &token), (":path", "/two")], LIST).answer().details,
+        "wrong_audience"
+    );
+}
+
+#[test]
+fn a_binding_that_ends_is_not_outlived_by_memory() {
+    let ends = POLICY.replace(
+        r#""when":{"groups":{"contains":"eng"}}}"#,
+        r#""when":{"groups":{"contains":"eng"}},"until":"2027-01-15T08:00:50Z"}"#,
+    );
+    let mut world = World::of(&document("", &format!(r#""inline":{}"#, jwks()), "").replace(POLICY, &ends));
+    let token = engineer();
+    world.now = NOW + 49;
+    drop(world.post(&[("authorization", &token)], LIST).passage());
+    world.now = NOW + 50;
+    assert_eq!(world.post(&[("authorization", &token)], LIST).answer().details, "no_role");
+}
+
+/// Remote keys, none fetched yet.
+fn remote() -> World {
+    World::of(&document("", r#""uri":"https://idp/jwks""#, ""))
+}
+
+fn fetch(world: &mut World, body: &str) {
+    let now = UnixTime::from_secs(world.now);
+    let spread = world.memory.next_spread();
+    let source = world.memory.sources[0].as_mut().expect("a source");
+    source.fetch_started(now);
+    let response = Response { status: 200, freshness: Freshness::default(), body: body.as_bytes() };
+    assert!(!matches!(source.on_response(response, now, spread), Fetched::Failed(_)));
+}
+
+fn attempt(world: &mut World, token: &str, attempt: Attempt) -> String {
+    let fields = [
+        (":method", "POST"),
+        (":path", "/mcp"),
+        (":authority", "mcp.example.com"),
+        ("content-type", "application/json"),
+        ("authorization", token),
+    ];
+    match world.head(&fields, BodyFollows::Yes, attempt) {
+        Step::Wait => "wait".into(),
+        Step::Body(_) => "body".into(),
+        Step::Answer(answer) => {
+            format!("{} {} {}", answer.status, answer.details, header(&answer, "retry-after").unwrap_or("-"))
+        }
+        Step::Pass(_) => "pass".into(),
+    }
+}
+
+#[test]
+fn a_request_waits_for_keys_and_then_goes_on() {
+    let mut world = remote();
+    let token = engineer();
+    assert_eq!(attempt(&mut world, &token, Attempt::First), "wait");
+    assert_eq!(attempt(&mut world, &token, Attempt::Again), "wait");
+    assert!(world.counted(Metric::AuthAttempts).is_empty(), "counted when the wait is over");
+    fetch(&mut world, &jwks());
+    assert_eq!(attempt(&mut world, &token, Attempt::Again), "body");
+    let mut world = remote();
+    assert_eq!(attempt(&mut world, &token, Attempt::Last), "503 keys_unavailable 5");
+    // No key could save these, so they do not wait.
+    assert_eq!(attempt(&mut world, "Bearer x", Attempt::First), "401 malformed -");
+    let typed = format!(
+        "Bearer {}",
+        sign(
+            Alg::Es256,
+            r#"{"alg":"ES256","typ":"JWT","kid":"e"}"#,
+            r#"{"iss":"https://idp","exp":1900000000}"#
+        )
+    );
+    assert_eq!(attempt(&mut world, &typed, Attempt::First), "401 wrong_type -");
+}
+
+#[test]
+fn an_unknown_key_waits_once_and_a_rotated_one_is_found() {
+    let mut world = remote();
+    fetch(&mut world, &set_of(&[rsa_jwk(RSA_2048_N, r#""kid":"r","#)]));
+    let token = engineer();
+    assert_eq!(attempt(&mut world, &token, Attempt::First), "wait");
+    fetch(&mut world, &set_of(&[rsa_jwk(RSA_2048_N, r#""kid":"r","#)]));
+    assert_eq!(attempt(&mut world, &token, Attempt::Again), "401 unknown_kid -");
+    assert_eq!(attempt(&mut world, &token, Attempt::First), "401 unknown_kid -");
+    world.now += 61;
+    assert_eq!(attempt(&mut world, &token, Attempt::First), "wait");
+    fetch(&mut world, &jwks());
+    assert_eq!(attempt(&mut world, &token, Attempt::Again), "body");
+    // Keys that are withdrawn take what they proved with them.
+    fetch(&mut world, &set_of(&[rsa_jwk(RSA_2048_N, r#""kid":"r","#)]));
+    assert_eq!(attempt(&mut world, &token, Attempt::Last), "401 unknown_kid -");
+    assert!(world.counted(Metric::TokenCache).iter().any(|name| name.ends_with("result=outdated")));
+}
+
+#[test]
+fn the_upstream_learns_who_calls_and_nothing_that_the_client_made_up() {
+    let spoofed = [
+        ("x-toolgate-subject", "root"),
+        ("X_Toolgate_Roles", "admin"),
+        ("x-toolgate_anything", "1"),
+        ("connection", "close, X-Toolgate-Subject"),
+        ("accept-encoding", "gzip"),
+    ];
+    let expected = |authorization: Option<Edit>, identity: bool| {
+        let mut edits: Vec<Edit> =
+            ["x-toolgate-subject", "X_Toolgate_Roles", "x-toolgate_anything", "connection"]
+                .iter()
+                .map(|name| Edit::Remove(name.as_bytes().to_vec()))
+                .collect();
+        edits.extend(authorization);
+        if identity {
+            for (name, value) in [
+                ("x-toolgate-subject", "user-1"),
+                ("x-toolgate-issuer", "https://idp"),
+                ("x-toolgate-client", "cli"),
+                ("x-toolgate-roles", "dev"),
+            ] {
+                edits.push(Edit::Set(name, value.as_bytes().to_vec()));
+            }
+        }
+        edits
+    };
+    let strip = Edit::Remove(b"authorization".to_vec());
+    let replace = Edit::Set("authorization", b"Bearer up5tream".to_vec());
+    for (upstream, authorization) in [
+        ("", Some(strip.clone())),
+        (r#","upstream":{"authorization":"strip"}"#, Some(strip)),
+        (r#","upstream":{"authorization":"keep"}"#, None),
+        (r#","upstream":{"authorization":{"value":{"env":"UPSTREAM_TOKEN"}}}"#, Some(replace.clone())),
+    ] {
+        let mut world = World::new(upstream, "");
+        let token = engineer();
+        let fields: Vec<(&str, &str)> =
+            spoofed.into_iter().chain([("authorization", token.as_str())]).collect();
+        let passage = world.post(&fields, LIST).passage();
+        let (decision, rest): (Vec<Edit>, Vec<Edit>) = passage
+            .edits
+            .iter()
+            .cloned()
+            .partition(|edit| matches!(edit, Edit::Set("x-toolgate-decision-id", _)));
+        assert_eq!(decision.len(), 1);
+        let mut wanted = expected(authorization.clone(), true);
+        wanted.push(Edit::Remove(b"accept-encoding".to_vec()));
+        assert_eq!(rest, wanted, "{upstream}");
+        let printed = format!("{passage:?} {:?} {:?}", world.memory, world.config);
+        for secret in ["up5tream", "user-1", &token[7..40], "117, 112, 53", "7, 7, 7, 7"] {
+            assert!(!printed.contains(secret), "{secret} in {printed}");
+        }
+    }
+    // Callers without credentials have no identity, and what they made up goes all the same.
+    let mut world = World::new(r#","anonymous":{"role":"guest"}"#, "");
+    let edits = world.post(&spoofed, LIST).passage().edits;
+    assert_eq!(edits[..4], expected(None, false));
+    assert!(
+        !edits[4..]
+            .iter()
+            .any(|edit| matches!(edit, Edit::Set(name, _) if *name != "x-toolgate-decision-id"))
+    );
+    // On routes and for hosts that are not guarded too.
+    let top = r#","unmatched":"pass","routes":[{"name":"open","match":{"hosts":["h"],"path":"/open"},"allow":"anyone"}]"#;
+    for (host, path) in [("h", "/open"), ("other", "/x")] {
+        let fields: Vec<(&str, &str)> =
+            [(":method", "GET"), (":path", path), (":authority", host)].into_iter().chain(spoofed).collect();
+        assert_eq!(
+            passed(World::new("", top).head(&fields, BodyFollows::No, Attempt::First)).edits,
+            expected(None, false),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn a_route_asks_its_policy() {
+    let top = format!(
+        r#","routes":[{{"name":"site","match":{{"path_prefix":"/site"}},"policy":"default","issuers":["corp"],"resource":"{AUDIENCE}"}}]"#
+    );
+    let guest = token(Alg::Es256, "e", "");
+    for (authorization, expected) in [(engineer(), 0), (guest, 403), (String::new(), 401)] {
+        let mut world = World::new("", &top);
+        let usual = [
+            (":method", "GET"),
+            (":path", "/site/a"),
+            (":authority", "any"),
+            ("authorization", authorization.as_str()),
+        ];
+        match world.head(&merged(&[], &usual), BodyFollows::No, Attempt::First) {
+            Step::Pass(passage) => {
+                assert_eq!(expected, 0);
+                assert!(passage.edits.contains(&Edit::Set("x-toolgate-subject", b"user-1".to_vec())));
+                assert!(passage.edits.contains(&Edit::Remove(b"authorization".to_vec())));
+            }
+            Step::Answer(answer) => {
+                assert_eq!(answer.status, expected);
+                let www = format!(r#"Bearer resource_metadata="{METADATA}""#);
+                assert_eq!(header(&answer, "www-authenticate"), (expected == 401).then_some(www.as_str()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

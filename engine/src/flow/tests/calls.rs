@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a caller asks for, judged by body and by head.
+
+use super::*;
+
+#[test]
+fn a_call_is_judged_with_its_arguments() {
+    for (tool, arguments, status, verdict) in [
+        ("echo", "{}", 0, "main tools/call echo allow allowed"),
+        ("code_edit", r#"{"path":"src/a"}"#, 0, "main tools/call code_edit allow allowed"),
+        ("code_edit", r#"{"path":"etc"}"#, 403, "main tools/call code_edit deny condition_false"),
+        ("code_edit", r#"{"path":"src/../etc"}"#, 403, "main tools/call code_edit deny condition_unknown"),
+        ("code_edit", "{}", 403, "main tools/call code_edit deny condition_unknown"),
+        ("code_delete", r#"{"path":"src/a"}"#, 403, "main tools/call other deny deny_rule"),
+        ("made_up_by_an_outsider", "{}", 403, "main tools/call other deny no_rule"),
+    ] {
+        let mut world = World::new("", "");
+        assert_eq!(world.call(tool, arguments).status(), status, "{tool} {arguments}");
+        assert_eq!(world.verdict(), verdict);
+    }
+    let mut world = World::new("", "");
+    let stranger = token(Alg::Es256, "e", "");
+    assert_eq!(
+        world
+            .post(&[("authorization", &stranger)], r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#)
+            .answer()
+            .details,
+        "no_role"
+    );
+}
+
+#[test]
+fn what_is_no_message_is_refused_in_the_words_of_its_era() {
+    let token = engineer();
+    let modern_fields = modern("tools/call", "echo", &token);
+    let legacy: &[(&str, &str)] = &[("authorization", &token)];
+    for (fields, body, status, code, label) in [
+        (legacy, "{".to_string(), 400, -32700, "bad_json"),
+        (legacy, "[]".to_string(), 400, -32600, "batch"),
+        (legacy, format!("[{}]", call("echo", "{}")), 400, -32600, "batch"),
+        (
+            legacy,
+            call("echo", "{}").replace(r#""name""#, r#""name":"x","name""#),
+            400,
+            -32600,
+            "duplicate_key",
+        ),
+        (
+            legacy,
+            call("echo", "{}").replace(r#""name""#, r#""Name":"x","name""#),
+            400,
+            -32600,
+            "look_alike_key",
+        ),
+        (
+            legacy,
+            r#"{"jsonrpc":"2.0","id":7,"method":"tools/destroy"}"#.to_string(),
+            200,
+            -32601,
+            "unknown_method",
+        ),
+        (
+            legacy,
+            r#"{"jsonrpc":"2.0","method":"notifications/x"}"#.to_string(),
+            400,
+            -32601,
+            "unknown_method",
+        ),
+        (legacy, format!("{}1{}", "[".repeat(2_000), "]".repeat(2_000)), 400, -32600, "json_too_deep"),
+        (
+            &modern_fields,
+            modern_body("tools/call", r#""name":"code_edit","#),
+            400,
+            -32020,
+            "header_mismatch_name",
+        ),
+        (&modern_fields, modern_body("tools/list", ""), 400, -32020, "header_mismatch_method"),
+        (&modern_fields[..2], modern_body("tools/list", ""), 400, -32020, "header_missing_method"),
+        (
+            &modern("tools/destroy", "x", &token),
+            modern_body("tools/destroy", ""),
+            404,
+            -32601,
+            "unknown_method",
+        ),
+    ] {
+        let mut world = World::new("", r#","host":{"headers_stop_iteration":true}"#);
+        let answer = world.post(fields, &body).answer();
+        assert_eq!((answer.status, answer.details), (status, label), "{label}");
+        assert!(answer.body.contains(&format!(r#""error":{{"code":{code},"#)), "{}", answer.body);
+        assert!(world.verdict().ends_with(&format!("deny {label}")));
+        assert_eq!(header(&answer, "cache-control"), Some("no-store"));
+    }
+    let mut world = World::new("", "");
+    let answer = world.post(&[("authorization", &token)], "\u{feff}{}").answer();
+    assert_eq!((answer.status, answer.details), (400, "bad_json"));
+    // After 20 KiB of arguments the name still counts.
+    let long = format!(
+        r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"arguments":{{"x":"{}"}},"name":"code_delete"}}}}"#,
+        "y".repeat(20_480)
+    );
+    assert_eq!(world.post(&[("authorization", &token)], &long).answer().details, "deny_rule");
+}
+
+/// Where headers leave before the body is judged, the mirrored ones are judged at once; elsewhere the body is waited for.
+#[test]
+fn mirrored_headers_can_only_deny_and_only_where_they_must() {
+    let token = engineer();
+    for (method, name, early) in [
+        ("tools/call", "code_delete", Some("main tools/call other deny deny_rule")),
+        ("tools/call", "nope", Some("main tools/call other deny no_rule")),
+        ("tools/call", "echo", None),
+        ("tools/call", "code_edit", None),
+        ("prompts/get", "other", Some("main prompts/get none deny no_rule")),
+        ("prompts/get", "hello", None),
+        ("resources/read", "file:///etc", Some("main resources/read none deny no_rule")),
+        ("resources/read", "docs://a", None),
+        ("resources/templates/list", "", Some("main resources/templates/list none deny no_rule")),
+        ("tools/list", "", None),
+        // What these aim at stands in no header.
+        ("completion/complete", "", None),
+        ("subscriptions/listen", "", None),
+        ("tools/destroy", "", None),
+    ] {
+        for (held, denial) in
+            [(false, ""), (true, ""), (false, r#","denial":"hidden""#), (false, r#","denial":"readable""#)]
+        {
+            let mut world = World::new(denial, &format!(r#","host":{{"headers_stop_iteration":{held}}}"#));
+            let usual = [
+                (":method", "POST"),
+                (":path", "/mcp"),
+                (":authority", "mcp.example.com"),
+                ("content-type", "application/json"),
+            ];
+            let fields = merged(&usual, &modern(method, name, &token));
+            match (
+                world.head(&fields, BodyFollows::Yes, Attempt::First),
+                early.filter(|_| !held && denial.is_empty()),
+            ) {
+                (Step::Body(_), None) => assert!(world.counted(Metric::Requests).is_empty()),
+                (Step::Answer(answer), Some(verdict)) => {
+                    assert_eq!(answer.status, 403);
+                    assert_eq!(world.verdict(), verdict);
+                }
+                (step, _) => panic!("{method} {name} {held} {denial}: {step:?}"),
+            }
+        }
+    }
+    // The body confirms: a header that says less than the body does not help.
+    for (params, status) in [
+        (r#""notifications":{"resourceSubscriptions":["docs://a"]},"#, 0),
+        (r#""notifications":{"resourceSubscriptions":["docs://a","file:///etc"]},"#, 403),
+    ] {
+        let outcome = World::new("", "")
+            .post(&modern("subscriptions/listen", "", &token), &modern_body("subscriptions/listen", params));
+        assert_eq!(outcome.status(), status, "{params}");
+    }
+    for (name, status) in [("hello", 0), ("other", 403)] {
+        let params = format!(
+            r#""ref":{{"type":"ref/prompt","name":"{name}"}},"argument":{{"name":"a","value":"b"}},"#
+        );
+        let outcome = World::new("", "")
+            .post(&modern("completion/complete", "", &token), &modern_body("completion/complete", &params));
+        assert_eq!(outcome.status(), status, "{name}");
+    }
+}
+
+#[test]
+fn edits_can_leave_before_the_body_and_are_made_once() {
+    let mut world = World::new("", "");
+    let token = engineer();
+    let fields = [
+        (":method", "POST"),
+        (":path", "/mcp"),
+        (":authority", "mcp.example.com"),
+        ("content-type", "application/json"),
+        ("authorization", token.as_str()),
+        ("mcp-session-id", "s3ssion"),
+    ];
+    let Step::Body(mut waiting) = world.head(&fields, BodyFollows::Yes, Attempt::First) else {
+        panic!("the body decides")
+    };
+    assert!(!format!("{waiting:?}").contains("s3ssion") && !format!("{waiting:?}").contains("115, 51, 115"));
+    let edits = waiting.take_edits();
+    assert!(edits.contains(&Edit::Remove(b"authorization".to_vec())));
+    let BodyStep::Pass(passage) = waiting.finish(call("echo", "{}").as_bytes(), &mut world.desk()) else {
+        panic!("denied")
+    };
+    assert_eq!(passage.edits, []);
+}
+
+#[test]
+fn filter_state_says_what_was_decided() {
+    let mut world = World::new("", r#","audit":{"filter_state":true}"#);
+    let facts = world.call("echo", "{}").passage().facts;
+    let pair = |name: &'static str, value: &str| (name, value.to_string());
+    assert_eq!(
+        facts,
+        [
+            pair("toolgate_decision", "allow"),
+            pair("toolgate_reason", "allowed"),
+            pair("toolgate_rule", "guest-echo"),
+            pair("toolgate_subject", "user-1")
+        ]
+    );
+    assert!(World::new("", "").call("echo", "{}").passage().facts.is_empty());
+}
+
+#[test]
+fn series_are_named_in_three_syntaxes() {
+    for (syntax, expected) in [
+        (
+            "envoy",
+            "toolgate_requests_total;server=main;method=tools/call;tool=echo;decision=allow;reason=allowed",
+        ),
+        (
+            "istio",
+            "toolgate_requests_total.server=.=main;.;method=.=tools/call;.;tool=.=echo;.;decision=.=allow;.;reason=.=allowed;.;",
+        ),
+        (
+            "flat",
+            "toolgate_requests_total_server_main_method_tools/call_tool_echo_decision_allow_reason_allowed",
+        ),
+    ] {
+        let mut world = World::new("", &format!(r#","metrics":{{"syntax":"{syntax}"}}"#));
+        drop(world.call("echo", "{}").passage());
+        assert_eq!(world.counted(Metric::Requests), [expected]);
+    }
+}
+
+/// Whatever an outsider writes, no label repeats it.
+#[test]
+fn labels_come_from_closed_sets() {
+    let mut world = World::new("", "");
+    let token = engineer();
+    let odd = "z0dd";
+    let _ = world.call(odd, "{}");
+    for body in [
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{odd}"}}"#),
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{{"name":"{odd}"}}}}"#),
+        odd.to_string(),
+    ] {
+        let _ = world.post(&[("authorization", &token), ("mcp-session-id", odd), ("mcp-name", odd)], &body);
+    }
+    for more in [
+        [(":authority", odd)],
+        [(":path", "/z0dd")],
+        [(":method", odd)],
+        [("authorization", odd)],
+        [("content-type", odd)],
+        [("origin", odd)],
+    ] {
+        let _ = world.post(&more, "{}");
+    }
+    let names: Vec<String> =
+        world.samples.iter().map(|sample| sample.series.host_name(&world.config)).collect();
+    assert!(names.len() > 12 && names.iter().all(|name| !name.contains(odd)), "{names:?}");
+}

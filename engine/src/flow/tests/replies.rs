@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What comes back from the upstream.
+
+use super::*;
+use crate::mcp::Body;
+
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+const TOOLS: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"echo"},{"name":"code_edit"},{"name":"code_delete"},{"name":"other"}],"ttlMs":999999}}"#;
+const JSON: &[(&str, &str)] = &[(":status", "200"), ("content-type", "application/json")];
+const EVENTS: &[(&str, &str)] = &[(":status", "200"), ("content-type", "text/event-stream; charset=utf-8")];
+
+fn reply(world: &mut World, message: &str, token: &str, head: &[(&str, &str)]) -> ReplyStep {
+    let reply = world.post(&[("authorization", token)], message).passage().reply;
+    receive(world, reply, head)
+}
+
+fn receive(world: &mut World, reply: Reply, head: &[(&str, &str)]) -> ReplyStep {
+    let fields: Vec<(&[u8], &[u8])> =
+        head.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    reply.start(&fields, &mut world.desk())
+}
+
+fn answer_of(step: ReplyStep) -> Answer {
+    match step {
+        ReplyStep::Answer(answer) => *answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn edits_of(step: ReplyStep) -> Vec<Edit> {
+    match step {
+        ReplyStep::Pass(edits) | ReplyStep::Filter(edits, _) => edits,
+        ReplyStep::Answer(answer) => panic!("{answer:?}"),
+    }
+}
+
+#[test]
+fn a_list_shows_what_its_reader_may_call() {
+    let guest = token(Alg::Es256, "e", "");
+    for (token, anonymous, names, removed) in [
+        (engineer(), "", &["echo", "code_edit"][..], 2),
+        (String::new(), r#","anonymous":{"role":"guest"}"#, &["echo"], 3),
+    ] {
+        let mut world = World::new(anonymous, "");
+        let ReplyStep::Filter(_, ReplyBody::Whole(filter)) = reply(&mut world, LIST, &token, JSON) else {
+            panic!("filtered")
+        };
+        let Ok(Body::Changed(bytes)) = filter.whole(TOOLS.as_bytes(), &mut world.desk()) else {
+            panic!("changed")
+        };
+        let items: Vec<String> = names.iter().map(|name| format!(r#"{{"name":"{name}"}}"#)).collect();
+        assert_eq!(
+            String::from_utf8_lossy(&bytes),
+            format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{}],"ttlMs":60000}}}}"#, items.join(","))
+        );
+        assert_eq!(
+            world.counted(Metric::ListItems),
+            [
+                "toolgate_list_items_total;server=main;result=kept",
+                "toolgate_list_items_total;server=main;result=removed"
+            ]
+        );
+        assert_eq!(
+            world
+                .samples
+                .iter()
+                .filter(|sample| sample.series.word == "removed")
+                .map(|sample| sample.value)
+                .collect::<Vec<_>>(),
+            [removed]
+        );
+    }
+    // A caller without a role gets no list at all.
+    assert_eq!(World::new("", "").post(&[("authorization", &guest)], LIST).answer().details, "no_role");
+}
+
+#[test]
+fn a_stream_is_filtered_event_by_event_wherever_it_is_cut() {
+    let text = format!(
+        ": hello\n\nid: 1\ndata:\n\nevent: message\ndata: {TOOLS}\n\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}}\n\n"
+    );
+    let expected = text.replace(r#",{"name":"code_delete"},{"name":"other"}"#, "").replace("999999", "60000");
+    for size in [1, 7, 64, text.len()] {
+        let mut world = World::new("", "");
+        let ReplyStep::Filter(edits, ReplyBody::Stream(filter, mut stream)) =
+            reply(&mut world, LIST, &engineer(), EVENTS)
+        else {
+            panic!("filtered")
+        };
+        assert_eq!(edits, [Edit::Remove(b"content-length".to_vec())]);
+        let mut out = Vec::new();
+        for chunk in text.as_bytes().chunks(size) {
+            let (bytes, result) = filter.chunk(&mut stream, chunk, &mut world.desk());
+            assert!(result.is_ok());
+            out.extend(bytes);
+        }
+        assert_eq!(String::from_utf8_lossy(&out), expected, "{size}");
+    }
+    // Lists are known by their form: one that answers another request, or comes over GET, is filtered too.
+    let mut world = World::new("", "");
+    let token = engineer();
+    let fields = [
+        (":method", "GET"),
+        (":path", "/mcp"),
+        (":authority", "mcp.example.com"),
+        ("authorization", token.as_str()),
+    ];
+    let reply = passed(world.head(&fields, BodyFollows::No, Attempt::First)).reply;
+    let ReplyStep::Filter(_, ReplyBody::Stream(filter, mut stream)) = receive(&mut world, reply, EVENTS)
+    else {
+        panic!("filtered")
+    };
+    let (bytes, _) = filter.chunk(&mut stream, format!("data: {TOOLS}\n\n").as_bytes(), &mut world.desk());
+    assert!(!String::from_utf8_lossy(&bytes).contains("code_delete"));
+    // What cannot be filtered ends the stream, and nothing of it or behind it goes on.
+    let (bytes, result) = filter.chunk(&mut stream, b"data: {\"tools\n\ndata: {}\n\n", &mut world.desk());
+    assert_eq!(
+        (bytes.len(), result.map_err(|answer| (answer.status, answer.details))),
+        (0, Err((502, "answer_not_json")))
+    );
+    let (bytes, result) = filter.chunk(&mut stream, b"data: x\n\n", &mut world.desk());
+    assert!(bytes.is_empty() && result.is_err());
+}
+
+#[test]
+fn what_cannot_be_filtered_does_not_go_on() {
+    for (head, label) in [
+        (
+            &[(":status", "200"), ("content-type", "application/json"), ("content-encoding", "gzip")][..],
+            "answer_encoded",
+        ),
+        (
+            &[(":status", "200"), ("content-type", "text/event-stream"), ("content-encoding", "br")],
+            "answer_encoded",
+        ),
+        (&[(":status", "200"), ("content-type", "text/html")], "answer_content_type"),
+        (&[(":status", "200")], "answer_content_type"),
+        (
+            &[(":status", "200"), ("content-type", "application/json"), ("content-type", "text/plain")],
+            "answer_content_type",
+        ),
+    ] {
+        let mut world = World::new("", "");
+        let answer = answer_of(reply(&mut world, LIST, &engineer(), head));
+        assert_eq!((answer.status, answer.details), (502, label), "{head:?}");
+        assert!(answer.body.contains(r#""reason":"upstream_answer""#) && !answer.body.contains(label));
+        if label == "answer_content_type" && head.len() == 3 {
+            assert_eq!(answer_of(reply(&mut world, &call("echo", "{}"), &engineer(), head)).details, label);
+            continue;
+        }
+        assert_eq!(
+            world.counted(Metric::AnswerFaults),
+            [format!("toolgate_answer_faults_total;server=main;reason={label}")]
+        );
+    }
+    for (body, label) in [
+        ("<html>", "answer_not_json"),
+        ("{}", "answer_not_a_message"),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{"tools":{}}}"#, "answer_not_a_list"),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[],"tools":[]}}"#, "answer_not_json"),
+        (r#"{"jsonrpc":"2.0","id":1,"result":{"Tools":[]}}"#, "answer_look_alike_key"),
+    ] {
+        let mut world = World::new("", "");
+        let ReplyStep::Filter(_, ReplyBody::Whole(filter)) = reply(&mut world, LIST, &engineer(), JSON)
+        else {
+            panic!("filtered")
+        };
+        let answer = filter.whole(body.as_bytes(), &mut world.desk()).expect_err(body);
+        assert_eq!((answer.status, answer.details), (502, label), "{body}");
+    }
+    let mut world = World::new("", r#","limits":{"max_answer_bytes":1024}"#);
+    let ReplyStep::Filter(_, ReplyBody::Whole(filter)) = reply(&mut world, LIST, &engineer(), JSON) else {
+        panic!("filtered")
+    };
+    assert_eq!(
+        filter.whole(&[b' '; 1_025], &mut world.desk()).map_err(|answer| answer.details),
+        Err("answer_too_large")
+    );
+}
+
+#[test]
+fn other_answers_go_on_untouched() {
+    for (message, head) in [
+        (call("echo", "{}"), JSON),
+        (
+            call("echo", "{}"),
+            &[(":status", "200"), ("content-type", "application/json"), ("content-encoding", "gzip")],
+        ),
+        (LIST.to_string(), &[(":status", "404"), ("content-type", "text/plain")]),
+        (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_string(), &[(":status", "202")]),
+    ] {
+        let mut world = World::new("", "");
+        let ReplyStep::Pass(edits) = reply(&mut world, &message, &engineer(), head) else {
+            panic!("{message}")
+        };
+        assert_eq!(edits, []);
+    }
+}
+
+/// The client's authorization server, and whose pages may read answers, are the gate's to say.
+#[test]
+fn challenges_and_cors_of_the_upstream_are_replaced() {
+    let mut world = World::new("", "");
+    let head = [
+        (":status", "401"),
+        ("www-authenticate", "Basic"),
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-credentials", "true"),
+        ("vary", "accept"),
+    ];
+    let remove = |name: &str| Edit::Remove(name.as_bytes().to_vec());
+    let gone =
+        ["www-authenticate", "access-control-allow-origin", "access-control-allow-credentials"].map(remove);
+    assert_eq!(edits_of(reply(&mut world, &call("echo", "{}"), &engineer(), &head)), gone);
+    let mut world = World::new(r#","cors":{"origins":["https://page.example.com"]}"#, "");
+    let token = engineer();
+    let reply = world
+        .post(&[("authorization", &token), ("origin", "https://page.example.com")], &call("echo", "{}"))
+        .passage()
+        .reply;
+    let edits = edits_of(receive(&mut world, reply, &head));
+    assert_eq!(edits[..3], gone);
+    let set = |name: &'static str, value: &str| Edit::Set(name, value.as_bytes().to_vec());
+    assert_eq!(edits[3], set("access-control-allow-origin", "https://page.example.com"));
+    assert_eq!(edits[5..], [set("vary", "accept, origin")]);
+}
+
+#[test]
+fn the_length_of_a_filtered_list_depends_on_the_host_mode() {
+    for (held, expected) in [(false, &[Edit::Remove(b"content-length".to_vec())][..]), (true, &[])] {
+        let mut world = World::new("", &format!(r#","host":{{"headers_stop_iteration":{held}}}"#));
+        assert_eq!(edits_of(reply(&mut world, LIST, &engineer(), JSON)), expected);
+    }
+}
+
+/// Resources have no arguments: a list must not show what every read is denied.
+#[test]
+fn lists_of_resources_and_prompts_agree_with_reads() {
+    let mut world = World::new("", "");
+    for (method, text, expected) in [
+        (
+            "resources/list",
+            r#"{"jsonrpc":"2.0","id":1,"result":{"resources":[{"uri":"docs://a"},{"uri":"file:///etc"},{"uri":"docs://%61"}]}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{"resources":[{"uri":"docs://a"},{"uri":"docs://%61"}]}}"#,
+        ),
+        (
+            "prompts/list",
+            r#"{"jsonrpc":"2.0","id":1,"result":{"prompts":[{"name":"other"},{"name":"hello"}]}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"result":{"prompts":[{"name":"hello"}]}}"#,
+        ),
+    ] {
+        let message = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#);
+        let ReplyStep::Filter(_, ReplyBody::Whole(filter)) = reply(&mut world, &message, &engineer(), JSON)
+        else {
+            panic!("filtered")
+        };
+        let Ok(Body::Changed(bytes)) = filter.whole(text.as_bytes(), &mut world.desk()) else {
+            panic!("changed")
+        };
+        assert_eq!(String::from_utf8_lossy(&bytes), expected);
+    }
+}

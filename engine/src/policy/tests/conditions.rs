@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Every test on true, false, absent and wrong type; what that means to an allow rule and to a deny rule.
+
+use super::*;
+use alloc::format;
+
+const TOOL: Ask<'static> = Ask::Tool("tools/call", "t");
+
+/// `T`, `F` or `U`, read off an allow rule and checked against a deny rule under the same condition.
+fn truth(when: &str, facts: &Facts<'_>, arguments: Arguments<'_>) -> char {
+    let allow = with_rules(&format!(r#""allow":[{{"id":"a","tools":["t"],"when":{when}}}]"#));
+    let deny = with_rules(&format!(
+        r#""allow":[{{"id":"all","tools":["*"]}}],"deny":[{{"id":"d","tools":["t"],"when":{when}}}]"#
+    ));
+    let decide =
+        |policy: &Policy| word(&policy.decide(&policy.role("r").unwrap_or_default(), facts, TOOL, arguments));
+    let (allowed, denied) = (decide(&allow), decide(&deny));
+    match (allowed.as_str(), denied.as_str()) {
+        ("allow a", "deny_rule d") => 'T',
+        ("condition_false a", "allow all") => 'F',
+        ("condition_unknown a", "deny_rule d") => 'U',
+        other => panic!("{when}: {other:?}"),
+    }
+}
+
+/// The truth of `test` on the argument `/v`, which has this JSON; absent if that is empty.
+fn on_value(test: &str, value: &str) -> char {
+    let json = if value.is_empty() { "{}".to_string() } else { format!(r#"{{"v":{value}}}"#) };
+    let doc = Doc::parse(json.as_bytes(), Limits::MESSAGE).expect(&json);
+    truth(&format!(r#"{{"args":{{"/v":{test}}}}}"#), &NOBODY, Arguments::Given(doc.root()))
+}
+
+#[test]
+fn every_test_on_every_kind_of_value() {
+    for (test, yes, no, wrong) in [
+        (
+            r#"{"equals":"a"}"#,
+            &[r#""a""#, r#""\u0061""#][..],
+            &[r#""b""#, r#""A""#, r#""""#][..],
+            &["1", "null", "[\"a\"]", "{}", "true"][..],
+        ),
+        (
+            r#"{"equals":1}"#,
+            &["1", "1.0", "1e0"],
+            &["2", "1.5"],
+            &[r#""1""#, "true", "null", "1e999", "9007199254740993"],
+        ),
+        (r#"{"equals":true}"#, &["true"], &["false"], &[r#""true""#, "1", "null"]),
+        (r#"{"one_of":["a","b"]}"#, &[r#""a""#, r#""b""#], &[r#""c""#], &["1", "[]"]),
+        (r#"{"one_of":["a",1]}"#, &[r#""a""#, "1"], &[], &[r#""c""#, "2", "null"]),
+        (
+            r#"{"contains":"a"}"#,
+            &[r#"["a"]"#, r#"[1,"a"]"#],
+            &["[]", r#"["b"]"#, r#"[["a"]]"#],
+            &[r#""a""#, "{}", "1"],
+        ),
+        (r#"{"contains":2}"#, &["[1,2]"], &["[]", r#"["2"]"#], &["2"]),
+        (r#"{"prefix":"ab"}"#, &[r#""ab""#, r#""abc""#], &[r#""a""#, r#""xab""#], &["1", "[\"ab\"]"]),
+        (r#"{"suffix":"ab"}"#, &[r#""ab""#, r#""xab""#], &[r#""abx""#], &["1"]),
+        (r#"{"glob":"a*c?"}"#, &[r#""acd""#, r#""abbcd""#], &[r#""ac""#, r#""xacd""#], &["1"]),
+        (r#"{"regex":"a+|b"}"#, &[r#""aa""#, r#""b""#], &[r#""ab""#, r#""xb""#, r#""b\n""#], &["1", "null"]),
+        (
+            r#"{"min":2}"#,
+            &["2", "2.5", "1e3"],
+            &["1", "-3"],
+            &[r#""3""#, "null", "9007199254740993", "1e999"],
+        ),
+        (r#"{"max":2}"#, &["2", "-1"], &["2.1"], &[r#""1""#, "-9007199254740993"]),
+        (r#"{"min":1,"max":2}"#, &["1", "2"], &["0", "3"], &["true"]),
+        (r#"{"type":"string"}"#, &[r#""a""#, r#""\n""#], &["1", "null", "[]", "{}", "true"], &[]),
+        (r#"{"type":"number"}"#, &["1"], &[r#""1""#], &[]),
+        (r#"{"type":"boolean"}"#, &["true", "false"], &["0"], &[]),
+        (r#"{"type":"null"}"#, &["null"], &["0"], &[]),
+        (r#"{"type":"array"}"#, &["[]"], &["{}"], &[]),
+        (r#"{"type":"object"}"#, &["{}"], &["[]"], &[]),
+    ] {
+        for (values, expected) in [(yes, 'T'), (no, 'F'), (wrong, 'U')] {
+            values.iter().for_each(|value| assert_eq!(on_value(test, value), expected, "{test} on {value}"));
+        }
+        assert_eq!(on_value(test, ""), 'U', "{test} on nothing");
+    }
+}
+
+#[test]
+fn only_exists_turns_absence_into_a_truth() {
+    for (test, present, absent) in [(r#"{"exists":true}"#, 'T', 'F'), (r#"{"exists":false}"#, 'F', 'T')] {
+        for value in ["1", "null", "false", r#""""#] {
+            assert_eq!(on_value(test, value), present, "{test} on {value}");
+        }
+        assert_eq!(on_value(test, ""), absent);
+        assert_eq!(truth(&format!(r#"{{"args":{{"/v":{test}}}}}"#), &NOBODY, Arguments::Absent), absent);
+    }
+    assert_eq!(truth(r#"{"args":{"/v":{"equals":"a"}}}"#, &NOBODY, Arguments::Absent), 'U');
+}
+
+#[test]
+fn a_path_that_can_be_read_in_two_ways_is_unknown() {
+    let test = r#"{"path_under":"src"}"#;
+    for (path, expected) in [
+        ("src", 'T'),
+        ("src/", 'T'),
+        ("src/a", 'T'),
+        ("src/a/", 'T'),
+        ("src/a/b.rs", 'T'),
+        ("src/..a", 'T'),
+        ("src/.git", 'T'),
+        ("srcx/a", 'F'),
+        ("sr", 'F'),
+        ("a/src", 'F'),
+        ("docs/x", 'F'),
+        ("src/../x", 'U'),
+        ("src//x", 'U'),
+        ("/src/x", 'U'),
+        (r"src\\x", 'U'),
+        ("src/%2e%2e/x", 'U'),
+        (r"src/\u0000", 'U'),
+        ("./src/x", 'U'),
+        ("src/.", 'U'),
+        ("src//", 'U'),
+        ("", 'U'),
+        ("..", 'U'),
+        ("/", 'U'),
+        (r"src/\n", 'U'),
+        ("C:/src", 'U'),
+        ("src./x", 'U'),
+        ("src /x", 'U'),
+        ("SRC/a", 'U'),
+        ("Src", 'U'),
+    ] {
+        assert_eq!(on_value(test, &format!("\"{path}\"")), expected, "{path}");
+    }
+    assert_eq!(on_value(r#"{"path_under":"src/app/"}"#, r#""src/app/x""#), 'T');
+}
+
+#[test]
+fn a_string_over_the_limit_is_unknown() {
+    let long = |length: usize| format!("\"{}\"", "a".repeat(length));
+    assert_eq!(on_value(r#"{"prefix":"a"}"#, &long(65_534)), 'T');
+    assert_eq!(on_value(r#"{"prefix":"a"}"#, &long(65_535)), 'U');
+}
+
+#[test]
+fn facts_of_the_caller_are_tested_like_arguments() {
+    let doc = Doc::parse(br#"{"org":{"id":7},"a/b":"x"}"#, Limits::MESSAGE).expect("JSON");
+    let (roles, scopes, groups) = (["admin".to_string()], ["read".to_string()], ["eng".to_string()]);
+    let facts = Facts {
+        claims: Some(doc.root()),
+        roles: &roles,
+        scopes: &scopes,
+        groups: &groups,
+        subject: Some("u1"),
+        client: Some("c1"),
+        issuer: Some("corp"),
+    };
+    for (when, known, unknown) in [
+        (r#"{"roles":{"contains":"admin"}}"#, 'T', 'F'),
+        (r#"{"scopes":{"contains":"read"}}"#, 'T', 'F'),
+        (r#"{"groups":{"contains":"eng"}}"#, 'T', 'F'),
+        (r#"{"groups":{"equals":"eng"}}"#, 'U', 'U'),
+        (r#"{"subject":{"equals":"u1"}}"#, 'T', 'U'),
+        (r#"{"subject":{"exists":false}}"#, 'F', 'T'),
+        (r#"{"client":{"prefix":"c"}}"#, 'T', 'U'),
+        (r#"{"issuer":{"one_of":["corp","x"]}}"#, 'T', 'U'),
+        (r#"{"issuer":{"equals":true}}"#, 'U', 'U'),
+        (r#"{"claims":{"/org/id":{"equals":7}}}"#, 'T', 'U'),
+        (r#"{"claims":{"/a~1b":{"equals":"x"}}}"#, 'T', 'U'),
+        (r#"{"not":{"subject":{"equals":"u1"}}}"#, 'F', 'U'),
+        (r#"{"subject":{"equals":"u1"},"client":{"equals":"c2"}}"#, 'F', 'U'),
+        (r#"{"any":[{"subject":{"equals":"u2"}},{"roles":{"contains":"admin"}}]}"#, 'T', 'U'),
+        (r#"{"all":[{"subject":{"equals":"u1"}},{"roles":{"contains":"admin"}}]}"#, 'T', 'F'),
+    ] {
+        assert_eq!(truth(when, &facts, Arguments::Absent), known, "{when}");
+        assert_eq!(truth(when, &NOBODY, Arguments::Absent), unknown, "{when}");
+    }
+}
+
+/// A list shows what some arguments could be allowed for, and hides what none could.
+#[test]
+fn open_arguments_show_what_could_be_allowed() {
+    let test = |when: &str| format!(r#"[{{"id":"x","tools":["t"],"when":{when}}}]"#);
+    let all = r#"[{"id":"all","tools":["t"]}]"#;
+    let args = test(r#"{"args":{"/p":{"path_under":"src"}}}"#);
+    let no_args = test(r#"{"not":{"args":{"/p":{"equals":1}}}}"#);
+    let scope = test(r#"{"scopes":{"contains":"w"}}"#);
+    let both = test(r#"{"args":{"/p":{"equals":1}},"scopes":{"contains":"w"}}"#);
+    let unknown = test(r#"{"args":{"/p":{"equals":1}},"subject":{"equals":"u"}}"#);
+    for (allow, deny, expected) in [
+        (args.as_str(), "[]", "allow x"),
+        (&no_args, "[]", "allow x"),
+        (&scope, "[]", "condition_false x"),
+        (&both, "[]", "condition_false x"),
+        (&unknown, "[]", "condition_unknown x"),
+        (all, &args, "allow all"),
+        (all, &no_args, "allow all"),
+        (all, &both, "allow all"),
+        (all, &unknown, "allow all"),
+        (all, &test(r#"{"subject":{"equals":"u"}}"#), "deny_rule x"),
+        (all, &test(r#"{"any":[{"args":{"/p":{"equals":1}}},{"subject":{"exists":false}}]}"#), "deny_rule x"),
+    ] {
+        let policy = with_rules(&format!(r#""allow":{allow},"deny":{deny}"#));
+        assert_eq!(ask(&policy, "r", TOOL, Arguments::Open), expected, "{allow} {deny}");
+        assert!(policy.looks_at_arguments() == [allow, deny].concat().contains("args"));
+    }
+}

@@ -1,0 +1,133 @@
+//! Load by `wrk`, and what it cost the Envoy process.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::Deserialize;
+
+/// Connections that are kept open.
+const CONNECTIONS: u32 = 16;
+/// The host the requests name.
+pub const HOST: &str = "mcp.example.com";
+/// The call that everybody may make: 110 bytes.
+pub const BODY: &str =
+    r#"{"jsonrpc":"2.0","id":123,"method":"tools/call","params":{"name":"get_weather","arguments":{"city":"Lisbon"}}}"#;
+
+/// One measured stretch.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// CPU of the Envoy process per request.
+    pub cpu_us: f64,
+    /// Median latency as `wrk` saw it.
+    pub p50_us: f64,
+    /// Its 99th percentile.
+    pub p99_us: f64,
+    /// Requests per second.
+    pub rps: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Summary {
+    requests: u64,
+    micros: f64,
+    p50: f64,
+    p99: f64,
+    refused: u64,
+    broken: u64,
+}
+
+/// Finds `wrk`.
+///
+/// # Errors
+/// If it is not installed; the message says how to.
+pub fn wrk() -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join("wrk")).find(|file| file.is_file());
+    found.ok_or_else(|| anyhow!("`wrk` is not on PATH: install it with `apt-get install wrk`"))
+}
+
+/// Sends requests to `port` for as long as `time`, with the tokens of a file in turn.
+///
+/// # Errors
+/// If `wrk` fails, or if one answer was not a success: a chain that refuses good requests is not measured.
+pub fn run(wrk: &Path, script: &Path, tokens: &Path, port: u16, time: Duration, envoy: u32) -> Result<Sample> {
+    let mut command = Command::new(wrk);
+    command
+        .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
+        .args(["--duration", &format!("{}s", time.as_secs().max(1))])
+        .arg("--script")
+        .arg(script)
+        .arg(format!("http://127.0.0.1:{port}/mcp"))
+        .arg("--")
+        .arg(tokens)
+        .args([HOST, BODY])
+        .stdin(Stdio::null());
+    let before = cpu_micros(envoy)?;
+    let output = command.output().context("cannot start wrk")?;
+    let after = cpu_micros(envoy)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find_map(|line| line.strip_prefix("RESULT "));
+    let Some(line) = line.filter(|_| output.status.success()) else {
+        bail!("wrk failed:\n{text}{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let summary: Summary = serde_json::from_str(line).with_context(|| format!("wrk said `{line}`"))?;
+    ensure!(summary.requests > 0, "wrk sent nothing");
+    ensure!(summary.refused == 0 && summary.broken == 0, "not every request was answered with success: {summary:?}");
+    #[allow(clippy::cast_precision_loss, reason = "counts of a few seconds are exact in f64")]
+    let requests = summary.requests as f64;
+    Ok(Sample {
+        cpu_us: (after - before) / requests,
+        p50_us: summary.p50,
+        p99_us: summary.p99,
+        rps: requests * 1e6 / summary.micros,
+    })
+}
+
+/// User and system time of a process so far, in microseconds.
+fn cpu_micros(process: u32) -> Result<f64> {
+    let file = format!("/proc/{process}/stat");
+    let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{file}`"))?;
+    // The second field is the program's name in parentheses; it may hold anything.
+    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<f64>).collect::<Result<Vec<_>, _>>()?;
+    ensure!(ticks.len() == 2, "`{file}` is not as proc(5) says");
+    // SAFETY: `sysconf` only reads its argument.
+    #[allow(unsafe_code, reason = "the standard library does not tell the length of a tick")]
+    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    #[allow(clippy::cast_precision_loss, reason = "it is 100 or so")]
+    let per_second = per_second as f64;
+    Ok(ticks.iter().sum::<f64>() * 1e6 / per_second)
+}
+
+/// Resident memory of a process, in bytes.
+///
+/// # Errors
+/// If the process is gone.
+pub fn resident(process: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS in /proc")?;
+    let kilobytes = line.trim().trim_end_matches("kB").trim().parse::<u64>()?;
+    Ok(kilobytes * 1_024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_has_the_size_the_method_names() {
+        assert_eq!(BODY.len(), 110);
+    }
+
+    #[test]
+    fn a_process_uses_time_and_memory() -> Result<()> {
+        assert!(cpu_micros(std::process::id())? >= 0.0);
+        assert!(resident(std::process::id())? > 1_000_000);
+        Ok(())
+    }
+}

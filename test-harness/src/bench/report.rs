@@ -1,0 +1,171 @@
+//! What was measured, as a file for machines and a table for people.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use serde::Serialize;
+
+use super::{chains::Chain, load::Sample};
+
+/// `target/bench/report.json`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Its version.
+    pub envoy: String,
+    /// How often every chain was measured.
+    pub rounds: usize,
+    /// Medians by chain.
+    pub chains: BTreeMap<&'static str, Cost>,
+    /// By name.
+    pub ratios: BTreeMap<&'static str, Ratio>,
+    /// Nanoseconds by benchmark of the engine; filled by another measurement.
+    pub engine: BTreeMap<&'static str, f64>,
+    /// Bytes by name.
+    pub memory: BTreeMap<&'static str, u64>,
+    /// Size of the filter.
+    pub wasm_bytes: u64,
+    /// Milliseconds from Envoy's start to the first request that Toolgate lets through.
+    pub first_verdict_ms: f64,
+    /// The share of token look-ups that the chain's cache answered.
+    pub cache_hits: BTreeMap<&'static str, f64>,
+}
+
+/// Medians over the rounds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Cost {
+    /// CPU of the Envoy process per request.
+    pub cpu_us_per_request: f64,
+    /// Median latency in the closed loop.
+    pub p50_us: f64,
+    /// Its 99th percentile.
+    pub p99_us: f64,
+    /// Requests per second.
+    pub rps: f64,
+}
+
+/// One chain's added cost over another's, each round by itself.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Ratio {
+    /// Over all rounds.
+    pub median: f64,
+    /// The lowest round.
+    pub low: f64,
+    /// The highest round.
+    pub high: f64,
+}
+
+/// The ratios: name, the chain, and what it is compared with; `bare` is taken off both.
+const RATIOS: [(&str, Chain, Chain); 4] = [
+    ("warm", Chain::Toolgate, Chain::Native),
+    ("warm_streamed", Chain::ToolgateStreamed, Chain::Native),
+    ("cold", Chain::ToolgateCold, Chain::NativeUncached),
+    ("noop", Chain::Noop, Chain::Native),
+];
+
+/// What one round found.
+pub type Round = BTreeMap<Chain, Sample>;
+
+/// Medians by chain.
+#[must_use]
+pub fn chains(rounds: &[Round]) -> BTreeMap<&'static str, Cost> {
+    let cost = |chain: Chain| {
+        let of = |part: fn(&Sample) -> f64| {
+            median(rounds.iter().filter_map(|round| round.get(&chain)).map(part).collect())
+        };
+        let cost = Cost {
+            cpu_us_per_request: rounded(of(|sample| sample.cpu_us)),
+            p50_us: rounded(of(|sample| sample.p50_us)),
+            p99_us: rounded(of(|sample| sample.p99_us)),
+            rps: of(|sample| sample.rps).round(),
+        };
+        (chain.name(), cost)
+    };
+    Chain::ALL.into_iter().map(cost).collect()
+}
+
+/// The ratios of section 7 of the design.
+#[must_use]
+pub fn ratios(rounds: &[Round]) -> BTreeMap<&'static str, Ratio> {
+    let ratio = |(name, chain, other): (&'static str, Chain, Chain)| {
+        let each = rounds.iter().filter_map(|round| {
+            let bare = round.get(&Chain::Bare)?.cpu_us;
+            Some((round.get(&chain)?.cpu_us - bare) / (round.get(&other)?.cpu_us - bare))
+        });
+        let each = each.collect::<Vec<_>>();
+        let low = each.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = each.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        (name, Ratio { median: rounded(median(each)), low: rounded(low), high: rounded(high) })
+    };
+    RATIOS.into_iter().map(ratio).collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
+    if values.len() % 2 == 1 { at(middle) } else { f64::midpoint(at(middle.wrapping_sub(1)), at(middle)) }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+impl Report {
+    /// The same for people.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut text = format!("{} · {} rounds · medians\n\n", self.envoy, self.rounds);
+        let bare = self.chains.get(Chain::Bare.name()).map_or(f64::NAN, |cost| cost.cpu_us_per_request);
+        // Writing to a String cannot fail.
+        let mut line = |args: std::fmt::Arguments<'_>| text.write_fmt(format_args!("{args}\n")).unwrap_or_default();
+        line(format_args!(
+            "{:<18} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}",
+            "chain", "cpu µs", "+ bare", "p50 µs", "p99 µs", "rps", "hits"
+        ));
+        for chain in Chain::ALL {
+            let Some(cost) = self.chains.get(chain.name()) else { continue };
+            let added = cost.cpu_us_per_request - bare;
+            let hits = self.cache_hits.get(chain.name()).map_or(String::new(), |share| format!("{:.1} %", share * 100.0));
+            line(format_args!(
+                "{:<18} {:>9.2} {:>+9.2} {:>9.0} {:>9.0} {:>9.0} {:>8}",
+                chain.name(), cost.cpu_us_per_request, added, cost.p50_us, cost.p99_us, cost.rps, hits
+            ));
+        }
+        line(format_args!("\n{:<18} {:>9} {:>9} {:>9}", "ratio", "median", "low", "high"));
+        for (name, ratio) in &self.ratios {
+            line(format_args!("{name:<18} {:>9.3} {:>9.3} {:>9.3}", ratio.median, ratio.low, ratio.high));
+        }
+        line(format_args!(""));
+        for (name, bytes) in &self.memory {
+            line(format_args!("{:<28} {:>11} KiB", name, bytes / 1_024));
+        }
+        line(format_args!("{:<28} {:>11} bytes", "toolgate.wasm", self.wasm_bytes));
+        line(format_args!("{:<28} {:>11.0} ms", "start to first verdict", self.first_verdict_ms));
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(costs: &[(Chain, f64)]) -> Round {
+        let sample = |cpu_us: f64| Sample { cpu_us, p50_us: 1.0, p99_us: 2.0, rps: 3.0 };
+        costs.iter().map(|(chain, cpu)| (*chain, sample(*cpu))).collect()
+    }
+
+    #[test]
+    fn ratios_are_made_round_by_round() {
+        let rounds = [(37.0, 53.0, 45.0), (40.0, 50.0, 50.0), (30.0, 50.0, 42.0)].map(|(bare, native, toolgate)| {
+            round(&[(Chain::Bare, bare), (Chain::Native, native), (Chain::Toolgate, toolgate)])
+        });
+        let warm = ratios(&rounds).remove("warm").map(|ratio| (ratio.low, ratio.median, ratio.high));
+        assert_eq!(warm, Some((0.5, 0.6, 1.0)));
+    }
+
+    #[test]
+    fn medians() {
+        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
+        assert!((median(vec![4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < 1e-9);
+        assert!(median(Vec::new()).is_nan());
+    }
+}

@@ -1,0 +1,245 @@
+//! One Envoy with every chain, each on a port of its own, before the upstream process.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use reqwest::{Client, StatusCode};
+use serde_json::json;
+
+use super::{
+    chains::{Chain, Parts},
+    load::{BODY, HOST, Sample, run},
+    tokens::Tokens,
+};
+use crate::{
+    bootstrap::{Gateway, Ports, render},
+    envoy::http,
+    paths,
+    process::Process,
+    serve::{free_port, wait_for},
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What every stage of a benchmark shares; the folder goes with it.
+#[derive(Debug)]
+pub struct Props {
+    folder: PathBuf,
+    wrk: PathBuf,
+    noop: PathBuf,
+    tokens: Tokens,
+    upstream: SocketAddr,
+    _upstream: Process,
+}
+
+impl Props {
+    /// Makes tokens and starts the upstream: this binary again, with the argument `upstream`.
+    ///
+    /// # Errors
+    /// If something it needs is missing.
+    pub async fn prepare(wrk: PathBuf, noop: PathBuf) -> Result<Self> {
+        let folder = env::temp_dir().join(format!("toolgate-bench-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let tokens = Tokens::make()?;
+        for count in Chain::ALL.map(Chain::tokens) {
+            tokens.write(count, &folder.join(format!("{count}.tokens")))?;
+        }
+        fs::write(folder.join("load.lua"), include_str!("load.wrk.lua"))?;
+        let mut command = Command::new(env::current_exe()?);
+        command.arg("upstream");
+        let (process, line) = Process::start_with_line("the upstream", command, PATIENCE).await?;
+        let upstream = line.trim().parse().with_context(|| format!("the upstream said `{line}`"))?;
+        Ok(Self { folder, wrk, noop, tokens, upstream, _upstream: process })
+    }
+}
+
+impl Drop for Props {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+/// A running Envoy.
+#[derive(Debug)]
+pub struct Stage<'p> {
+    props: &'p Props,
+    process: Process,
+    started: Instant,
+    admin: u16,
+    ports: BTreeMap<Chain, u16>,
+    client: Client,
+}
+
+impl<'p> Stage<'p> {
+    /// Starts Envoy with a listener for each of `chains`, and does not wait for it.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn start(props: &'p Props, chains: &[Chain]) -> Result<Self> {
+        let ports = chains.iter().map(|chain| Ok((*chain, free_port()?))).collect::<Result<BTreeMap<_, _>>>()?;
+        let admin = free_port()?;
+        let gateway = Gateway::new(props.upstream, props.upstream).with_plugin(json!({}))?;
+        let mut bootstrap = render(&gateway, Ports { listener: admin, admin })?.bootstrap;
+        let shipped = bootstrap.pointer("/static_resources/listeners/0").context("no listener")?.clone();
+        let parts = Parts { listener: shipped, noop: &props.noop, jwks: props.tokens.jwks() };
+        let listeners =
+            ports.iter().map(|(chain, port)| parts.listener(*chain, *port)).collect::<Result<Vec<_>>>()?;
+        bootstrap["static_resources"]["listeners"] = json!(listeners);
+        let file = props.folder.join(format!("bootstrap-{admin}.json"));
+        fs::write(&file, serde_json::to_vec_pretty(&bootstrap)?)?;
+        let mut command = Command::new(paths::envoy()?);
+        command
+            .arg("--config-path")
+            .arg(file)
+            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]);
+        let started = Instant::now();
+        let process = Process::start("envoy", command).await?;
+        Ok(Self { props, process, started, admin, ports, client: http()? })
+    }
+
+    /// Milliseconds from Envoy's start to the first request that `chain` lets through.
+    ///
+    /// # Errors
+    /// If there is none for a long time.
+    pub async fn first_verdict(&mut self, chain: Chain) -> Result<f64> {
+        let first = wait_for("the first verdict", PATIENCE, || async {
+            let status = self.status(chain, BODY, Some(self.props.tokens.first())).await.ok()?;
+            (status == StatusCode::OK).then(|| self.started.elapsed())
+        })
+        .await;
+        first.map(|elapsed| elapsed.as_secs_f64() * 1e3).with_context(|| self.process.log().snapshot())
+    }
+
+    /// Envoy's process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// A chain that judges wrongly does not count: every verdict is tried before anything is measured.
+    ///
+    /// # Errors
+    /// On the first wrong verdict.
+    pub async fn verify(&mut self, chain: Chain) -> Result<()> {
+        self.first_verdict(chain).await?;
+        if !chain.judges() {
+            return Ok(());
+        }
+        let tokens = &self.props.tokens;
+        let nobody = tokens.without_role()?;
+        let forged = tokens.forged();
+        let denied = BODY.replace("get_weather", "code_delete");
+        let twice = BODY.replace(r#""name":"get_weather""#, r#""name":"get_weather","name":"code_delete""#);
+        let batch = format!("[{BODY}]");
+        let cases = [
+            ("an allowed tool", BODY, Some(tokens.first()), 200),
+            ("a tool that no rule allows", &denied, Some(tokens.first()), 403),
+            ("a caller without a role", BODY, Some(nobody.as_str()), 403),
+            ("a duplicate member", &twice, Some(tokens.first()), 400),
+            ("a batch", &batch, Some(tokens.first()), 400),
+            ("no token", BODY, None, 401),
+            ("a forged token", BODY, Some(forged.as_str()), 401),
+        ];
+        for (what, body, token, expected) in cases {
+            let got = self.status(chain, body, token).await?;
+            ensure!(got.as_u16() == expected, "{}: {what} got {got}, not {expected}", chain.name());
+        }
+        Ok(())
+    }
+
+    async fn status(&self, chain: Chain, body: &str, token: Option<&str>) -> Result<StatusCode> {
+        let port = self.ports.get(&chain).context("this Envoy does not run that chain")?;
+        let mut request = self
+            .client
+            .post(format!("http://127.0.0.1:{port}/mcp"))
+            .header("host", HOST)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2025-11-25")
+            .body(body.to_owned());
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        answer.bytes().await?;
+        Ok(status)
+    }
+
+    /// Loads `chain` for `time`.
+    ///
+    /// # Errors
+    /// If `wrk` fails or a request is not let through.
+    pub fn measure(&self, chain: Chain, time: Duration) -> Result<Sample> {
+        let Some(port) = self.ports.get(&chain) else { bail!("this Envoy does not run {}", chain.name()) };
+        let file = |name: &str| self.props.folder.join(name);
+        let tokens = file(&format!("{}.tokens", chain.tokens()));
+        run(&self.props.wrk, &file("load.lua"), &tokens, *port, time, self.process.id()).context(chain.name())
+    }
+
+    /// The share of look-ups that `chain`'s token cache answered since the start; none where it has no cache.
+    ///
+    /// # Errors
+    /// If the admin interface does not answer.
+    pub async fn lookups(&self) -> Result<Lookups> {
+        let url = format!("http://127.0.0.1:{}/stats?filter=cache", self.admin);
+        let text = self.client.get(url).send().await?.error_for_status()?.text().await?;
+        let sum = |part: &str| {
+            let values = text.lines().filter(|line| line.contains(part)).filter_map(|line| line.rsplit_once(": "));
+            values.filter_map(|(_, value)| value.parse::<u64>().ok()).sum::<u64>()
+        };
+        Ok(Lookups { hits: sum("jwt_cache_hit") + sum("result=hit"), misses: sum("jwt_cache_miss") + sum("result=miss") })
+    }
+
+    /// Where a failed benchmark looks.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.log().snapshot()
+    }
+}
+
+/// What token caches answered, all chains together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lookups {
+    /// Known tokens.
+    pub hits: u64,
+    /// New tokens.
+    pub misses: u64,
+}
+
+impl Lookups {
+    /// The share of hits since `before`, if there was any look-up.
+    #[must_use]
+    pub fn share_since(self, before: Self) -> Option<f64> {
+        let (hits, misses) = (self.hits - before.hits, self.misses - before.misses);
+        #[allow(clippy::cast_precision_loss, reason = "counts of a few seconds are exact in f64")]
+        let share = hits as f64 / (hits + misses) as f64;
+        (hits + misses > 0).then_some(share)
+    }
+}
+
+/// Builds the filter that does nothing.
+///
+/// # Errors
+/// If cargo fails.
+pub fn build_noop() -> Result<PathBuf> {
+    let harness = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = paths::repository().join("target/noop");
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["build", "--release", "--locked", "--quiet", "--target", "wasm32-wasip1", "--manifest-path"])
+        .arg(harness.join("noop/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .output()
+        .context("cannot start cargo")?;
+    ensure!(output.status.success(), "the no-op filter does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    Ok(target.join("wasm32-wasip1/release/noop.wasm"))
+}
