@@ -31,6 +31,7 @@ pub(crate) fn edits(map: Map, edits: &[Edit]) -> Done {
 
 /// Answers in the upstream's place.
 pub(crate) fn answer(answer: &Answer) {
+    facts(&answer.facts);
     let headers: Vec<(&str, &str)> =
         answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let details = format!("toolgate_{}", answer.details);

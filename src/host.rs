@@ -133,12 +133,12 @@ pub(crate) fn log(level: Level, text: &str) {
     let _ = unsafe { proxy_log(level as u32, text.as_ptr(), text.len()) };
 }
 
-/// Nanoseconds since the epoch; 0 if the host has no clock, which makes every token not yet valid.
+/// Nanoseconds since the epoch; without a clock the end of time, when every token has expired.
 pub(crate) fn now_nanos() -> u64 {
     let mut time = 0;
     // SAFETY: the host writes eight bytes to a place that outlives the call.
     let status = unsafe { proxy_get_current_time_nanoseconds(&raw mut time) };
-    done(status).map_or(0, |()| time)
+    done(status).map_or(u64::MAX, |()| time)
 }
 
 /// Sets how often ticks come.

@@ -29,8 +29,8 @@ pub(crate) struct KeyPost {
 /// Where the keys of one issuer stand in shared data.
 #[derive(Clone, Debug, Default)]
 struct Slot {
-    name: String,
-    /// Names configuration and source, so that no value counts for another issuer.
+    number: u64,
+    /// Names the source, so that no value counts for another issuer.
     digest: [u8; 8],
     /// The version that was read last.
     seen: u32,
@@ -49,13 +49,24 @@ pub(crate) struct Order {
 
 impl KeyPost {
     pub(crate) fn new(config: &Config) -> KeyPost {
-        let slots = config.issuers.iter().map(|issuer| slot(config, &issuer.rules.issuer, &issuer.keys));
-        KeyPost { calls: BTreeMap::new(), slots: slots.collect(), gauges_at: UnixTime::default() }
+        let mut slots: Vec<Slot> = Vec::new();
+        for issuer in &config.issuers {
+            let mut own = slot(&issuer.rules.issuer, &issuer.keys);
+            // Two issuers of one configuration do not meet, as long as there are slots.
+            for _ in 0..SLOTS {
+                if slots.iter().all(|other| other.number != own.number) {
+                    break;
+                }
+                own.number = (own.number + 1) % SLOTS;
+            }
+            slots.push(own);
+        }
+        KeyPost { calls: BTreeMap::new(), slots, gauges_at: UnixTime::default() }
     }
 }
 
-/// Names the slot of an issuer. Two issuers may meet in one: each then finds the other's value not its own.
-fn slot(config: &Config, issuer: &str, keys: &KeyOrigin) -> Slot {
+/// The slot of an issuer, by its name and URL.
+fn slot(issuer: &str, keys: &KeyOrigin) -> Slot {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let mut add = |text: &str| {
         for byte in text.bytes().chain([0]) {
@@ -67,8 +78,18 @@ fn slot(config: &Config, issuer: &str, keys: &KeyOrigin) -> Slot {
         add(&url.origin());
         add(&url.path_and_query());
     }
-    let digest = (config.digest ^ hash.rotate_left(32)).to_le_bytes();
-    Slot { name: format!("toolgate.jwks.{}", hash % SLOTS), digest, seen: 0 }
+    // Not the whole configuration: an edit of a policy must not discard the keys.
+    Slot { number: hash % SLOTS, digest: hash.to_le_bytes(), seen: 0 }
+}
+
+impl Slot {
+    fn keys(&self) -> String {
+        format!("toolgate.jwks.{}", self.number)
+    }
+
+    fn lease(&self) -> String {
+        format!("toolgate.lease.{}", self.number)
+    }
 }
 
 fn slot_of(vm: &Vm, at: usize) -> Slot {
@@ -112,7 +133,7 @@ fn state_key(vm: &Vm) -> Option<&StateKey> {
 fn adopt_shared(vm: &Vm, at: usize, now: UnixTime) {
     let Some(key) = state_key(vm) else { return };
     let slot = slot_of(vm, at);
-    let Ok(value) = host::shared(&slot.name) else { return };
+    let Ok(value) = host::shared(&slot.keys()) else { return };
     if value.version == slot.seen || value.bytes.is_empty() {
         return;
     }
@@ -126,7 +147,10 @@ fn adopt_shared(vm: &Vm, at: usize, now: UnixTime) {
         })
     });
     match adopted {
-        Ok(Some(Adopted::Taken)) => count(vm, Series::new(Metric::JwksFetches, "shared").of_issuer(at)),
+        Ok(Some(Adopted::Taken)) => {
+            vm.keys_changed();
+            count(vm, Series::new(Metric::JwksFetches, "shared").of_issuer(at));
+        }
         Ok(Some(_) | None) => {}
         Err(rejected) => count(vm, Series::new(Metric::SharedRejected, rejected.label())),
     }
@@ -147,7 +171,7 @@ fn claim(vm: &Vm, at: usize, now: UnixTime, until: UnixTime) -> bool {
         Err(_) => return true,
         Ok(value) => match Lease::open(&value.bytes, key, digest).map(|lease| lease.state(now)) {
             Ok(LeaseState::Free) | Err(Rejected::Absent) => Some(value.version),
-            Ok(LeaseState::Held { .. }) => return false,
+            Ok(LeaseState::Held) => return false,
             Err(rejected) => {
                 count(vm, Series::new(Metric::SharedRejected, rejected.label()));
                 Some(value.version)
@@ -165,7 +189,7 @@ fn claim(vm: &Vm, at: usize, now: UnixTime, until: UnixTime) -> bool {
 
 fn lease_slot(vm: &Vm, at: usize) -> (String, [u8; 8]) {
     let slot = slot_of(vm, at);
-    (format!("{}.lease", slot.name), slot.digest)
+    (slot.lease(), slot.digest)
 }
 
 /// Gives the lease back: writes one that is over.
@@ -192,6 +216,7 @@ pub(crate) fn dispatched(vm: &Vm, at: usize, call: Option<u32>) {
 }
 
 fn failed(vm: &Vm, at: usize, failure: FetchFailure, now: UnixTime) {
+    vm.keys_changed();
     let spread = vm.memory(|memory| memory.next_spread());
     vm.memory(|memory| {
         memory.sources.get_mut(at)?.as_mut().map(|source| source.on_failure(failure, now, spread))
@@ -230,6 +255,7 @@ pub(crate) fn on_response(vm: &Vm, token: u32, headers: usize, body_size: usize)
     let outcome =
         vm.memory(|memory| Some(memory.sources.get_mut(at)?.as_mut()?.on_response(response, now, spread)));
     let Some(outcome) = outcome else { return };
+    vm.keys_changed();
     count(vm, Series::new(Metric::JwksFetches, outcome.label()).of_issuer(at));
     match outcome {
         Outcome::Fresh(_) | Outcome::Unchanged(_) => publish(vm, at, &body),
@@ -268,9 +294,9 @@ fn publish(vm: &Vm, at: usize, body: &[u8]) {
     let Some((fetched_at, fresh_until)) = times else { return };
     let slot = slot_of(vm, at);
     let sealed = Shared { fetched_at, fresh_until, body }.seal(key, slot.digest);
-    let version = host::shared(&slot.name).ok().map(|value| value.version);
-    if host::set_shared(&slot.name, &sealed, version).is_ok() {
-        let version = host::shared(&slot.name).map_or(0, |value| value.version);
+    let version = host::shared(&slot.keys()).ok().map(|value| value.version);
+    if host::set_shared(&slot.keys(), &sealed, version).is_ok() {
+        let version = host::shared(&slot.keys()).map_or(0, |value| value.version);
         note_seen(vm, at, version);
     }
 }

@@ -22,7 +22,6 @@ const BUSY_TICK: u32 = 10;
 #[derive(Default)]
 pub(crate) struct Root {
     vm: Option<Rc<Vm>>,
-    tick: u32,
 }
 
 /// Secrets come from the VM's environment, which the proxy's configuration fills.
@@ -51,17 +50,18 @@ impl Root {
         let mut samples =
             vec![Sample { series: Series::new(Metric::BuildInfo, env!("CARGO_PKG_VERSION")), value: 1 }];
         vm.record(&mut samples);
+        let result = set_tick(&vm, IDLE_TICK);
         self.vm = Some(Rc::new(vm));
-        self.set_tick(IDLE_TICK)
+        result
     }
+}
 
-    fn set_tick(&mut self, millis: u32) -> Result<(), String> {
-        if self.tick != millis {
-            host::set_tick(millis).map_err(|status| status.to_string())?;
-            self.tick = millis;
-        }
-        Ok(())
+fn set_tick(vm: &Vm, millis: u32) -> Result<(), String> {
+    if vm.tick.get() != millis {
+        host::set_tick(millis).map_err(|status| status.to_string())?;
+        vm.tick.set(millis);
     }
+    Ok(())
 }
 
 /// Fresh bytes from the host's generator.
@@ -112,7 +112,7 @@ impl RootContext for Root {
         }
         crate::stream::resume_waiting(&vm);
         let millis = if vm.waiting.borrow().is_empty() { IDLE_TICK } else { BUSY_TICK };
-        let _ = self.set_tick(millis);
+        let _ = set_tick(&vm, millis);
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
@@ -124,8 +124,7 @@ impl RootContext for Root {
     }
 }
 
-/// Called by a stream that has begun to wait: ticks must come sooner. The root keeps its own note of the period, so
-/// the host is asked directly; the next tick brings both into line.
-pub(crate) fn hurry() {
-    let _ = host::set_tick(BUSY_TICK);
+/// Called by a stream that has begun to wait: ticks must come sooner.
+pub(crate) fn hurry(vm: &Vm) {
+    let _ = set_tick(vm, BUSY_TICK);
 }

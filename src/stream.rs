@@ -69,8 +69,11 @@ pub(crate) struct Stream {
 
 enum Phase {
     New,
-    /// Waits for keys until then.
-    Waiting(UnixTime),
+    /// Waits for keys until then, or until something has become of a fetch.
+    Waiting {
+        deadline: UnixTime,
+        epoch: u64,
+    },
     Body(Box<AwaitBody>),
     /// Went on; the answer is to be looked at.
     Forwarded(Reply),
@@ -101,7 +104,7 @@ impl HttpContext for Handle {
             stream.head(Attempt::First)
         });
         if let Some(stream) = &self.0 {
-            let waits = stream.try_borrow().is_ok_and(|stream| matches!(stream.phase, Phase::Waiting(_)));
+            let waits = stream.try_borrow().is_ok_and(|stream| matches!(stream.phase, Phase::Waiting { .. }));
             if waits {
                 return park(stream);
             }
@@ -143,7 +146,7 @@ fn park(stream: &Rc<RefCell<Stream>>) -> Action {
         return inner.head(Attempt::Last);
     }
     vm.waiting.borrow_mut().push(stream.clone());
-    root::hurry();
+    root::hurry(&vm);
     Action::Pause
 }
 
@@ -165,13 +168,17 @@ pub(crate) fn resume_waiting(vm: &Rc<Vm>) {
 impl Stream {
     /// Looks at the head again; says whether it still waits.
     fn wake(&mut self) -> bool {
-        let Phase::Waiting(deadline) = self.phase else { return false };
+        let Phase::Waiting { deadline, epoch } = self.phase else { return false };
+        let attempt = if vm::now() >= deadline { Attempt::Last } else { Attempt::Again };
+        // Looking again costs parsing the token again, so it is done only where something has changed.
+        if attempt == Attempt::Again && epoch == self.vm.epoch.get() {
+            return true;
+        }
         if host::enter(self.context).is_err() {
             return false;
         }
-        let attempt = if vm::now() >= deadline { Attempt::Last } else { Attempt::Again };
         let action = self.head(attempt);
-        if matches!(self.phase, Phase::Waiting(_)) {
+        if matches!(self.phase, Phase::Waiting { .. }) {
             return true;
         }
         count_wait(&self.vm, if attempt == Attempt::Last { "timeout" } else { "resumed" });
@@ -207,10 +214,11 @@ impl Stream {
     }
 
     fn wait(&mut self) -> Action {
-        if !matches!(self.phase, Phase::Waiting(_)) {
-            let millis = u64::from(self.vm.config.limits.wait_millis);
-            self.phase = Phase::Waiting(vm::now().plus_millis(millis));
-        }
+        let deadline = match self.phase {
+            Phase::Waiting { deadline, .. } => deadline,
+            _ => vm::now().plus_millis(u64::from(self.vm.config.limits.wait_millis)),
+        };
+        self.phase = Phase::Waiting { deadline, epoch: self.vm.epoch.get() };
         Action::Pause
     }
 
@@ -262,7 +270,7 @@ impl Stream {
                 if end_of_stream { self.finish_body(size) } else { Action::Pause }
             }
             // What waits goes on waiting; what was answered goes nowhere.
-            Phase::Waiting(_) | Phase::Answered | Phase::New => Action::Pause,
+            Phase::Waiting { .. } | Phase::Answered | Phase::New => Action::Pause,
             Phase::Forwarded(_) | Phase::Filtering(_) | Phase::Through => Action::Continue,
         }
     }
@@ -289,14 +297,15 @@ impl Stream {
     /// Trailers end the body. Nobody judges them, so none goes on to a guarded server.
     fn request_trailers(&mut self) -> Action {
         self.body_ended = true;
-        if let Ok(fields) = host::fields(Map::RequestTrailers) {
+        let guarded = matches!(self.phase, Phase::Body(_) | Phase::Waiting { .. });
+        if guarded && let Ok(fields) = host::fields(Map::RequestTrailers) {
             for (name, _) in fields.pairs() {
                 let _ = host::remove_field(Map::RequestTrailers, name);
             }
         }
         match &self.phase {
             Phase::Body(_) => self.finish_body(usize::MAX),
-            Phase::Waiting(_) | Phase::Answered | Phase::New => Action::Pause,
+            Phase::Waiting { .. } | Phase::Answered | Phase::New => Action::Pause,
             Phase::Forwarded(_) | Phase::Filtering(_) | Phase::Through => Action::Continue,
         }
     }
@@ -304,7 +313,7 @@ impl Stream {
     fn reply_head(&mut self, end_of_stream: bool) -> Action {
         match std::mem::replace(&mut self.phase, Phase::Through) {
             Phase::Forwarded(reply) => self.judge_reply(reply, end_of_stream),
-            Phase::Body(_) | Phase::Waiting(_) | Phase::New => self.early_reply(),
+            Phase::Body(_) | Phase::Waiting { .. } | Phase::New => self.early_reply(),
             Phase::Filtering(_) | Phase::Through => Action::Continue,
             Phase::Answered => {
                 self.phase = Phase::Answered;
@@ -321,9 +330,13 @@ impl Stream {
                 .iter()
                 .any(|(name, value)| *name == b":status" && matches!(value, [b'4' | b'5', ..]))
         });
+        // Whatever comes of it, the body of the request goes nowhere any more: nobody has judged it.
+        self.phase = Phase::Answered;
+        let foreign = ["www-authenticate", "access-control-allow-origin", "access-control-allow-credentials"];
+        let removed = foreign.iter().all(|name| host::remove_field(Map::Response, name.as_bytes()).is_ok());
         match fields {
-            Ok(true) => Action::Continue,
-            Ok(false) | Err(_) => self.fail(),
+            Ok(true) if removed => Action::Continue,
+            Ok(_) | Err(_) => self.fail(),
         }
     }
 
@@ -363,7 +376,7 @@ impl Stream {
             Phase::Filtering(ReplyBody::Whole(_)) => Action::Pause,
             Phase::Filtering(ReplyBody::Stream(..)) => self.reply_chunk(size),
             Phase::New
-            | Phase::Waiting(_)
+            | Phase::Waiting { .. }
             | Phase::Body(_)
             | Phase::Forwarded(_)
             | Phase::Through
@@ -376,7 +389,7 @@ impl Stream {
         else {
             return self.fail();
         };
-        let bytes = host::buffer(Buffer::ResponseBody, usize::MAX).unwrap_or_default();
+        let Ok(bytes) = host::buffer(Buffer::ResponseBody, usize::MAX) else { return self.fail() };
         if bytes.is_empty() {
             return Action::Continue;
         }

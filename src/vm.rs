@@ -6,7 +6,7 @@ use crate::keys::KeyPost;
 use crate::stats::Stats;
 use crate::stream::Stream;
 use crate::verifier::HostVerifier;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use toolgate_engine::config::Config;
 use toolgate_engine::flow::{Desk, Entropy, Memory};
@@ -23,6 +23,10 @@ pub(crate) struct Vm {
     pub(crate) config: Config,
     pub(crate) keys: RefCell<KeyPost>,
     pub(crate) waiting: RefCell<Vec<Rc<RefCell<Stream>>>>,
+    /// Grows whenever something has become of a fetch of keys.
+    pub(crate) epoch: Cell<u64>,
+    /// How often ticks come now, in milliseconds.
+    pub(crate) tick: Cell<u32>,
     memory: RefCell<Memory>,
     stats: RefCell<Stats>,
     verifier: HostVerifier,
@@ -35,6 +39,8 @@ impl Vm {
         Vm {
             keys: RefCell::new(KeyPost::new(&config)),
             waiting: RefCell::default(),
+            epoch: Cell::new(0),
+            tick: Cell::new(0),
             memory: RefCell::new(memory),
             stats: RefCell::default(),
             verifier: HostVerifier::new(),
@@ -68,6 +74,11 @@ impl Vm {
 
     pub(crate) fn record(&self, samples: &mut Samples) {
         self.stats.borrow_mut().record(samples, &self.config);
+    }
+
+    /// Something has become of a fetch: those that wait may look again.
+    pub(crate) fn keys_changed(&self) {
+        self.epoch.set(self.epoch.get().wrapping_add(1));
     }
 
     pub(crate) fn memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {

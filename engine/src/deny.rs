@@ -183,6 +183,8 @@ pub struct Answer {
     pub body: String,
     /// What access logs show as response code details.
     pub details: &'static str,
+    /// What access logs and traces may show of the decision, where the configuration asks for it.
+    pub facts: Vec<(&'static str, String)>,
 }
 
 impl Answer {
@@ -195,7 +197,7 @@ impl Answer {
         if !body.is_empty() {
             headers.push(("content-type", "application/json".to_string()));
         }
-        Answer { status, headers, body, details }
+        Answer { status, headers, body, details, facts: Vec::new() }
     }
 
     /// Adds a header.

@@ -73,7 +73,7 @@ const BAD: [(&str, Change, &[&str]); 12] = [
     (
         "a role cycle",
         |all| all["policies"]["default"]["inline"]["roles"]["readonly"]["inherits"] = json!(["developer"]),
-        &["readonly", "inherits"],
+        &["inherits itself", "inherits"],
     ),
     (
         "a role nobody defined",

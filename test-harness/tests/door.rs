@@ -71,7 +71,7 @@ async fn a_good_call_passes(gate: &Gate) -> Result<()> {
 }
 
 async fn an_unknown_path_is_not_found(gate: &Gate) -> Result<()> {
-    for path in ["/", "/elsewhere", "/mcpx", "/MCP", "/m/cp"] {
+    for path in ["/", "/elsewhere", "/mcpx", "/m/cp"] {
         let answer = raw(gate, path, "mcp.example.com", "unknown-path").await?;
         assert_eq!(answer.status, 404, "{path}");
     }

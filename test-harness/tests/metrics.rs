@@ -40,6 +40,7 @@ async fn metrics_in(mode: Mode) -> Result<()> {
     let timed = if mode == Mode::Held { 9.0 } else { 3.0 };
     let metrics = scrape(&gate, "the decision histogram", |metrics| {
         metrics.metric("toolgate_decision_duration_microseconds_count").value() >= timed
+            && metrics.metric("toolgate_jwks_keys").value() > 0.0
     })
     .await?;
     let requests = || metrics.metric(REQUESTS).label("server", "everything").label("method", "tools/call");

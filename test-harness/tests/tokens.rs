@@ -162,7 +162,11 @@ async fn bad_credentials_are_refused(gate: &Gate) -> Result<()> {
         assert!(challenge.contains("error=\"invalid_request\""), "{what}: {challenge}");
     }
     // RFC 6750 section 3.1: credentials of another scheme count as none.
-    let answer = gate.call("scheme", "echo", json!({})).header("authorization", &format!("Basic {good}")).send().await?;
+    let answer = gate
+        .call("scheme", "echo", json!({}))
+        .header("authorization", &format!("Basic {good}"))
+        .send()
+        .await?;
     let challenge = answer.header("www-authenticate").unwrap_or_default();
     assert_eq!((answer.status, challenge.contains("error=")), (401, false), "{challenge}");
     assert!(gate.upstream.seen().with("scheme").is_empty());

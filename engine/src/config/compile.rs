@@ -45,7 +45,7 @@ impl Config {
         let doc = Doc::parse(json, crate::json::Limits::CONFIG)
             .map_err(|error| DeError::new(format!("the configuration is not JSON: {error}")))?;
         let wire: ConfigWire = from_value(doc.root())?;
-        Compiler { wire: &wire, root: doc.root(), secrets, warnings: Vec::new() }.run(digest(json))
+        Compiler { wire: &wire, root: doc.root(), secrets, warnings: Vec::new() }.run()
     }
 }
 
@@ -68,15 +68,8 @@ fn at<T>(result: Result<T, DeError>, path: &[Segment]) -> Result<T, DeError> {
     result.map_err(|error| path.iter().rev().fold(error, |error, segment| error.inside(segment.clone())))
 }
 
-/// FNV-1a: a name for the document, not a defence; the MAC over shared data is the defence.
-fn digest(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
 impl<'c> Compiler<'c> {
-    fn run(mut self, digest: u64) -> Result<Config, ConfigError> {
+    fn run(mut self) -> Result<Config, ConfigError> {
         let wire = self.wire;
         if wire.servers.is_empty() && wire.routes.is_empty() {
             let error = wrong(
@@ -125,7 +118,6 @@ impl<'c> Compiler<'c> {
             filter_state: if wire.audit.filter_state { FilterState::On } else { FilterState::Off },
             show_rule: if wire.audit.show_rule { ShowRule::Always } else { ShowRule::Never },
             shared_state,
-            digest,
             warnings: self.warnings,
         })
     }

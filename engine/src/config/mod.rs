@@ -53,8 +53,6 @@ pub struct Config {
     pub show_rule: ShowRule,
     /// What authenticates shared data.
     pub shared_state: SharedState,
-    /// A digest of the document: shared data of another configuration is not used.
-    pub digest: u64,
     /// What is legal but should be known: shown by `toolgate config check`.
     pub warnings: Vec<Warning>,
 }

@@ -2,7 +2,7 @@
 //! From a denial to the answer that the caller gets (design section 3, "Answers").
 
 use super::memory::DecisionId;
-use crate::config::{Config, DenialStyle, Route, Server, ShowRule};
+use crate::config::{Config, DenialStyle, FilterState, Route, Server, ShowRule};
 use crate::deny::{Answer, Auth, Denial, Door, ErrorData, error_body};
 use crate::mcp::{Era, HeaderValue, Refused, Shape, Target, VersionSet};
 use crate::oauth::{Challenge, www_authenticate};
@@ -66,7 +66,11 @@ pub(super) fn by_policy(scene: &Scene<'_>, denial: Denial, denied: &Denied<'_>) 
         DenialStyle::Readable => (200, error_body(denied.id, 403, denial.message(), data)),
         DenialStyle::Hidden => hidden(denied),
     };
-    decorate(scene, denial, Answer::new(status, body, denial.label()))
+    let mut answer = decorate(scene, denial, Answer::new(status, body, denial.label()));
+    if let (FilterState::On, Some(rule)) = (scene.config.filter_state, denied.rule) {
+        answer.facts.push(("toolgate_rule", rule.to_string()));
+    }
+    answer
 }
 
 /// As a server answers that does not have what was asked for. Nothing in it names the gate.
@@ -85,6 +89,11 @@ fn hidden(denied: &Denied<'_>) -> (u16, String) {
 
 /// Headers that depend on the denial: the challenge, what to try instead, who may read the answer.
 fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
+    if scene.config.filter_state == FilterState::On {
+        answer.facts.push(("toolgate_decision", "deny".to_string()));
+        answer.facts.push(("toolgate_reason", denial.label().to_string()));
+        answer.facts.push(("toolgate_decision_id", scene.decision.text()));
+    }
     let challenge = match denial {
         Denial::Auth(Auth::Missing | Auth::OtherScheme(_)) => Some(Challenge::Missing),
         Denial::Auth(Auth::Rejected(_)) => Some(Challenge::InvalidToken),

@@ -66,7 +66,7 @@ fn identify(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Caller<'_>, attempt
     };
     let slot = u32::try_from(caller.slot).unwrap_or(u32::MAX);
     let key = desk.memory.tokens.key(slot, token.as_str().as_bytes());
-    if let Some(identity) = recall(desk, key) {
+    if let Some(identity) = recall(desk, key, attempt) {
         return Authenticated::Known(identity);
     }
     match Unverified::parse(token) {
@@ -76,7 +76,7 @@ fn identify(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Caller<'_>, attempt
 }
 
 /// A token that was verified before: every hit asks again for its time and for the keys that proved it.
-fn recall(desk: &mut Desk<'_>, key: CacheKey) -> Option<Rc<Identity>> {
+fn recall(desk: &mut Desk<'_>, key: CacheKey, attempt: Attempt) -> Option<Rc<Identity>> {
     let (config, sources, now) = (desk.config, &desk.memory.sources, desk.now);
     let generation_of = |identity: &Rc<Identity>| {
         let at = identity.issuer_index().unwrap_or(usize::MAX);
@@ -90,7 +90,10 @@ fn recall(desk: &mut Desk<'_>, key: CacheKey) -> Option<Rc<Identity>> {
         usable.unwrap_or(u64::MAX)
     };
     let found = desk.memory.tokens.get(key, now, generation_of);
-    desk.samples.push(Sample { series: Series::new(Metric::TokenCache, found.label()), value: 1 });
+    // One request counts once, however often it looks.
+    if attempt == Attempt::First {
+        desk.samples.push(Sample { series: Series::new(Metric::TokenCache, found.label()), value: 1 });
+    }
     match found {
         Lookup::Hit(identity) => Some(identity),
         Lookup::Miss | Lookup::Expired | Lookup::Outdated => None,

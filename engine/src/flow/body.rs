@@ -223,7 +223,7 @@ impl AwaitBody {
     #[expect(clippy::needless_pass_by_value, reason = "the permit is spent here")]
     fn permitted(self, permit: Permit, series: Series, desk: &mut Desk<'_>) -> BodyStep {
         desk.samples.push(Sample { series, value: 1 });
-        let facts = facts(desk.config, &self.waiting.reply, "allow", "allowed", Some(permit.rule()));
+        let facts = facts(desk.config, &self.waiting.reply, self.waiting.decision, permit.rule());
         BodyStep::Pass(Box::new(Passage { edits: self.waiting.edits, reply: self.waiting.reply, facts }))
     }
 }
@@ -291,20 +291,22 @@ pub(super) fn judge(
     }
 }
 
-/// What access logs and traces may show of a decision, where the configuration asks for it.
+/// What access logs and traces may show of a permit, where the configuration asks for it.
 pub(super) fn facts(
     config: &Config,
     reply: &Reply,
-    decision: &'static str,
-    reason: &'static str,
-    rule: Option<&Arc<str>>,
+    decision: DecisionId,
+    rule: &Arc<str>,
 ) -> Vec<(&'static str, String)> {
     if config.filter_state == FilterState::Off {
         return Vec::new();
     }
-    let mut facts =
-        Vec::from([("toolgate_decision", decision.to_string()), ("toolgate_reason", reason.to_string())]);
-    facts.extend(rule.map(|rule| ("toolgate_rule", rule.to_string())));
+    let mut facts = Vec::from([
+        ("toolgate_decision", "allow".to_string()),
+        ("toolgate_reason", "allowed".to_string()),
+        ("toolgate_decision_id", decision.text()),
+        ("toolgate_rule", rule.to_string()),
+    ]);
     facts.extend(reply.subject().map(|subject| ("toolgate_subject", subject.to_string())));
     facts
 }

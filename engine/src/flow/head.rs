@@ -11,7 +11,9 @@ use super::{BodyFollows, Desk, Edit, Head, Passage, Step};
 use crate::config::{Access, Authorization, Config, DenialStyle, HostMode, Route, Server};
 use crate::deny::{Answer, Denial, Door};
 use crate::identity::Identity;
-use crate::mcp::{Era, HeadFacts, HeaderValue, Method, MethodClass, NameSource, judge_head};
+use crate::mcp::{
+    Era, HeadFacts, HeaderValue, Method, MethodClass, NameSource, Refusal, Refused, judge_head,
+};
 use crate::metrics::{MethodLabel, Metric, Place, Sample, Series, ToolLabel};
 use crate::oauth::WELL_KNOWN;
 use crate::policy::{Arguments, Ask, Permit};
@@ -193,9 +195,32 @@ fn on_server(
     }
     let reply = Reply::guarded(at, identity.clone(), &front, server, method);
     match method {
+        Some(_) if let Some(step) = refuse_head(desk, &front, scene, place, server) => step,
         Some(method) => without_body(desk, scene, place, server, &identity, method, edits, reply, head.body),
         None => with_body(desk, &front, scene, at, server, identity, edits, reply, head.body),
     }
+}
+
+/// What the protocol's headers forbid where no body is read: a session named twice, a version that is not served, a
+/// version that knows neither GET nor DELETE.
+fn refuse_head(
+    desk: &mut Desk<'_>,
+    front: &Front<'_>,
+    scene: &Scene<'_>,
+    place: Place,
+    server: &Server,
+) -> Option<Step> {
+    let reason = match (front.mcp.session, judge_head(&front.mcp, server.versions)) {
+        (HeaderValue::Several, _) => Refusal::HeaderRepeated,
+        (_, HeadFacts::Doubtful(refusal)) => refusal,
+        (_, HeadFacts::Claims { .. }) => {
+            return Some(deny(desk, scene, place, Denial::Door(Door::MethodNotAllowed)));
+        }
+        (_, HeadFacts::Silent) => return None,
+    };
+    desk.samples.push(Sample { series: verdict(place, "deny", reason.label()), value: 1 });
+    let refused = Refused { reason, id: None, era: Era::Legacy, shape: None, requested: None };
+    Some(Step::Answer(Box::new(answer::malformed(scene, &refused))))
 }
 
 /// GET opens a stream, DELETE ends a session: the base protocol of the legacy era.
@@ -220,7 +245,7 @@ fn without_body(
     });
     let label = MethodLabel::Known(method.index());
     match judged {
-        Some(Ok(permit)) => allow(desk, place, label, ToolLabel::None, permit, edits, reply),
+        Some(Ok(permit)) => allow(desk, scene.decision, place, label, permit, edits, reply),
         Some(Err(refused)) => {
             let denial = Denial::Policy(refused.reason);
             let series = Series { method: label, ..verdict(place, "deny", denial.label()) };
@@ -233,19 +258,19 @@ fn without_body(
 
 /// The only way on for a judged request: it takes the permit.
 #[expect(clippy::needless_pass_by_value, reason = "the permit is spent here")]
-pub(super) fn allow(
+fn allow(
     desk: &mut Desk<'_>,
+    decision: DecisionId,
     place: Place,
     method: MethodLabel,
-    tool: ToolLabel,
     permit: Permit,
     edits: Vec<Edit>,
     reply: Reply,
 ) -> Step {
-    let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
+    let series = Series { method, ..verdict(place, "allow", "allowed") };
     desk.samples.push(Sample { series, value: 1 });
     let rule = permit.rule();
-    let facts = super::body::facts(desk.config, &reply, "allow", "allowed", Some(rule));
+    let facts = super::body::facts(desk.config, &reply, decision, rule);
     Step::Pass(Box::new(Passage { edits, reply, facts }))
 }
 

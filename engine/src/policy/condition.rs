@@ -310,8 +310,8 @@ fn contains(scalar: &Scalar, value: &Tested<'_>) -> Truth {
             Scalar::Number(_) | Scalar::Bool(_) => Truth::False,
         },
         Tested::Json(json) if json.kind() == Kind::Array => {
-            let found = json.items().any(|item| equals(scalar, &Tested::Json(item)) == Truth::True);
-            Truth::from_bool(found)
+            // An item that cannot be compared might be the one: not found is unknown then.
+            json.items().fold(Truth::False, |truth, item| truth.or(equals(scalar, &Tested::Json(item))))
         }
         Tested::Json(_) | Tested::Text(_) | Tested::Absent => Truth::Unknown,
     }

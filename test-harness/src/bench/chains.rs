@@ -75,6 +75,8 @@ pub struct Parts<'p> {
     pub listener: Value,
     /// The filter that does nothing.
     pub noop: &'p Path,
+    /// Toolgate.
+    pub wasm: &'p Path,
     /// The issuer's keys.
     pub jwks: Value,
 }
@@ -122,6 +124,7 @@ impl Parts<'_> {
         config["allow_on_headers_stop_iteration"] = json!(held);
         config["configuration"] = string(&configuration(&self.jwks, held, cache).to_string());
         config["vm_config"]["vm_id"] = json!(chain.name());
+        config["vm_config"]["code"] = json!({ "local": { "filename": self.wasm } });
         Ok(gate)
     }
 
@@ -166,7 +169,9 @@ fn rule(roles: &[&str], tools: &[&str]) -> Value {
         } })
     };
     let text = |text: &str| json!({ "string_match": { "exact": text } });
-    let role = |role: &&str| matcher("jwt_authn", &["jwt", "roles"], json!({ "list_match": { "one_of": text(role) } }));
+    let role = |role: &&str| {
+        matcher("jwt_authn", &["jwt", "roles"], json!({ "list_match": { "one_of": text(role) } }))
+    };
     let tool = |tool: &&str| matcher("mcp", &["params", "name"], text(tool));
     let call = matcher("mcp", &["method"], text("tools/call"));
     let tools = json!({ "or_rules": { "rules": tools.iter().map(tool).collect::<Vec<_>>() } });

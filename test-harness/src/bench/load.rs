@@ -15,8 +15,7 @@ const CONNECTIONS: u32 = 16;
 /// The host the requests name.
 pub const HOST: &str = "mcp.example.com";
 /// The call that everybody may make: 110 bytes.
-pub const BODY: &str =
-    r#"{"jsonrpc":"2.0","id":123,"method":"tools/call","params":{"name":"get_weather","arguments":{"city":"Lisbon"}}}"#;
+pub const BODY: &str = r#"{"jsonrpc":"2.0","id":123,"method":"tools/call","params":{"name":"get_weather","arguments":{"city":"Lisbon"}}}"#;
 
 /// One measured stretch.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +54,14 @@ pub fn wrk() -> Result<PathBuf> {
 ///
 /// # Errors
 /// If `wrk` fails, or if one answer was not a success: a chain that refuses good requests is not measured.
-pub fn run(wrk: &Path, script: &Path, tokens: &Path, port: u16, time: Duration, envoy: u32) -> Result<Sample> {
+pub fn run(
+    wrk: &Path,
+    script: &Path,
+    tokens: &Path,
+    port: u16,
+    time: Duration,
+    envoy: u32,
+) -> Result<Sample> {
     let mut command = Command::new(wrk);
     command
         .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
@@ -77,7 +83,10 @@ pub fn run(wrk: &Path, script: &Path, tokens: &Path, port: u16, time: Duration, 
     };
     let summary: Summary = serde_json::from_str(line).with_context(|| format!("wrk said `{line}`"))?;
     ensure!(summary.requests > 0, "wrk sent nothing");
-    ensure!(summary.refused == 0 && summary.broken == 0, "not every request was answered with success: {summary:?}");
+    ensure!(
+        summary.refused == 0 && summary.broken == 0,
+        "not every request was answered with success: {summary:?}"
+    );
     #[allow(clippy::cast_precision_loss, reason = "counts of a few seconds are exact in f64")]
     let requests = summary.requests as f64;
     Ok(Sample {
@@ -94,7 +103,8 @@ fn cpu_micros(process: u32) -> Result<f64> {
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{file}`"))?;
     // The second field is the program's name in parentheses; it may hold anything.
     let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<f64>).collect::<Result<Vec<_>, _>>()?;
+    let ticks =
+        rest.split_whitespace().skip(11).take(2).map(str::parse::<f64>).collect::<Result<Vec<_>, _>>()?;
     ensure!(ticks.len() == 2, "`{file}` is not as proc(5) says");
     // SAFETY: `sysconf` only reads its argument.
     #[allow(unsafe_code, reason = "the standard library does not tell the length of a tick")]

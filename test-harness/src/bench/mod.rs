@@ -57,7 +57,8 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
 
     let mut stage = Stage::start(&props, &Chain::ALL).await?;
     let measured = together(&mut stage, plan, &say).await;
-    let (rounds, cache_hits) = measured.with_context(|| format!("the benchmark's Envoy:\n{}", stage.log()))?;
+    let (rounds, cache_hits) =
+        measured.with_context(|| format!("the benchmark's Envoy:\n{}", stage.log()))?;
     memory.insert("rss_all_chains", load::resident(stage.id())?);
     Ok(Report {
         envoy: paths::envoy_version(),
@@ -66,7 +67,7 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
         ratios: report::ratios(&rounds),
         engine: BTreeMap::new(),
         memory,
-        wasm_bytes: fs::metadata(paths::wasm()?)?.len(),
+        wasm_bytes: fs::metadata(props.wasm())?.len(),
         first_verdict_ms: first_verdict_ms.round(),
         cache_hits,
     })
@@ -106,7 +107,12 @@ async fn together(
             round.insert(chain, stage.measure(chain, plan.turn)?);
         }
         let costs = Chain::ALL.map(|chain| round.get(&chain).map_or(f64::NAN, |sample| sample.cpu_us));
-        say(&format!("round {} of {}: {}", number + 1, plan.rounds, costs.map(|cost| format!("{cost:.1}")).join(" ")));
+        say(&format!(
+            "round {} of {}: {}",
+            number + 1,
+            plan.rounds,
+            costs.map(|cost| format!("{cost:.1}")).join(" ")
+        ));
         rounds.push(round);
     }
     Ok((rounds, cache_hits))

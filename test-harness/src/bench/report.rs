@@ -116,7 +116,8 @@ impl Report {
         let mut text = format!("{} · {} rounds · medians\n\n", self.envoy, self.rounds);
         let bare = self.chains.get(Chain::Bare.name()).map_or(f64::NAN, |cost| cost.cpu_us_per_request);
         // Writing to a String cannot fail.
-        let mut line = |args: std::fmt::Arguments<'_>| text.write_fmt(format_args!("{args}\n")).unwrap_or_default();
+        let mut line =
+            |args: std::fmt::Arguments<'_>| text.write_fmt(format_args!("{args}\n")).unwrap_or_default();
         line(format_args!(
             "{:<18} {:>9} {:>9} {:>9} {:>9} {:>9} {:>8}",
             "chain", "cpu µs", "+ bare", "p50 µs", "p99 µs", "rps", "hits"
@@ -124,10 +125,19 @@ impl Report {
         for chain in Chain::ALL {
             let Some(cost) = self.chains.get(chain.name()) else { continue };
             let added = cost.cpu_us_per_request - bare;
-            let hits = self.cache_hits.get(chain.name()).map_or(String::new(), |share| format!("{:.1} %", share * 100.0));
+            let hits = self
+                .cache_hits
+                .get(chain.name())
+                .map_or(String::new(), |share| format!("{:.1} %", share * 100.0));
             line(format_args!(
                 "{:<18} {:>9.2} {:>+9.2} {:>9.0} {:>9.0} {:>9.0} {:>8}",
-                chain.name(), cost.cpu_us_per_request, added, cost.p50_us, cost.p99_us, cost.rps, hits
+                chain.name(),
+                cost.cpu_us_per_request,
+                added,
+                cost.p50_us,
+                cost.p99_us,
+                cost.rps,
+                hits
             ));
         }
         line(format_args!("\n{:<18} {:>9} {:>9} {:>9}", "ratio", "median", "low", "high"));
@@ -155,9 +165,10 @@ mod tests {
 
     #[test]
     fn ratios_are_made_round_by_round() {
-        let rounds = [(37.0, 53.0, 45.0), (40.0, 50.0, 50.0), (30.0, 50.0, 42.0)].map(|(bare, native, toolgate)| {
-            round(&[(Chain::Bare, bare), (Chain::Native, native), (Chain::Toolgate, toolgate)])
-        });
+        let rounds =
+            [(37.0, 53.0, 45.0), (40.0, 50.0, 50.0), (30.0, 50.0, 42.0)].map(|(bare, native, toolgate)| {
+                round(&[(Chain::Bare, bare), (Chain::Native, native), (Chain::Toolgate, toolgate)])
+            });
         let warm = ratios(&rounds).remove("warm").map(|ratio| (ratio.low, ratio.median, ratio.high));
         assert_eq!(warm, Some((0.5, 0.6, 1.0)));
     }

@@ -51,12 +51,22 @@ impl Props {
         for count in Chain::ALL.map(Chain::tokens) {
             tokens.write(count, &folder.join(format!("{count}.tokens")))?;
         }
+        // A copy: another build must not change what is measured halfway.
+        fs::copy(paths::wasm()?, folder.join("toolgate.wasm"))?;
         fs::write(folder.join("load.lua"), include_str!("load.wrk.lua"))?;
         let mut command = Command::new(env::current_exe()?);
         command.arg("upstream");
         let (process, line) = Process::start_with_line("the upstream", command, PATIENCE).await?;
         let upstream = line.trim().parse().with_context(|| format!("the upstream said `{line}`"))?;
         Ok(Self { folder, wrk, noop, tokens, upstream, _upstream: process })
+    }
+}
+
+impl Props {
+    /// The filter that is measured.
+    #[must_use]
+    pub fn wasm(&self) -> PathBuf {
+        self.folder.join("toolgate.wasm")
     }
 }
 
@@ -83,22 +93,27 @@ impl<'p> Stage<'p> {
     /// # Errors
     /// If it cannot be started.
     pub async fn start(props: &'p Props, chains: &[Chain]) -> Result<Self> {
-        let ports = chains.iter().map(|chain| Ok((*chain, free_port()?))).collect::<Result<BTreeMap<_, _>>>()?;
+        let ports =
+            chains.iter().map(|chain| Ok((*chain, free_port()?))).collect::<Result<BTreeMap<_, _>>>()?;
         let admin = free_port()?;
         let gateway = Gateway::new(props.upstream, props.upstream).with_plugin(json!({}))?;
         let mut bootstrap = render(&gateway, Ports { listener: admin, admin })?.bootstrap;
         let shipped = bootstrap.pointer("/static_resources/listeners/0").context("no listener")?.clone();
-        let parts = Parts { listener: shipped, noop: &props.noop, jwks: props.tokens.jwks() };
+        let wasm = props.wasm();
+        let parts = Parts { wasm: &wasm, listener: shipped, noop: &props.noop, jwks: props.tokens.jwks() };
         let listeners =
             ports.iter().map(|(chain, port)| parts.listener(*chain, *port)).collect::<Result<Vec<_>>>()?;
         bootstrap["static_resources"]["listeners"] = json!(listeners);
         let file = props.folder.join(format!("bootstrap-{admin}.json"));
         fs::write(&file, serde_json::to_vec_pretty(&bootstrap)?)?;
         let mut command = Command::new(paths::envoy()?);
-        command
-            .arg("--config-path")
-            .arg(file)
-            .args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]);
+        command.arg("--config-path").arg(file).args([
+            "--concurrency",
+            "1",
+            "--disable-hot-restart",
+            "--log-level",
+            "error",
+        ]);
         let started = Instant::now();
         let process = Process::start("envoy", command).await?;
         Ok(Self { props, process, started, admin, ports, client: http()? })
@@ -192,10 +207,14 @@ impl<'p> Stage<'p> {
         let url = format!("http://127.0.0.1:{}/stats?filter=cache", self.admin);
         let text = self.client.get(url).send().await?.error_for_status()?.text().await?;
         let sum = |part: &str| {
-            let values = text.lines().filter(|line| line.contains(part)).filter_map(|line| line.rsplit_once(": "));
+            let values =
+                text.lines().filter(|line| line.contains(part)).filter_map(|line| line.rsplit_once(": "));
             values.filter_map(|(_, value)| value.parse::<u64>().ok()).sum::<u64>()
         };
-        Ok(Lookups { hits: sum("jwt_cache_hit") + sum("result=hit"), misses: sum("jwt_cache_miss") + sum("result=miss") })
+        Ok(Lookups {
+            hits: sum("jwt_cache_hit") + sum("result=hit"),
+            misses: sum("jwt_cache_miss") + sum("result=miss"),
+        })
     }
 
     /// Where a failed benchmark looks.
@@ -240,6 +259,10 @@ pub fn build_noop() -> Result<PathBuf> {
         .arg(&target)
         .output()
         .context("cannot start cargo")?;
-    ensure!(output.status.success(), "the no-op filter does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "the no-op filter does not build:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(target.join("wasm32-wasip1/release/noop.wasm"))
 }

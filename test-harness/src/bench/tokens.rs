@@ -32,7 +32,9 @@ impl Tokens {
     /// If no key can be made.
     pub fn make() -> Result<Self> {
         let key = Key::generate("bench-1", Algorithm::RS256)?;
-        let all = (0..COLD).map(|at| sign(&key, &format!("user-{at:04}"), &["developer"])).collect::<Result<_>>()?;
+        let all = (0..COLD)
+            .map(|at| sign(&key, &format!("user-{at:04}"), &["developer"]))
+            .collect::<Result<_>>()?;
         Ok(Self { key, all })
     }
 
@@ -59,7 +61,8 @@ impl Tokens {
     /// A good token with the signature of another.
     #[must_use]
     pub fn forged(&self) -> String {
-        let signed = |at: usize| self.all.get(at).and_then(|token| token.rsplit_once('.')).unwrap_or_default();
+        let signed =
+            |at: usize| self.all.get(at).and_then(|token| token.rsplit_once('.')).unwrap_or_default();
         format!("{}.{}", signed(0).0, signed(1).1)
     }
 

@@ -9,7 +9,8 @@ use anyhow::{Result, ensure};
 use axum::{Router, body::Bytes, http::header, response::IntoResponse};
 use tokio::net::TcpListener;
 
-const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"sunny, 24 degrees"}]}}"#;
+const ANSWER: &str =
+    r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"sunny, 24 degrees"}]}}"#;
 
 /// Serves for ever on a free port, whose number is the first line of stdout.
 ///

@@ -199,6 +199,7 @@ fn filter_state_says_what_was_decided() {
         [
             pair("toolgate_decision", "allow"),
             pair("toolgate_reason", "allowed"),
+            pair("toolgate_decision_id", "070707070707-00000001"),
             pair("toolgate_rule", "guest-echo"),
             pair("toolgate_subject", "user-1")
         ]

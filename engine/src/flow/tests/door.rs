@@ -306,14 +306,17 @@ fn metadata_is_public_at_its_place_and_nowhere_else() {
 
 #[test]
 fn a_route_may_choose_the_server_where_the_configuration_says_so() {
-    let route = |world: &mut World, path: &str, name: Option<&str>| {
+    let route_at = |world: &mut World, host: &str, path: &str, name: Option<&str>| {
         let fields: [(&[u8], &[u8]); 3] =
-            [(b":method", b"GET"), (b":path", path.as_bytes()), (b":authority", b"any")];
+            [(b":method", b"GET"), (b":path", path.as_bytes()), (b":authority", host.as_bytes())];
         let head =
             Head { fields: &fields, body: BodyFollows::No, route_server: name, attempt: Attempt::First };
         answered(start(&head, &mut world.desk())).details
     };
+    let route =
+        |world: &mut World, path: &str, name: Option<&str>| route_at(world, "mcp.example.com", path, name);
     let mut read = World::new("", r#","host":{"route_metadata":true}"#);
+    assert_eq!(route_at(&mut read, "any", "/any", Some("main")), "host_not_allowed");
     assert_eq!(route(&mut read, "/any", Some("main")), "missing_token");
     assert_eq!(route(&mut read, "/any/", Some("main")), "ambiguous_path");
     assert_eq!(route(&mut read, "/any", Some("nobody")), "unknown_route_server");
