@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy demo test test-engine test-cli test-e2e lint bench clean
+.PHONY: help setup wasm bin envoy demo test test-engine test-cli test-policies test-e2e lint bench clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -10,6 +10,9 @@ WASM := target/toolgate.wasm
 export ENVOY_VERSION
 
 # Release builds would carry the paths of the machine that made them.
+# The command that the harness starts is the one that was just built.
+export TOOLGATE_BIN := $(CURDIR)/target/debug/toolgate
+
 REMAP := --remap-path-prefix=$(CURDIR)=toolgate --remap-path-prefix=$(HOME)/.cargo=cargo --remap-path-prefix=$(HOME)/.rustup=rustup
 
 help: ## show this list
@@ -25,16 +28,16 @@ wasm: setup ## build target/toolgate.wasm
 	@install -m 644 target/wasm32-wasip1/release/toolgate.wasm $(WASM)
 	@echo "$(WASM): $$(stat -c %s $(WASM)) bytes"
 
-bin: setup ## build the toolgate command
-	$(CARGO) build --release --locked -p toolgate-cli
+bin: setup ## build the toolgate command (target/debug/toolgate)
+	$(CARGO) build --locked -p toolgate-cli
 
 envoy: ## unpack Envoy $(ENVOY_VERSION) into .tools
 	@test-harness/fetch-envoy $(ENVOY_VERSION)
 
 demo: wasm bin envoy ## start everything and walk the tour (SERVE=1 keeps it up)
-	$(CARGO) run --release --locked -q -p toolgate-harness --bin toolgate-demo
+	$(CARGO) run --locked -q -p toolgate-harness --bin toolgate-demo
 
-test: lint wasm bin envoy test-engine test-cli test-e2e ## run every test
+test: lint wasm bin envoy test-engine test-cli test-policies test-e2e ## run every test
 
 test-engine: setup ## the engine's tests
 	$(CARGO) test --locked -p toolgate-engine
@@ -42,12 +45,19 @@ test-engine: setup ## the engine's tests
 test-cli: setup ## the command's tests
 	$(CARGO) test --locked -p toolgate-cli
 
-test-e2e: wasm bin envoy ## tests under a real Envoy, both host modes
-	$(CARGO) test --release --locked -p toolgate-harness
+test-policies: bin ## the cases of every example policy
+	target/debug/toolgate policy test policies
 
-lint: setup ## formatting, clippy, dependency rules
+test-e2e: wasm bin envoy ## tests under a real Envoy, both host modes
+	$(CARGO) test --locked -p toolgate-harness
+
+bench: wasm bin envoy ## measure chains beside Envoy's own filters (QUICK=1: short)
+	$(CARGO) run --release --locked -q -p toolgate-harness --bin toolgate-bench
+
+lint: setup ## formatting and clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked -p toolgate-engine -p toolgate-cli --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p toolgate-harness -- -D warnings
 	$(CARGO) clippy --locked -p toolgate --target wasm32-wasip1 -- -D warnings
 
 clean: ## remove what was built

@@ -264,7 +264,10 @@ impl Stream {
         let vm = self.vm.clone();
         match &mut self.phase {
             Phase::Body(body) => {
-                if let Some(answer) = vm.step(&mut self.spent, |desk| body.check_size(size, desk)) {
+                // The engine is asked only where it has something to say: a step has its price.
+                if size > vm.config.limits.body
+                    && let Some(answer) = vm.step(&mut self.spent, |desk| body.check_size(size, desk))
+                {
                     return self.answer(&answer);
                 }
                 if end_of_stream { self.finish_body(size) } else { Action::Pause }

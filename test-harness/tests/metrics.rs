@@ -61,7 +61,14 @@ async fn metrics_in(mode: Mode) -> Result<()> {
     assert_eq!(attempts("missing_token"), 1.0);
     let denied = metrics.metric(REQUESTS).label("decision", "deny").label("reason", "missing_token");
     assert_eq!(denied.value(), 1.0);
-    assert_eq!(metrics.metric("toolgate_jwks_fetches_total").label("issuer", "corp").value(), 1.0);
+    assert_eq!(
+        metrics
+            .metric("toolgate_jwks_fetches_total")
+            .label("issuer", "corp")
+            .label("result", "fresh")
+            .value(),
+        1.0
+    );
     assert_eq!(metrics.metric("toolgate_jwks_keys").label("issuer", "corp").value(), 2.0);
     Ok(())
 }
