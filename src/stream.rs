@@ -88,10 +88,8 @@ enum Phase {
 impl Context for Handle {
     fn on_done(&mut self) -> bool {
         // A client that leaves while its request waits must not be resumed.
-        if let Some(stream) = &self.0 {
-            if let Ok(mut stream) = stream.try_borrow_mut() {
-                stream.phase = Phase::Through;
-            }
+        if let Some(Ok(mut stream)) = self.0.as_ref().map(|stream| stream.try_borrow_mut()) {
+            stream.phase = Phase::Answered;
         }
         true
     }
