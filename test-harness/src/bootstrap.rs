@@ -74,6 +74,8 @@ pub struct Gateway {
     pub delivery: Delivery,
     /// How it is run.
     pub runner: Runner,
+    /// A last change to the bootstrap.
+    pub patch: Option<fn(&mut Value)>,
     /// Environment of the Envoy process.
     pub environment: BTreeMap<String, String>,
 }
@@ -93,6 +95,7 @@ impl Gateway {
             concurrency: 1,
             delivery: Delivery::Static,
             runner: Runner::from_environment(),
+            patch: None,
             environment: environment.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         }
     }
@@ -148,6 +151,9 @@ pub fn render(gateway: &Gateway, ports: Ports) -> Result<Rendered> {
     }
     // A scrape shows what happened before it, histograms included, without waiting for a timer.
     bootstrap["stats_flush_on_admin"] = json!(true);
+    if let Some(patch) = gateway.patch {
+        patch(&mut bootstrap);
+    }
     let listeners = discovery(&bootstrap)?;
     Ok(Rendered { bootstrap, listeners })
 }
