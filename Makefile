@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy demo test test-engine test-cli test-policies test-e2e lint bench clean
+.PHONY: help setup wasm bin envoy demo test test-engine test-cli test-policies test-e2e lint deny bench clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -24,8 +24,10 @@ setup: ## install the toolchain's parts (idempotent)
 	@rustup target list --toolchain 1.95.0 --installed | grep -q wasm32-wasip1 || rustup target add --toolchain 1.95.0 wasm32-wasip1
 
 wasm: setup ## build target/toolgate.wasm
+	TOOLGATE_BUILD="0.1.0+$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" \
 	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(REMAP)" $(CARGO) build --release --locked --target wasm32-wasip1 --lib -p toolgate
 	@install -m 644 target/wasm32-wasip1/release/toolgate.wasm $(WASM)
+	@! grep -aqF -e "$(HOME)/" -e "$(CURDIR)/" $(WASM) || { echo "error: $(WASM) holds paths of this machine"; exit 1; }
 	@echo "$(WASM): $$(stat -c %s $(WASM)) bytes"
 
 bin: setup ## build the toolgate command (target/debug/toolgate)
@@ -59,6 +61,9 @@ lint: setup ## formatting and clippy
 	$(CARGO) clippy --locked -p toolgate-engine -p toolgate-cli --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p toolgate-harness -- -D warnings
 	$(CARGO) clippy --locked -p toolgate --target wasm32-wasip1 -- -D warnings
+
+deny: ## licences, sources and bans of dependencies (needs cargo-deny)
+	$(CARGO) deny --locked check licenses bans sources
 
 clean: ## remove what was built
 	$(CARGO) clean

@@ -91,10 +91,16 @@ pub(crate) fn now() -> UnixTime {
     UnixTime::from_nanos(host::now_nanos())
 }
 
+/// Version and commit of this build.
+const BUILD: &str = match option_env!("TOOLGATE_BUILD") {
+    Some(build) => build,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// A panic is a fault of ours: one line says where, then the VM traps and the proxy's failure policy takes over.
 pub(crate) fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
-        host::log(Level::Critical, &format!("toolgate {}: panic at {place}", env!("CARGO_PKG_VERSION")));
+        host::log(Level::Critical, &format!("toolgate {BUILD}: panic at {place}"));
     }));
 }

@@ -82,3 +82,26 @@ async fn metrics_are_labelled_and_bounded_held() -> Result<()> {
 async fn metrics_are_labelled_and_bounded_streamed() -> Result<()> {
     metrics_in(Mode::Streamed).await
 }
+
+/// The cap on series holds, and what it drops is counted.
+#[tokio::test]
+async fn series_are_capped() -> Result<()> {
+    let gate =
+        Gate::scripted(Mode::Held, |configuration| configuration["metrics"] = json!({ "max_series": 8 }))
+            .await?;
+    let token = gate.token("root", &["admin"])?;
+    for tool in ["echo", "get_weather", "code_edit", "code_delete", "admin_reset", "invented"] {
+        assert_eq!(gate.call("capped", tool, json!({})).token(&token).send().await?.status, 200, "{tool}");
+    }
+    let metrics = scrape(&gate, "the overflow", |metrics| {
+        metrics.metric("toolgate_series_overflow_total").value() > 0.0
+    })
+    .await?;
+    // Each of the VMs (main thread and worker) defines at most eight.
+    assert!(
+        metrics.metric(REQUESTS).count() <= 8,
+        "{}",
+        metrics.lines(REQUESTS).collect::<Vec<_>>().join("\n")
+    );
+    Ok(())
+}
