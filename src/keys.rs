@@ -241,14 +241,10 @@ pub(crate) fn on_response(vm: &Vm, token: u32, headers: usize, body_size: usize)
     let Ok(fields) = host::fields(Map::CallResponse) else {
         return failed(vm, at, FetchFailure::Transport, now);
     };
-    let body = if body_size > MAX_KEY_SET_BYTES {
-        Vec::new()
-    } else {
-        host::buffer(Buffer::CallResponseBody, body_size).unwrap_or_default()
-    };
     if body_size > MAX_KEY_SET_BYTES {
         return failed(vm, at, FetchFailure::TooLarge, now);
     }
+    let body = host::buffer(Buffer::CallResponseBody, body_size).unwrap_or_default();
     let pairs = fields.pairs();
     let response = read(&pairs, &body);
     let spread = vm.memory(|memory| memory.next_spread());

@@ -270,6 +270,12 @@ pub struct Metrics {
 }
 
 impl Server {
+    /// Whether requests to `host` are its.
+    #[must_use]
+    pub fn takes_host(&self, host: &HostName) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|own| own.covers(host))
+    }
+
     /// The index of a known tool.
     #[must_use]
     pub fn tool_index(&self, name: &str) -> Option<usize> {

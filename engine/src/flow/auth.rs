@@ -6,8 +6,9 @@ use super::{Attempt, Desk};
 use crate::config::{Audience, Issuer, KeyOrigin};
 use crate::deny::Auth;
 use crate::identity::Identity;
-use crate::keys::{KeySet, KeyStatus, UnknownKid};
+use crate::keys::{KeySet, KeyStatus, Source, UnknownKid};
 use crate::metrics::{Metric, Place, Sample, Series};
+use crate::time::UnixTime;
 use crate::token::{
     CacheKey, CredentialError, Lookup, Presented, Rejection, Unverified, VerifiedToken, present,
 };
@@ -80,14 +81,8 @@ fn recall(desk: &mut Desk<'_>, key: CacheKey, attempt: Attempt) -> Option<Rc<Ide
     let (config, sources, now) = (desk.config, &desk.memory.sources, desk.now);
     let generation_of = |identity: &Rc<Identity>| {
         let at = identity.issuer_index().unwrap_or(usize::MAX);
-        let usable = config.issuers.get(at).and_then(|issuer| match &issuer.keys {
-            KeyOrigin::Inline(keys) => Some(keys.generation()),
-            KeyOrigin::Remote { .. } => match sources.get(at)?.as_ref()?.status(now) {
-                KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => Some(keys.generation()),
-                KeyStatus::Absent | KeyStatus::Stale => None,
-            },
-        });
-        usable.unwrap_or(u64::MAX)
+        let keys = config.issuers.get(at).and_then(|issuer| keys(sources, at, issuer, now));
+        keys.map_or(u64::MAX, |keys| keys.generation())
     };
     let found = desk.memory.tokens.get(key, now, generation_of);
     // One request counts once, however often it looks.
@@ -124,7 +119,7 @@ fn prove(
     if let Err(rejection) = token.check_rules(&issuer.rules) {
         return refused(rejection);
     }
-    let keys = match keys(desk, audience.issuer, issuer) {
+    let keys = match keys(&desk.memory.sources, audience.issuer, issuer, desk.now) {
         Some(keys) => keys,
         None if attempt == Attempt::Last || hopeless(desk, audience.issuer) => {
             return Authenticated::Refused(Auth::KeysUnavailable);
@@ -149,10 +144,10 @@ fn hopeless(desk: &Desk<'_>, at: usize) -> bool {
 }
 
 /// The keys of an issuer, if there are usable ones.
-fn keys(desk: &Desk<'_>, at: usize, issuer: &Issuer) -> Option<Rc<KeySet>> {
+fn keys(sources: &[Option<Source>], at: usize, issuer: &Issuer, now: UnixTime) -> Option<Rc<KeySet>> {
     match &issuer.keys {
         KeyOrigin::Inline(keys) => Some(keys.clone()),
-        KeyOrigin::Remote { .. } => match desk.memory.sources.get(at)?.as_ref()?.status(desk.now) {
+        KeyOrigin::Remote { .. } => match sources.get(at)?.as_ref()?.status(now) {
             KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => Some(keys),
             KeyStatus::Absent | KeyStatus::Stale => None,
         },

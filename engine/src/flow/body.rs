@@ -116,12 +116,7 @@ impl AwaitBody {
         if size <= desk.config.limits.body {
             return None;
         }
-        let denial = Denial::Door(Door::BodyTooLarge);
-        desk.samples.push(Sample {
-            series: verdict(Place::Server(self.waiting.at), "deny", denial.label()),
-            value: 1,
-        });
-        Some(Box::new(answer::plain(&self.scene(desk.config), denial)))
+        Some(self.refusal(desk, Denial::Door(Door::BodyTooLarge)))
     }
 
     /// The whole body is there.
@@ -167,11 +162,15 @@ impl AwaitBody {
     }
 
     fn refuse(&self, desk: &mut Desk<'_>, denial: Denial) -> BodyStep {
+        BodyStep::Answer(self.refusal(desk, denial))
+    }
+
+    fn refusal(&self, desk: &mut Desk<'_>, denial: Denial) -> Box<Answer> {
         desk.samples.push(Sample {
             series: verdict(Place::Server(self.waiting.at), "deny", denial.label()),
             value: 1,
         });
-        BodyStep::Answer(Box::new(answer::plain(&self.scene(desk.config), denial)))
+        Box::new(answer::plain(&self.scene(desk.config), denial))
     }
 
     fn malformed(&self, desk: &mut Desk<'_>, refused: &Refused<'_>) -> BodyStep {

@@ -144,11 +144,6 @@ struct Fit {
     method: (bool, bool),
 }
 
-fn takes_host(config: &Config, at: usize, host: &HostName) -> bool {
-    let server = config.servers.get(at);
-    server.is_some_and(|server| server.hosts.is_empty() || server.hosts.iter().any(|own| own.covers(host)))
-}
-
 /// Which server or route is meant: the most closely written one, whatever the order.
 pub(super) fn place(
     front: &Front<'_>,
@@ -161,7 +156,7 @@ pub(super) fn place(
         return match at {
             Some(_) if front.path != canonical => Err((Door::AmbiguousPath, Place::None)),
             // A route chooses the server, not who may ask for it: the host list still holds.
-            Some(at) if !takes_host(config, at, &front.host) => {
+            Some(at) if !config.servers.get(at).is_some_and(|server| server.takes_host(&front.host)) => {
                 Err((Door::HostNotAllowed, Place::Server(at)))
             }
             Some(at) => Ok(Place::Server(at)),

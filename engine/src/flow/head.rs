@@ -88,10 +88,7 @@ fn metadata(front: &Front<'_>, config: &Config) -> Option<Answer> {
     if !front.path.starts_with(WELL_KNOWN) || !matches!(front.method, "GET" | "HEAD" | "OPTIONS") {
         return None;
     }
-    let covers = |server: &&Server| {
-        server.hosts.is_empty() || server.hosts.iter().any(|host| host.covers(&front.host))
-    };
-    let mut here = config.servers.iter().filter(covers);
+    let mut here = config.servers.iter().filter(|server| server.takes_host(&front.host));
     let full = front.query.map(|query| [front.path, "?", query].concat());
     let wanted = full.as_deref().unwrap_or(front.path);
     let by_path = here.clone().find(|server| server.metadata_path == wanted);
