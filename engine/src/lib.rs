@@ -19,6 +19,7 @@ pub mod keys;
 pub mod mcp;
 pub mod metrics;
 pub mod oauth;
+mod percent;
 pub mod policy;
 pub mod suggest;
 pub mod time;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Hosts, paths and URLs: read from the configuration, compared with requests (design section 3, "Matching").
 
+use crate::percent;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -181,7 +182,7 @@ fn is_under_in_any_case(path: &str, inner: &str) -> bool {
 pub fn canonical_path(raw: &str) -> String {
     let mut bytes = raw.as_bytes().to_vec();
     for _ in 0..3 {
-        let decoded = percent_decode(&bytes);
+        let decoded = percent::decode(&bytes);
         if decoded == bytes {
             break;
         }
@@ -198,23 +199,6 @@ pub fn canonical_path(raw: &str) -> String {
         }
     }
     ["/", &segments.join("/")].concat()
-}
-
-fn percent_decode(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let Some((first, tail)) = rest.split_first() {
-        rest = tail;
-        let hex = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        match (first, tail) {
-            (b'%', [high, low, after @ ..]) if hex(high).is_some() && hex(low).is_some() => {
-                out.push(hex(high).unwrap_or(0) * 16 + hex(low).unwrap_or(0));
-                rest = after;
-            }
-            _ => out.push(*first),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! suffixes first; what remains is matched in linear space and at most length × length steps.
 
 use super::truth::Truth;
+use crate::percent;
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 /// The longest pattern that is accepted, in bytes.
 const MAX_PATTERN: usize = 512;
@@ -115,23 +115,7 @@ fn percent_decoded(text: &str) -> Cow<'_, str> {
     if !text.contains('%') {
         return Cow::Borrowed(text);
     }
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, tail)) = rest.split_first() {
-        let hex = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let pair = tail.split_first_chunk::<2>().filter(|_| *first == b'%');
-        match pair.and_then(|([high, low], after)| Some((hex(*high)? << 4 | hex(*low)?, after))) {
-            Some((byte, after)) => {
-                out.push(byte);
-                rest = after;
-            }
-            None => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+    Cow::Owned(String::from_utf8_lossy(&percent::decode(text.as_bytes())).into_owned())
 }
 
 /// Whether a server may resolve `uri` to something else than it says.

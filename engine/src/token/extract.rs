@@ -5,7 +5,7 @@
 //! What leaves: no credentials, one token, or why the request is invalid (400 `invalid_request`).
 //! Deliberately absent: tokens in the query or in a form (RFC 6750 sections 2.2 and 2.3; MCP forbids them).
 
-use alloc::vec::Vec;
+use crate::percent;
 use core::fmt;
 
 /// Longest token, in bytes, where the configuration says nothing.
@@ -120,32 +120,8 @@ fn names_token(path: &[u8]) -> bool {
     let query = path.get(start.saturating_add(1)..).unwrap_or_default();
     query.split(|byte| matches!(byte, b'&' | b';' | b'?' | b'#')).any(|pair| {
         let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
-        percent_decoded(name).eq_ignore_ascii_case(b"access_token")
+        percent::decode(name).eq_ignore_ascii_case(b"access_token")
     })
-}
-
-fn percent_decoded(name: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut rest = name;
-    // A name that is longer than the one looked for when every character is encoded cannot be it.
-    while let (Some((first, tail)), true) = (rest.split_first(), out.len() <= 16) {
-        let encoded = tail.split_first_chunk::<2>().filter(|_| *first == b'%');
-        match encoded.and_then(|([high, low], after)| Some((hex(*high)? << 4 | hex(*low)?, after))) {
-            Some((byte, after)) => {
-                out.push(byte);
-                rest = after;
-            }
-            None => {
-                out.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    out
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]
