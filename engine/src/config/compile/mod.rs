@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From the configuration as written to the configuration as compiled.
+
+mod issuers;
+mod places;
+mod routes;
+mod secrets;
+mod servers;
+
+use self::places::{check_overlap, check_unique};
+use super::wire::ConfigWire;
+use super::{Config, FilterState, HostMode, Metrics, RouteMetadata, Server, ShowRule, Unmatched, Warning};
+use crate::json::{DeError, Doc, Segment, Value, from_value};
+use crate::policy::Policy;
+use crate::suggest::nearest;
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// An error of the configuration: path, message, help.
+pub type ConfigError = DeError;
+
+/// Where secrets are looked up: the environment of the VM, or of the command line.
+pub trait Secrets {
+    /// The value of an environment variable; nothing if it is not set.
+    fn lookup(&self, name: &str) -> Option<Vec<u8>>;
+}
+
+impl Config {
+    /// Compiles a configuration document.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its path and how to mend it.
+    pub fn compile(json: &[u8], secrets: &dyn Secrets) -> Result<Config, ConfigError> {
+        let doc = Doc::parse(json, crate::json::Limits::CONFIG)
+            .map_err(|error| DeError::new(format!("the configuration is not JSON: {error}")))?;
+        let wire: ConfigWire = from_value(doc.root())?;
+        Compiler { wire: &wire, root: doc.root(), secrets, warnings: Vec::new() }.run()
+    }
+}
+
+struct Compiler<'c> {
+    wire: &'c ConfigWire,
+    root: Value<'c>,
+    secrets: &'c dyn Secrets,
+    warnings: Vec<Warning>,
+}
+
+fn key(name: &str) -> Segment {
+    Segment::Key(name.to_owned())
+}
+
+fn wrong(message: String, help: &str) -> DeError {
+    DeError::new(message).with_help(help.to_owned())
+}
+
+fn at<T>(result: Result<T, DeError>, path: &[Segment]) -> Result<T, DeError> {
+    result.map_err(|error| path.iter().rev().fold(error, |error, segment| error.inside(segment.clone())))
+}
+
+impl<'c> Compiler<'c> {
+    fn run(mut self) -> Result<Config, ConfigError> {
+        let wire = self.wire;
+        if wire.servers.is_empty() && wire.routes.is_empty() {
+            let error = wrong(
+                "the server list is empty, so the gate would guard nothing".to_owned(),
+                "add a server under `servers`",
+            );
+            return Err(error.inside(key("servers")));
+        }
+        let (policy_names, policies) = self.policies()?;
+        let (issuer_names, issuers) = self.issuers()?;
+        let names = Names { policies: &policy_names, issuers: &issuer_names };
+        let mut servers = Vec::new();
+        for (index, server) in wire.servers.iter().enumerate() {
+            servers.push(at(
+                self.server(server, &names, &policies, index),
+                &[key("servers"), Segment::Index(index)],
+            )?);
+        }
+        let mut routes = Vec::new();
+        for (index, route) in wire.routes.iter().enumerate() {
+            routes.push(at(self.route(route, &names), &[key("routes"), Segment::Index(index)])?);
+        }
+        check_unique(wire)?;
+        check_overlap(&servers, &routes)?;
+        if !(1..=100_000).contains(&wire.metrics.max_series) {
+            let error = DeError::new(format!("{} is outside 1 to 100000", wire.metrics.max_series));
+            return at(Err(error), &[key("metrics"), key("max_series")]);
+        }
+        let shared_state = at(self.shared_state(), &[key("secrets"), key("shared_state")])?;
+        let limits = at(self.limits(), &[key("limits")])?;
+        self.warn_open_host(&servers);
+        Ok(Config {
+            host_mode: if wire.host.headers_stop_iteration { HostMode::Held } else { HostMode::Streamed },
+            route_metadata: if wire.host.route_metadata {
+                RouteMetadata::Read
+            } else {
+                RouteMetadata::Ignored
+            },
+            unmatched: wire.unmatched,
+            servers,
+            routes,
+            issuers,
+            policies,
+            limits,
+            metrics: Metrics { syntax: wire.metrics.syntax, max_series: wire.metrics.max_series },
+            filter_state: if wire.audit.filter_state { FilterState::On } else { FilterState::Off },
+            show_rule: if wire.audit.show_rule { ShowRule::Always } else { ShowRule::Never },
+            shared_state,
+            warnings: self.warnings,
+        })
+    }
+
+    fn warn(&mut self, path: &[Segment], message: &str) {
+        self.warnings.push(Warning { path: path.to_vec(), message: message.to_owned() });
+    }
+
+    fn policies(&self) -> Result<(Vec<&'c str>, Vec<Policy>), DeError> {
+        let mut compiled = Vec::new();
+        for (name, wire) in &self.wire.policies {
+            let path = [key("policies"), key(name), key("inline")];
+            if wire.inline.is_none() {
+                let error = wrong(format!("policy `{name}` has no source"), "add `inline`");
+                return at(Err(error), &[key("policies"), key(name)]);
+            }
+            let value =
+                self.root.get("policies").and_then(|all| all.get(name)).and_then(|own| own.get("inline"));
+            let value = value.ok_or_else(|| DeError::new("the policy is missing".to_owned()))?;
+            compiled.push(at(Policy::compile(value), &path)?);
+        }
+        Ok((self.wire.policies.keys().map(String::as_str).collect(), compiled))
+    }
+
+    fn warn_open_host(&mut self, servers: &[Server]) {
+        if self.wire.unmatched != Unmatched::Pass {
+            return;
+        }
+        let message = match servers.iter().any(|server| server.hosts.is_empty()) {
+            true => "`pass` has no effect: a server takes every host",
+            false => {
+                "requests to host names that are not written here pass unguarded: the proxy must not route such hosts to a guarded server"
+            }
+        };
+        self.warn(&[key("unmatched")], message);
+    }
+}
+
+struct Names<'n> {
+    policies: &'n [&'n str],
+    issuers: &'n [&'n str],
+}
+
+impl Names<'_> {
+    fn policy(&self, name: &str) -> Result<usize, DeError> {
+        find("policy", "policies", name, self.policies)
+    }
+
+    fn issuers(&self, names: &[String]) -> Result<Vec<usize>, DeError> {
+        let each = names.iter().enumerate();
+        each.map(|(index, name)| at(find("issuer", "issuers", name, self.issuers), &[Segment::Index(index)]))
+            .collect()
+    }
+}
+
+fn find(what: &str, place: &str, name: &str, names: &[&str]) -> Result<usize, DeError> {
+    names.iter().position(|known| *known == name).ok_or_else(|| {
+        let help = nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        let help = help.unwrap_or_else(|| format!("define it under `{place}`"));
+        DeError::new(format!("there is no {what} `{name}`")).with_help(help)
+    })
+}
+
+/// Names that become metric labels.
+fn label(what: &str, name: &str) -> Result<(), DeError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if !name.is_empty() && name.len() <= 64 && name.bytes().all(plain) {
+        return Ok(());
+    }
+    let error = DeError::new(format!("`{name}` cannot name a {what}"));
+    Err(error.with_help("use up to 64 letters, digits, `-`, `_` and `.`".to_owned()))
+}
+
+/// A text of the configuration for an error, but not where it may hold a password.
+fn shown(text: &str) -> String {
+    if text.contains('@') { "a URL with user information".to_owned() } else { format!("`{text}`") }
+}
+
+impl Config {
+    /// The path of an error as people write it: `servers[0].match.path`.
+    #[must_use]
+    pub fn path_text(path: &[Segment]) -> String {
+        let mut text = String::new();
+        for segment in path {
+            match segment {
+                Segment::Key(name) if text.is_empty() => text.push_str(name),
+                Segment::Key(name) => text.push_str(&[".", name].concat()),
+                Segment::Index(index) => text.push_str(&["[", &index.to_string(), "]"].concat()),
+            }
+        }
+        text
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Plain HTTP beside MCP, and what the upstream of a place sees.
+
+use super::places::{matches, metadata_location, resource};
+use super::{Compiler, Names, at, key, label, wrong};
+use crate::config::wire::{AuthorizationWire, RouteWire};
+use crate::config::{Access, Authorization, Route};
+use crate::json::{DeError, Segment};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+impl<'c> Compiler<'c> {
+    pub(super) fn route(&mut self, wire: &RouteWire, names: &Names<'_>) -> Result<Route, DeError> {
+        at(label("route", &wire.name), &[key("name")])?;
+        let (hosts, path) = at(matches(&wire.matches), &[key("match")])?;
+        let access = match (&wire.allow, &wire.policy) {
+            (Some(_), None) => Access::Anyone,
+            (None, Some(policy)) => {
+                let resource_text = wire.resource.as_deref().unwrap_or_default();
+                let issuers = at(self.audiences(&wire.issuers, resource_text, names), &[key("issuers")])?;
+                if issuers.is_empty() {
+                    let error = wrong(
+                        format!("nobody could use route `{}`: it has no issuers", wire.name),
+                        "add `issuers`, or `allow: anyone`",
+                    );
+                    return at(Err(error), &[key("issuers")]);
+                }
+                let resource = wire.resource.as_deref().map(resource).transpose();
+                let metadata_url = at(resource, &[key("resource")])?.map(|url| metadata_location(&url).1);
+                Access::Policy { policy: at(names.policy(policy), &[key("policy")])?, issuers, metadata_url }
+            }
+            (Some(_), Some(_)) => {
+                return Err(wrong("`allow` and `policy` exclude each other".to_owned(), "keep one of them"));
+            }
+            (None, None) => {
+                return Err(wrong(
+                    format!("route `{}` does not say who may use it", wire.name),
+                    "add `policy`, or `allow: anyone`",
+                ));
+            }
+        };
+        let authorization =
+            at(self.authorization(&wire.upstream.authorization), &[key("upstream"), key("authorization")])?;
+        let methods = at(http_methods(wire.matches.methods.as_deref()), &[key("match"), key("methods")])?;
+        Ok(Route { name: Arc::from(wire.name.as_str()), hosts, path, methods, access, authorization })
+    }
+
+    pub(super) fn authorization(&self, wire: &AuthorizationWire) -> Result<Authorization, DeError> {
+        match wire {
+            AuthorizationWire::Strip => Ok(Authorization::Strip),
+            AuthorizationWire::Keep => Ok(Authorization::Keep),
+            AuthorizationWire::Value(secret) => {
+                let value = at(self.secret(secret), &[key("value")])?;
+                if !value.iter().all(|byte| (0x20..0x7f).contains(byte)) || value.is_empty() {
+                    let error =
+                        DeError::new(format!("the value of `{}` cannot stand in a header", secret.env));
+                    return at(Err(error), &[key("value"), key("env")]);
+                }
+                Ok(Authorization::Replace(value))
+            }
+        }
+    }
+}
+
+/// HTTP methods are compared with their case (RFC 9110 section 9.1), so one in lower case would never match.
+fn http_methods(names: Option<&[String]>) -> Result<Vec<String>, DeError> {
+    let Some(names) = names else { return Ok(Vec::new()) };
+    if names.is_empty() {
+        return Err(wrong(
+            "an empty list matches no method".to_owned(),
+            "name a method, or leave `methods` out for every method",
+        ));
+    }
+    for (index, name) in names.iter().enumerate() {
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+            let error = wrong(format!("`{name}` is not an HTTP method"), "write it like `GET`");
+            return at(Err(error), &[Segment::Index(index)]);
+        }
+    }
+    Ok(names.to_vec())
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Servers: what is guarded, for whom, and what the metadata document says of it.
+
+use super::places::{matches, metadata_location, resource, usual_resource};
+use super::{Compiler, Names, at, key, label, shown, wrong};
+use crate::config::origin::Url;
+use crate::config::wire::{DEFAULT_VERSIONS, IssuerWire, ServerWire};
+use crate::config::{Audience, Server, Tool};
+use crate::json::{DeError, Segment, quoted};
+use crate::mcp::{Version, VersionSet};
+use crate::policy::Policy;
+use crate::suggest::nearest;
+use alloc::borrow::ToOwned;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+impl<'c> Compiler<'c> {
+    pub(super) fn server(
+        &mut self,
+        wire: &ServerWire,
+        names: &Names<'_>,
+        policies: &[Policy],
+        index: usize,
+    ) -> Result<Server, DeError> {
+        at(label("server", &wire.name), &[key("name")])?;
+        if wire.matches.methods.is_some() {
+            return at(
+                Err(wrong("MCP fixes the HTTP methods of a server".to_owned(), "take `methods` out")),
+                &[key("match"), key("methods")],
+            );
+        }
+        let (hosts, path) = at(matches(&wire.matches), &[key("match")])?;
+        let resource = at(resource(&wire.resource), &[key("resource")])?;
+        let issuers = at(self.audiences(&wire.issuers, &wire.resource, names), &[key("issuers")])?;
+        let policy = at(names.policy(&wire.policy), &[key("policy")])?;
+        if issuers.is_empty() && wire.anonymous.is_none() {
+            let error = wrong(
+                format!("nobody could call server `{}`: it has neither issuers nor `anonymous`", wire.name),
+                "add `issuers`",
+            );
+            return at(Err(error), &[key("issuers")]);
+        }
+        let here = [key("servers"), Segment::Index(index)];
+        if hosts.is_empty() {
+            self.warn(
+                &here,
+                "`match.hosts` is not written, so requests to any host name are taken (DNS rebinding)",
+            );
+        }
+        let anonymous = self.anonymous(wire, policies.get(policy), &here)?;
+        let versions = at(versions(wire.versions.as_deref()), &[key("versions")])?;
+        let (metadata_path, metadata_url) = metadata_location(&resource);
+        Ok(Server {
+            name: Arc::from(wire.name.as_str()),
+            hosts,
+            path,
+            metadata: self.metadata(wire, &issuers),
+            metadata_url,
+            metadata_path,
+            // In this order: a wrong one is told under the key where it stands.
+            cors: at(origins(&wire.cors.origins, &[], &resource), &[key("cors"), key("origins")])?,
+            origins: at(origins(&wire.origins, &wire.cors.origins, &resource), &[key("origins")])?,
+            resource,
+            resource_text: wire.resource.clone(),
+            versions,
+            issuers,
+            policy,
+            anonymous,
+            denial: wire.denial,
+            tools: at(tools(wire), &[key("tools"), key("catalogue")])?,
+            authorization: at(
+                self.authorization(&wire.upstream.authorization),
+                &[key("upstream"), key("authorization")],
+            )?,
+        })
+    }
+
+    fn anonymous(
+        &mut self,
+        wire: &ServerWire,
+        policy: Option<&Policy>,
+        here: &[Segment],
+    ) -> Result<Option<crate::policy::RoleSet>, DeError> {
+        let (Some(anonymous), Some(policy)) = (&wire.anonymous, policy) else { return Ok(None) };
+        self.warn(
+            here,
+            &format!("server `{}` lets callers without credentials in as `{}`", wire.name, anonymous.role),
+        );
+        let Some(set) = policy.role(&anonymous.role) else {
+            let error = DeError::new(format!("policy `{}` has no role `{}`", wire.policy, anonymous.role));
+            let near =
+                nearest(&anonymous.role, policy.all_roles()).map(|near| format!("did you mean `{near}`?"));
+            let error = error.with_help(near.unwrap_or_else(|| "define it in the policy".to_owned()));
+            return at(Err(error), &[key("anonymous"), key("role")]);
+        };
+        Ok(Some(set))
+    }
+
+    /// Which audiences of each issuer mean this place: all, except those that are another server's resource.
+    pub(super) fn audiences(
+        &self,
+        issuers: &[String],
+        resource: &str,
+        names: &Names<'_>,
+    ) -> Result<Vec<Audience>, DeError> {
+        let servers = self.wire.servers.iter().map(|server| server.resource.as_str());
+        let routes = self.wire.routes.iter().filter_map(|route| route.resource.as_deref());
+        let others: BTreeSet<String> = servers.chain(routes).map(usual_resource).collect();
+        let own = usual_resource(resource);
+        let mut claimed = BTreeSet::new();
+        let mut found = Vec::new();
+        for (index, issuer) in names.issuers(issuers)?.into_iter().enumerate() {
+            let wire = self.wire.issuers.values().nth(issuer);
+            let all = wire.into_iter().flat_map(|wire| &wire.audiences);
+            if let Some(wire) = wire
+                && !claimed.insert(&wire.issuer)
+            {
+                let error = wrong(
+                    format!(
+                        "two issuers here have the `issuer` `{}`, so the second would never be asked",
+                        wire.issuer
+                    ),
+                    "keep one of them",
+                );
+                return at(Err(error), &[Segment::Index(index)]);
+            }
+            let meant = |audience: &&String| {
+                let audience = usual_resource(audience);
+                audience == own || !others.contains(&audience)
+            };
+            let accepted: Vec<String> = all.filter(meant).cloned().collect();
+            if accepted.is_empty() {
+                let error =
+                    DeError::new("every audience of this issuer is another server's resource".to_owned());
+                let help = match resource {
+                    "" => "add `resource` to the route, and that to the issuer's `audiences`".to_owned(),
+                    resource => format!("add `{resource}` to the issuer's `audiences`"),
+                };
+                return at(Err(error.with_help(help)), &[Segment::Index(index)]);
+            }
+            found.push(Audience { issuer, accepted });
+        }
+        Ok(found)
+    }
+
+    /// The RFC 9728 document. Members without values are left out (section 3.2).
+    fn metadata(&self, wire: &ServerWire, issuers: &[Audience]) -> String {
+        let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(",");
+        let servers: Vec<String> = {
+            let all: Vec<&IssuerWire> = self.wire.issuers.values().collect();
+            issuers
+                .iter()
+                .filter_map(|audience| all.get(audience.issuer))
+                .map(|issuer| issuer.issuer.clone())
+                .collect()
+        };
+        let mut text = format!("{{\"resource\":{}", quoted(&wire.resource));
+        if !servers.is_empty() {
+            text.push_str(&format!(",\"authorization_servers\":[{}]", list(&servers)));
+        }
+        if !wire.scopes_supported.is_empty() {
+            text.push_str(&format!(",\"scopes_supported\":[{}]", list(&wire.scopes_supported)));
+        }
+        text.push_str(&format!(
+            ",\"bearer_methods_supported\":[\"header\"],\"resource_name\":{}}}",
+            quoted(&wire.name)
+        ));
+        text
+    }
+}
+
+fn versions(names: Option<&[String]>) -> Result<VersionSet, DeError> {
+    let Some(names) = names else { return Ok(DEFAULT_VERSIONS.into_iter().collect()) };
+    if names.is_empty() {
+        return Err(wrong("no version may be spoken".to_owned(), "leave `versions` out for the default"));
+    }
+    let each = names.iter().enumerate().map(|(index, name)| {
+        let known = || {
+            Version::ALL
+                .iter()
+                .map(|version| format!("`{}`", version.as_str()))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let parsed = Version::parse(name).ok_or_else(|| {
+            DeError::new(format!("`{name}` is not a version of MCP"))
+                .with_help(format!("known here: {}", known()))
+        });
+        at(parsed, &[Segment::Index(index)])
+    });
+    each.collect()
+}
+
+fn origins(own: &[String], more: &[String], resource: &Url) -> Result<Vec<String>, DeError> {
+    let mut all: BTreeSet<String> = BTreeSet::from([resource.origin()]);
+    for (index, text) in own.iter().chain(more).enumerate() {
+        let url = Url::parse(text).filter(|url| url.path.is_empty() && url.query.is_none());
+        let error =
+            || wrong(format!("{} is not an origin", shown(text)), "write it like `https://app.example.com`");
+        all.insert(at(url.ok_or_else(error), &[Segment::Index(index)])?.origin());
+    }
+    Ok(all.into_iter().collect())
+}
+
+fn tools(wire: &ServerWire) -> Result<Vec<Tool>, DeError> {
+    let mut tools = BTreeMap::new();
+    for (index, tool) in wire.tools.catalogue.iter().enumerate() {
+        if tool.name.is_empty()
+            || tool.name.len() > 128
+            || tool.name.contains(';')
+            || tool.name.chars().any(char::is_control)
+        {
+            let error = DeError::new(format!("`{}` cannot name a tool here", tool.name));
+            return at(Err(error), &[Segment::Index(index), key("name")]);
+        }
+        let class = tool.class.as_deref().map(Arc::from);
+        let known = Tool { name: Arc::from(tool.name.as_str()), class };
+        if tools.insert(tool.name.clone(), known).is_some() {
+            return at(
+                Err(DeError::new(format!("tool `{}` stands twice", tool.name))),
+                &[Segment::Index(index), key("name")],
+            );
+        }
+    }
+    Ok(tools.into_values().collect())
+}
