@@ -8,6 +8,7 @@
 mod compile;
 pub mod origin;
 pub mod protobuf;
+pub mod template;
 #[cfg(test)]
 mod tests;
 pub mod wire;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Hosts, paths and URLs: read from the configuration, compared with requests (design section 3, "Matching").
 
+use super::template::PathTemplate;
 use crate::percent;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -119,6 +120,18 @@ pub enum PathRule {
     Exact(String),
     /// This path and what is below it, by segments.
     Prefix(String),
+    /// Paths of this form, of which some segments are open.
+    Template(PathTemplate),
+}
+
+/// How narrowly a rule that fits was written: of two, the greater is meant. Whole paths before prefixes, longer
+/// before shorter; of two templates, the one with the first literal segment where the other is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Narrowness {
+    /// Bytes of the path that the rule speaks about.
+    pub reach: usize,
+    kind: u8,
+    literals: u64,
 }
 
 /// How a request path stands to a [`PathRule`].
@@ -136,11 +149,15 @@ impl PathRule {
     /// Compares a raw path, without query, and its canonical form with this rule.
     #[must_use]
     pub fn fit(&self, raw: &str, canonical: &str) -> PathFit {
-        let (PathRule::Exact(path) | PathRule::Prefix(path)) = self;
+        let path = match self {
+            PathRule::Template(template) => return template.fit(raw, canonical),
+            PathRule::Exact(path) | PathRule::Prefix(path) => path,
+        };
         let under = |inner: &str| is_under(path, inner);
         // Some upstreams route without regard to case.
         let alike = |inner: &str| is_under_in_any_case(path, inner);
         match self {
+            PathRule::Template(_) => PathFit::Elsewhere,
             PathRule::Exact(_) if raw == path => PathFit::Fits,
             PathRule::Prefix(_) if raw == canonical && under(raw) => PathFit::Fits,
             // Everything is below the root, but only the root looks like it.
@@ -150,17 +167,26 @@ impl PathRule {
         }
     }
 
-    /// Whether it is this one path only.
+    /// How narrowly it was written for a path with this canonical form.
     #[must_use]
-    pub fn is_exact(&self) -> bool {
-        matches!(self, PathRule::Exact(_))
+    pub fn narrowness(&self, canonical: &str) -> Narrowness {
+        match self {
+            PathRule::Exact(path) => Narrowness { reach: path.len(), kind: 2, literals: 0 },
+            PathRule::Template(template) => {
+                Narrowness { reach: template.reach(canonical), kind: 1, literals: template.literals() }
+            }
+            PathRule::Prefix(path) => Narrowness { reach: path.len(), kind: 0, literals: 0 },
+        }
     }
 
-    /// The path itself.
+    /// Two rules with the same key speak about the same paths.
     #[must_use]
-    pub fn path(&self) -> &str {
-        let (PathRule::Exact(path) | PathRule::Prefix(path)) = self;
-        path
+    pub fn key(&self) -> (u8, String) {
+        match self {
+            PathRule::Exact(path) => (2, path.clone()),
+            PathRule::Template(template) => (1, template.key()),
+            PathRule::Prefix(path) => (0, path.clone()),
+        }
     }
 }
 

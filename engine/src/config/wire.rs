@@ -118,6 +118,8 @@ pub struct MatchWire {
     pub path: Option<String>,
     /// A path and all below it, by segments.
     pub path_prefix: Option<String>,
+    /// Paths of a form with open segments, like `/servers/{id}`; for routes only.
+    pub path_template: Option<String>,
     /// HTTP methods, every method if absent; for routes only.
     pub methods: Option<Vec<String>>,
 }

@@ -2,7 +2,7 @@
 //! At the door: which server or route is meant, and what is refused before anybody asks who calls.
 
 use super::{Edit, Fields};
-use crate::config::origin::{HostName, PathFit, canonical_path};
+use crate::config::origin::{HostName, Narrowness, PathFit, canonical_path};
 use crate::config::{Config, RouteMetadata, Server, Unmatched};
 use crate::deny::Door;
 use crate::identity::IDENTITY_PREFIX;
@@ -138,8 +138,8 @@ fn nominates(value: &[u8]) -> bool {
 /// A server or route whose path and host fit.
 struct Fit {
     place: Place,
-    /// How closely it was written for this request: path before host, longer before shorter.
-    closeness: (usize, bool, usize),
+    /// How closely it was written for this request: path before host.
+    closeness: (Narrowness, usize),
     /// Whether the HTTP method fits too, and whether it is named.
     method: (bool, bool),
 }
@@ -181,11 +181,13 @@ pub(super) fn place(
         named_host |= hosts.is_empty() || hosts.iter().any(|host| host.same_name(&front.host));
         let ours = closest_host(hosts, &front.host);
         match (path.fit(front.path, &canonical), ours) {
-            (PathFit::Ambiguous, Some(_)) => ambiguous = ambiguous.max(Some(path.path().len())),
+            (PathFit::Ambiguous, Some(_)) => {
+                ambiguous = ambiguous.max(Some(path.narrowness(&canonical).reach))
+            }
             (PathFit::Fits, Some(host)) => {
                 let named = methods.iter().any(|method| method == front.method);
                 let method = (methods.is_empty() || named, named);
-                let closeness = (path.path().len(), path.is_exact(), host);
+                let closeness = (path.narrowness(&canonical), host);
                 let closer = |than: &Fit| (closeness, method) > (than.closeness, than.method);
                 if best.as_ref().is_none_or(closer) {
                     best = Some(Fit { place, closeness, method });
@@ -197,7 +199,7 @@ pub(super) fn place(
     }
     match (best, config.unmatched) {
         // What is written for a shorter path must not take what looks like a longer, guarded one.
-        (Some(fit), _) if ambiguous.is_some_and(|length| length > fit.closeness.0) => {
+        (Some(fit), _) if ambiguous.is_some_and(|length| length > fit.closeness.0.reach) => {
             Err((Door::AmbiguousPath, Place::None))
         }
         (Some(fit), _) if fit.method.0 => Ok(fit.place),

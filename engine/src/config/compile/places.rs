@@ -3,6 +3,7 @@
 
 use super::{at, key, shown, wrong};
 use crate::config::origin::{HostName, PathRule, Url, canonical_path};
+use crate::config::template::PathTemplate;
 use crate::config::wire::{ConfigWire, MatchWire};
 use crate::config::{Route, Server};
 use crate::json::{DeError, Segment};
@@ -31,13 +32,24 @@ pub(super) fn matches(wire: &MatchWire) -> Result<(Vec<HostName>, PathRule), DeE
         });
         hosts.push(at(parsed, &[key("hosts"), Segment::Index(index)])?);
     }
-    let (word, path, rule): (_, _, fn(String) -> PathRule) = match (&wire.path, &wire.path_prefix) {
-        (Some(path), None) => ("path", path, PathRule::Exact),
-        (None, Some(path)) => ("path_prefix", path, PathRule::Prefix),
-        (Some(_), Some(_)) => {
-            return Err(wrong("`path` and `path_prefix` exclude each other".to_owned(), "keep one of them"));
+    Ok((hosts, path_rule(wire)?))
+}
+
+/// From a path as written to a rule.
+type MakeRule = fn(&str) -> Result<PathRule, DeError>;
+
+fn path_rule(wire: &MatchWire) -> Result<PathRule, DeError> {
+    let (word, path, rule): (_, _, MakeRule) = match (&wire.path, &wire.path_prefix, &wire.path_template) {
+        (Some(path), None, None) => ("path", path, |path| Ok(PathRule::Exact(path.to_owned()))),
+        (None, Some(path), None) => ("path_prefix", path, |path| Ok(PathRule::Prefix(path.to_owned()))),
+        (None, None, Some(path)) => ("path_template", path, template),
+        (None, None, None) => {
+            return Err(wrong("it is not said which path is meant".to_owned(), "add `path`"));
         }
-        (None, None) => return Err(wrong("it is not said which path is meant".to_owned(), "add `path`")),
+        (Some(_), _, _) | (_, Some(_), Some(_)) => {
+            let message = "`path`, `path_prefix` and `path_template` exclude each other";
+            return Err(wrong(message.to_owned(), "keep one of them"));
+        }
     };
     if canonical_path(path) != *path {
         let error = wrong(
@@ -46,7 +58,13 @@ pub(super) fn matches(wire: &MatchWire) -> Result<(Vec<HostName>, PathRule), DeE
         );
         return at(Err(error), &[key(word)]);
     }
-    Ok((hosts, rule(path.clone())))
+    at(rule(path), &[key(word)])
+}
+
+fn template(path: &str) -> Result<PathRule, DeError> {
+    let help = "write it like `/api/v1/servers/{id}`";
+    let parsed = PathTemplate::parse(path);
+    parsed.map(PathRule::Template).map_err(|error| wrong(error.message().to_owned(), help))
 }
 
 /// A resource as it is compared with others: another spelling of a server's URL still means that server.
@@ -102,9 +120,9 @@ pub(super) fn check_overlap(servers: &[Server], routes: &[Route]) -> Result<(), 
         .iter()
         .enumerate()
         .map(|(index, route)| ("routes", index, &route.name, &route.hosts, &route.path, &route.methods[..]));
-    let mut seen: BTreeMap<(&str, bool), Vec<Earlier<'_>>> = BTreeMap::new();
+    let mut seen: BTreeMap<(u8, String), Vec<Earlier<'_>>> = BTreeMap::new();
     for (list, index, name, hosts, path, methods) in servers.chain(routes) {
-        let earlier = seen.entry((path.path(), path.is_exact())).or_default();
+        let earlier = seen.entry(path.key()).or_default();
         let same_host = |other: &Vec<HostName>| {
             hosts.is_empty() && other.is_empty() || hosts.iter().any(|host| other.contains(host))
         };

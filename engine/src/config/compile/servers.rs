@@ -32,6 +32,12 @@ impl<'c> Compiler<'c> {
                 &[key("match"), key("methods")],
             );
         }
+        if wire.matches.path_template.is_some() {
+            return at(
+                Err(wrong("an MCP server has one path".to_owned(), "write `path` or `path_prefix`")),
+                &[key("match"), key("path_template")],
+            );
+        }
         let (hosts, path) = at(matches(&wire.matches), &[key("match")])?;
         let resource = at(resource(&wire.resource), &[key("resource")])?;
         let issuers = at(self.audiences(&wire.issuers, &wire.resource, names), &[key("issuers")])?;

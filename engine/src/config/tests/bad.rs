@@ -113,7 +113,11 @@ fn servers() {
         ),
         (
             server(r#"{"path":"/mcp"}"#, r#"{"path":"/a","path_prefix":"/b"}"#),
-            "servers[0].match: `path` and `path_prefix` exclude each other | keep one of them",
+            "servers[0].match: `path`, `path_prefix` and `path_template` exclude each other | keep one of them",
+        ),
+        (
+            server(r#"{"path":"/mcp"}"#, r#"{"path_template":"/a/{x}"}"#),
+            "servers[0].match.path_template: an MCP server has one path | write `path` or `path_prefix`",
         ),
         (
             server(r#"{"path":"/mcp"}"#, r#"{"path":"/mcp","hosts":["a b"]}"#),
@@ -261,6 +265,11 @@ fn routes_and_names() {
     let twin = |second: &str| Parts { server: &format!("{SERVER}}},{{{second}"), ..PARTS }.json();
     let other = SERVER.replace(r#""path":"/mcp""#, r#""path":"/other""#);
     refused(&[
+        (
+            route(r#","allow":"anyone""#)
+                .replace(r#""match":{"path":"/r"}"#, r#""match":{"path_template":"/r{x}"}"#),
+            "routes[0].match.path_template: a template opens whole segments, like `/servers/{id}` | write it like `/api/v1/servers/{id}`",
+        ),
         (route(""), "routes[0]: route `r` does not say who may use it | add `policy`, or `allow: anyone`"),
         (
             route(r#","allow":"anyone","policy":"default""#),

@@ -76,6 +76,34 @@ fn hosts_are_compared_by_name_and_pass_is_for_others_only() {
     assert_eq!(get(&mut world, "GET", "any.example.com", "/x"), "404 unmatched");
 }
 
+/// Routes with open segments, in both orders: the narrower one is meant, and no spelling of it falls to a wider one.
+#[test]
+fn templates_open_single_segments() {
+    let routes = [
+        r#"{"name":"item","match":{"path_template":"/api/servers/{id}","methods":["GET"]},"allow":"anyone"}"#,
+        r#"{"name":"local","match":{"path":"/api/servers/local"},"allow":"anyone"}"#,
+        r#"{"name":"tools","match":{"path_template":"/api/servers/{id}/tools"},"policy":"default","issuers":["corp"],"resource":"https://mcp.example.com/mcp"}"#,
+        r#"{"name":"rest","match":{"path_prefix":"/api"},"allow":"anyone"}"#,
+    ];
+    let backwards: Vec<&str> = routes.iter().rev().copied().collect();
+    for order in [routes.join(","), backwards.join(",")] {
+        let mut world = World::new("", &format!(r#","routes":[{order}]"#));
+        for (method, path, expected) in [
+            ("GET", "/api/servers/7", "pass item none none allow allowed"),
+            ("POST", "/api/servers/7", "405 method_not_allowed"),
+            ("POST", "/api/servers/local", "pass local none none allow allowed"),
+            ("GET", "/api/servers/7/tools", "401 missing_token"),
+            ("GET", "/api/servers/7/TOOLS", "400 ambiguous_path"),
+            ("GET", "/api/servers/7/tools/x", "400 ambiguous_path"),
+            ("GET", "/api/servers/7/%74ools", "400 ambiguous_path"),
+            ("GET", "/api/servers/7/x/../tools", "400 ambiguous_path"),
+            ("GET", "/api/servers", "pass rest none none allow allowed"),
+        ] {
+            assert_eq!(get(&mut world, method, "any", path), expected, "{method} {path}");
+        }
+    }
+}
+
 #[test]
 fn the_most_closely_written_place_is_meant() {
     let mut world = World::new("", ROUTES);
