@@ -138,8 +138,8 @@ pub struct Server {
     pub origins: Vec<String>,
     /// Browser origins whose pages may read answers.
     pub cors: Vec<String>,
-    /// What becomes of `Authorization`.
-    pub authorization: Authorization,
+    /// What its upstream sees of the caller.
+    pub upstream: Upstream,
 }
 
 /// A known tool.
@@ -164,8 +164,8 @@ pub struct Route {
     pub methods: Vec<String>,
     /// Who may use it.
     pub access: Access,
-    /// What becomes of `Authorization`.
-    pub authorization: Authorization,
+    /// What its upstream sees of the caller.
+    pub upstream: Upstream,
 }
 
 /// Who may use a route.
@@ -182,6 +182,24 @@ pub enum Access {
         /// The document a 401 names, if there is one.
         metadata_url: Option<String>,
     },
+}
+
+/// What an upstream sees of the caller.
+#[derive(Debug)]
+pub struct Upstream {
+    /// What becomes of `Authorization`.
+    pub authorization: Authorization,
+    /// Whether it is told who calls.
+    pub identity_headers: IdentityHeaders,
+}
+
+/// Whether the upstream is told who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityHeaders {
+    /// It is: `x-toolgate-*`.
+    Sent,
+    /// It is not. What a client sends under these names is removed all the same.
+    Withheld,
 }
 
 /// What becomes of the client's `Authorization`.

@@ -172,11 +172,19 @@ pub struct CorsWire {
 }
 
 /// `upstream`
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamWire {
     /// What becomes of the client's `Authorization`.
     pub authorization: AuthorizationWire,
+    /// Whether the upstream is told who calls (`x-toolgate-*`).
+    pub identity_headers: bool,
+}
+
+impl Default for UpstreamWire {
+    fn default() -> Self {
+        UpstreamWire { authorization: AuthorizationWire::default(), identity_headers: true }
+    }
 }
 
 /// `upstream.authorization`

@@ -8,7 +8,9 @@ use super::door::{self, Front};
 use super::memory::DecisionId;
 use super::reply::Reply;
 use super::{BodyFollows, Desk, Edit, Head, Passage, Step};
-use crate::config::{Access, Authorization, Config, DenialStyle, HostMode, Route, Server};
+use crate::config::{
+    Access, Authorization, Config, DenialStyle, HostMode, IdentityHeaders, Route, Server, Upstream,
+};
 use crate::deny::{Answer, Denial, Door};
 use crate::identity::Identity;
 use crate::mcp::{
@@ -144,7 +146,7 @@ fn on_route<'s>(
             Some(identity)
         }
     };
-    upstream_edits(&mut edits, front, &route.authorization, identity.as_deref(), scene.decision);
+    upstream_edits(&mut edits, front, &route.upstream, identity.as_deref(), scene.decision);
     pass(desk, place, edits, Reply::untouched())
 }
 
@@ -186,7 +188,7 @@ fn on_server(
         Authenticated::Refused(auth) => return deny(desk, scene, place, Denial::Auth(auth)),
     };
     let mut edits = front.spoofed.clone();
-    upstream_edits(&mut edits, &front, &server.authorization, Some(&identity), scene.decision);
+    upstream_edits(&mut edits, &front, &server.upstream, Some(&identity), scene.decision);
     if front.has_accept_encoding {
         edits.push(Edit::Remove(b"accept-encoding".to_vec()));
     }
@@ -345,18 +347,18 @@ fn judge_early(
 fn upstream_edits(
     edits: &mut Vec<Edit>,
     front: &Front<'_>,
-    authorization: &Authorization,
+    upstream: &Upstream,
     identity: Option<&Identity>,
     decision: DecisionId,
 ) {
-    match authorization {
+    match &upstream.authorization {
         Authorization::Strip if !front.authorization.is_empty() => {
             edits.push(Edit::Remove(b"authorization".to_vec()))
         }
         Authorization::Strip | Authorization::Keep => {}
         Authorization::Replace(value) => edits.push(Edit::Set("authorization", value.clone())),
     }
-    let Some(identity) = identity else { return };
+    let (Some(identity), IdentityHeaders::Sent) = (identity, upstream.identity_headers) else { return };
     for (name, value) in identity.headers() {
         edits.push(Edit::Set(name, value.clone().into_bytes()));
     }

@@ -3,8 +3,8 @@
 
 use super::places::{matches, metadata_location, resource};
 use super::{Compiler, Names, at, key, label, wrong};
-use crate::config::wire::{AuthorizationWire, RouteWire};
-use crate::config::{Access, Authorization, Route};
+use crate::config::wire::{AuthorizationWire, RouteWire, UpstreamWire};
+use crate::config::{Access, Authorization, IdentityHeaders, Route, Upstream};
 use crate::json::{DeError, Segment};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -42,13 +42,22 @@ impl<'c> Compiler<'c> {
                 ));
             }
         };
-        let authorization =
-            at(self.authorization(&wire.upstream.authorization), &[key("upstream"), key("authorization")])?;
+        let upstream = at(self.upstream(&wire.upstream), &[key("upstream")])?;
         let methods = at(http_methods(wire.matches.methods.as_deref()), &[key("match"), key("methods")])?;
-        Ok(Route { name: Arc::from(wire.name.as_str()), hosts, path, methods, access, authorization })
+        Ok(Route { name: Arc::from(wire.name.as_str()), hosts, path, methods, access, upstream })
     }
 
-    pub(super) fn authorization(&self, wire: &AuthorizationWire) -> Result<Authorization, DeError> {
+    pub(super) fn upstream(&self, wire: &UpstreamWire) -> Result<Upstream, DeError> {
+        Ok(Upstream {
+            authorization: at(self.authorization(&wire.authorization), &[key("authorization")])?,
+            identity_headers: match wire.identity_headers {
+                true => IdentityHeaders::Sent,
+                false => IdentityHeaders::Withheld,
+            },
+        })
+    }
+
+    fn authorization(&self, wire: &AuthorizationWire) -> Result<Authorization, DeError> {
         match wire {
             AuthorizationWire::Strip => Ok(Authorization::Strip),
             AuthorizationWire::Keep => Ok(Authorization::Keep),

@@ -77,10 +77,7 @@ impl<'c> Compiler<'c> {
             anonymous,
             denial: wire.denial,
             tools: at(tools(wire), &[key("tools"), key("catalogue")])?,
-            authorization: at(
-                self.authorization(&wire.upstream.authorization),
-                &[key("upstream"), key("authorization")],
-            )?,
+            upstream: at(self.upstream(&wire.upstream), &[key("upstream")])?,
         })
     }
 

@@ -107,7 +107,7 @@ fn defaults_are_narrow() {
         (HostMode::Streamed, RouteMetadata::Ignored, Unmatched::Refuse)
     );
     let [server] = &config.servers[..] else { panic!("one server") };
-    assert!(server.anonymous.is_none() && matches!(server.authorization, Authorization::Strip));
+    assert!(server.anonymous.is_none() && matches!(server.upstream.authorization, Authorization::Strip));
     assert_eq!(server.denial, DenialStyle::Explicit);
     assert_eq!(
         server.versions.iter().map(Version::as_str).collect::<Vec<_>>(),

@@ -333,3 +333,12 @@ fn a_route_asks_its_policy() {
         }
     }
 }
+
+#[test]
+fn identity_headers_can_be_switched_off_and_are_still_taken_from_clients() {
+    let mut world = World::new(r#","upstream":{"identity_headers":false}"#, "");
+    let token = engineer();
+    let passage = world.post(&[("authorization", &token), ("x-toolgate-subject", "root")], LIST).passage();
+    let spoofed = Edit::Remove(b"x-toolgate-subject".to_vec());
+    assert_eq!(passage.edits, [spoofed, Edit::Remove(b"authorization".to_vec())]);
+}
