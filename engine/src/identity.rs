@@ -127,15 +127,7 @@ impl Identity {
     #[must_use]
     pub fn facts(&self) -> Facts<'_> {
         match &self.kind {
-            Kind::Anonymous => Facts {
-                claims: None,
-                roles: &[],
-                scopes: &[],
-                groups: &[],
-                subject: None,
-                client: None,
-                issuer: None,
-            },
+            Kind::Anonymous => Facts::default(),
             Kind::Token(token, issuer) => facts(token, issuer),
         }
     }
@@ -150,6 +142,7 @@ fn facts<'f>(token: &'f VerifiedToken, issuer: &'f str) -> Facts<'f> {
         subject: token.subject(),
         client: token.client_id(),
         issuer: Some(issuer),
+        ..Facts::default()
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use toolgate_engine::{
     deny::policy_label,
     mcp::{Method, MethodClass},
-    policy::{Arguments, Ask, Policy, Refused},
+    policy::{Arguments, Ask, Context, Policy, Refused},
     suggest::nearest,
     time::UnixTime,
 };
@@ -127,7 +127,7 @@ pub(crate) fn decide(
     let listens = question.method.class() == MethodClass::Subscription;
     let method = listens.then(|| Ask::Method(question.method.name()));
     let asks = method.into_iter().chain(std::iter::once(question.ask()));
-    let verdict = policy.decide_all(&roles, &facts, asks, arguments);
+    let verdict = policy.decide_all(&roles, &facts, asks, &Context::at(now).with(arguments));
     let roles = policy.role_names(&roles).map(str::to_owned).collect();
     Ok(match verdict {
         Ok(permit) => {
@@ -152,8 +152,9 @@ pub(super) fn visible(
 ) -> Option<Vec<String>> {
     let facts = caller.facts();
     let (roles, _) = policy.resolve(&facts, now);
-    let may = |ask, arguments| policy.decide(&roles, &facts, ask, arguments).is_ok();
-    if !may(Ask::Method(kind.method().name()), Arguments::Absent) {
+    let context = Context::at(now);
+    let may = |ask, context: &Context<'_>| policy.decide(&roles, &facts, ask, context).is_ok();
+    if !may(Ask::Method(kind.method().name()), &context) {
         return None;
     }
     let seen = given.iter().filter(|name| {
@@ -162,7 +163,7 @@ pub(super) fn visible(
             List::Prompts => Ask::Prompt(Method::PromptsGet.name(), name),
             List::Resources | List::Templates => Ask::Resource(Method::ResourcesRead.name(), name),
         };
-        may(ask, Arguments::Open)
+        may(ask, &context.listed())
     });
     Some(seen.cloned().collect())
 }

@@ -41,7 +41,7 @@ impl Caller {
             groups: &self.groups,
             subject: self.subject.as_deref(),
             client: self.client.as_deref(),
-            issuer: None,
+            ..Facts::default()
         }
     }
 }

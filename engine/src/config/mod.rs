@@ -17,7 +17,7 @@ pub use compile::{ConfigError, Secrets};
 pub use wire::{DenialStyle, MetricSyntax, Unmatched};
 
 use crate::keys::{KeySet, RefreshPolicy, SharedState};
-use crate::mcp::VersionSet;
+use crate::mcp::{Target, VersionSet};
 use crate::policy::{Policy, RoleSet};
 use crate::token::IssuerRules;
 use alloc::rc::Rc;
@@ -299,5 +299,12 @@ impl Server {
     #[must_use]
     pub fn tool_index(&self, name: &str) -> Option<usize> {
         self.tools.binary_search_by(|tool| (*tool.name).cmp(name)).ok()
+    }
+
+    /// The class that the catalogue gives to the tool that a call is aimed at.
+    #[must_use]
+    pub fn class_of(&self, target: &Target<'_>) -> Option<&str> {
+        let Target::Tool(name) = target else { return None };
+        self.tools.get(self.tool_index(name)?)?.class.as_deref()
     }
 }

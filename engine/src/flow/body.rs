@@ -10,11 +10,9 @@ use crate::config::{Config, FilterState, Server};
 use crate::deny::{Answer, Denial, Door};
 use crate::identity::Identity;
 use crate::json::Doc;
-use crate::mcp::{
-    Call, Head as McpHead, HeaderValue, Method, MethodClass, Refusal, Refused, Target, classify, unreadable,
-};
+use crate::mcp::{Call, Head as McpHead, HeaderValue, Refusal, Refused, Target, classify, unreadable};
 use crate::metrics::{MethodLabel, Place, Sample, Series, ToolLabel};
-use crate::policy::{self, Arguments, Ask, Permit, Policy};
+use crate::policy::{Arguments, Context, Permit};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -187,11 +185,11 @@ impl AwaitBody {
     fn judge_call(mut self, call: &Call<'_>, server: &Server, desk: &mut Desk<'_>) -> BodyStep {
         let place = Place::Server(self.waiting.at);
         let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
-        let judged = desk
-            .config
-            .policies
-            .get(server.policy)
-            .map(|policy| judge(policy, &self.waiting.identity, call.method, &call.target, arguments));
+        let context = Context::at(desk.now).of_class(server.class_of(&call.target)).with(arguments);
+        let judged = desk.config.policies.get(server.policy).map(|policy| {
+            let identity = &self.waiting.identity;
+            policy.judge(identity.roles(), &identity.facts(), call.method, &call.target, &context)
+        });
         let method = MethodLabel::Known(call.method.index());
         let tool = tool_label(server, &call.target);
         match judged {
@@ -237,56 +235,6 @@ pub(super) fn tool_label(server: &Server, target: &Target<'_>) -> ToolLabel {
         | Target::PromptRef(_)
         | Target::ResourceRef(_)
         | Target::Task(_) => ToolLabel::None,
-    }
-}
-
-/// Asks the policy what a call needs. A target that does not fit its method's class is never allowed.
-pub(super) fn judge(
-    policy: &Policy,
-    identity: &Identity,
-    method: Method,
-    target: &Target<'_>,
-    arguments: Arguments<'_>,
-) -> Result<Permit, policy::Refused> {
-    let name = method.name();
-    let facts = identity.facts();
-    // Only tools and prompts have arguments; for all others a list must say what the call will say.
-    let arguments = match method.class() {
-        MethodClass::Tool | MethodClass::Prompt => arguments,
-        MethodClass::Base
-        | MethodClass::Plain
-        | MethodClass::Task
-        | MethodClass::Resource
-        | MethodClass::Completion
-        | MethodClass::Subscription => Arguments::Absent,
-    };
-    let ask = |ask: Ask<'_>| policy.decide(identity.roles(), &facts, ask, arguments);
-    match (method.class(), target) {
-        (MethodClass::Base, Target::None) => ask(Ask::Base(name)),
-        (MethodClass::Plain, Target::None) | (MethodClass::Task, Target::None | Target::Task(_)) => {
-            ask(Ask::Method(name))
-        }
-        (MethodClass::Tool, Target::Tool(tool)) => ask(Ask::Tool(name, tool)),
-        (MethodClass::Prompt, Target::Prompt(prompt))
-        | (MethodClass::Completion, Target::PromptRef(prompt)) => ask(Ask::Prompt(name, prompt)),
-        (MethodClass::Resource, Target::Resource(uri))
-        | (MethodClass::Completion, Target::ResourceRef(uri)) => ask(Ask::Resource(name, uri)),
-        (MethodClass::Subscription, Target::Listen { uris, .. }) => {
-            let each = uris.iter().map(|uri| Ask::Resource(name, uri));
-            let asks = core::iter::once(Ask::Method(name)).chain(each);
-            policy.decide_all(identity.roles(), &facts, asks, arguments)
-        }
-        (
-            MethodClass::Base
-            | MethodClass::Plain
-            | MethodClass::Task
-            | MethodClass::Tool
-            | MethodClass::Prompt
-            | MethodClass::Resource
-            | MethodClass::Completion
-            | MethodClass::Subscription,
-            _,
-        ) => Err(policy::Refused { reason: policy::RefusedReason::NoRule, rule: None }),
     }
 }
 

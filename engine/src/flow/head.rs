@@ -18,7 +18,8 @@ use crate::mcp::{
 };
 use crate::metrics::{MethodLabel, Metric, Place, Sample, Series, ToolLabel};
 use crate::oauth::WELL_KNOWN;
-use crate::policy::{Arguments, Ask, Permit};
+use crate::policy::{Arguments, Ask, Context, Permit};
+use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -136,7 +137,8 @@ fn on_route<'s>(
                 Authenticated::Refused(auth) => return deny(desk, &scene, place, Denial::Auth(auth)),
             };
             let judged = desk.config.policies.get(*policy).map(|policy| {
-                policy.decide(identity.roles(), &identity.facts(), Ask::Route(&route.name), Arguments::Absent)
+                let context = Context::at(desk.now);
+                policy.decide(identity.roles(), &identity.facts(), Ask::Route(&route.name), &context)
             });
             match judged {
                 Some(Ok(permit)) => drop(permit),
@@ -240,7 +242,8 @@ fn without_body(
         return deny(desk, scene, place, Denial::Door(Door::ContentType));
     }
     let judged = desk.config.policies.get(server.policy).map(|policy| {
-        policy.decide(identity.roles(), &identity.facts(), Ask::Base(method.name()), Arguments::Absent)
+        let context = Context::at(desk.now);
+        policy.decide(identity.roles(), &identity.facts(), Ask::Base(method.name()), &context)
     });
     let label = MethodLabel::Known(method.index());
     match judged {
@@ -293,7 +296,7 @@ fn with_body(
         return deny(desk, scene, place, Denial::Door(Door::BodyMissing));
     }
     if desk.config.host_mode == HostMode::Streamed
-        && let Some((denial, method, tool)) = judge_early(desk.config, front, server, &identity)
+        && let Some((denial, method, tool)) = judge_early(desk.config, front, server, &identity, desk.now)
     {
         let series = Series { method, tool, ..verdict(place, "deny", denial.label()) };
         desk.samples.push(Sample { series, value: 1 });
@@ -311,6 +314,7 @@ fn judge_early(
     front: &Front<'_>,
     server: &Server,
     identity: &Identity,
+    now: UnixTime,
 ) -> Option<(Denial, MethodLabel, ToolLabel)> {
     let (HeadFacts::Claims { method, target }, DenialStyle::Explicit) =
         (judge_head(&front.mcp, server.versions), server.denial)
@@ -318,11 +322,12 @@ fn judge_early(
         return None;
     };
     let policy = config.policies.get(server.policy)?;
+    let context = Context::at(now);
     let judged = match (method.class(), method.name_source()) {
         // What these aim at stands in no header, so the headers say too little to deny by.
         (MethodClass::Completion | MethodClass::Resource, NameSource::Nothing) => return None,
         (MethodClass::Subscription, _) => {
-            policy.decide(identity.roles(), &identity.facts(), Ask::Method(method.name()), Arguments::Absent)
+            policy.decide(identity.roles(), &identity.facts(), Ask::Method(method.name()), &context)
         }
         (
             MethodClass::Base
@@ -333,7 +338,13 @@ fn judge_early(
             | MethodClass::Completion
             | MethodClass::Resource,
             _,
-        ) => super::body::judge(policy, identity, method, &target, Arguments::Open),
+        ) => policy.judge(
+            identity.roles(),
+            &identity.facts(),
+            method,
+            &target,
+            &context.of_class(server.class_of(&target)).with(Arguments::Open),
+        ),
     };
     let refused = judged.err()?;
     Some((

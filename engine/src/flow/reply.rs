@@ -13,7 +13,8 @@ use crate::mcp::{
     Visibility, Visible, filter_answer,
 };
 use crate::metrics::{Metric, Place, Sample, Series};
-use crate::policy::{Arguments, Policy};
+use crate::policy::{Context, Policy};
+use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -229,9 +230,9 @@ impl Filter {
     }
 
     fn run(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Body, FilterError> {
-        let policy =
-            desk.config.servers.get(self.at).and_then(|server| desk.config.policies.get(server.policy));
-        let mut view = View { policy, identity: &self.identity };
+        let server = desk.config.servers.get(self.at);
+        let policy = server.and_then(|server| desk.config.policies.get(server.policy));
+        let mut view = View { policy, server, identity: &self.identity, now: desk.now };
         let limits = Limits { depth: desk.config.limits.json.depth.max(64), nodes: 1_000_000 };
         let filtered = filter_answer(bytes, &mut view, Options { limits, max_ttl_ms: Some(MAX_LIST_TTL) })?;
         let place = Place::Server(self.at);
@@ -291,15 +292,19 @@ impl Filter {
 /// Shows what the caller may use: the same rules as for the call.
 struct View<'v> {
     policy: Option<&'v Policy>,
+    server: Option<&'v Server>,
     identity: &'v Identity,
+    now: UnixTime,
 }
 
 impl View<'_> {
     fn judge(&self, method: Method, target: &Target<'_>) -> Visibility {
         debug_assert!(!matches!(method.class(), MethodClass::Base));
-        let judged = self
-            .policy
-            .map(|policy| super::body::judge(policy, self.identity, method, target, Arguments::Open));
+        let class = self.server.and_then(|server| server.class_of(target));
+        let context = Context::at(self.now).of_class(class).listed();
+        let judged = self.policy.map(|policy| {
+            policy.judge(self.identity.roles(), &self.identity.facts(), method, target, &context)
+        });
         match judged {
             Some(Ok(_)) => Visibility::Shown,
             Some(Err(_)) | None => Visibility::Hidden,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a policy as written to a policy as evaluated.
 
-use super::condition::{self, Place};
+use super::condition::{self, Condition, Needs, Place};
 use super::index::Index;
 use super::pattern::Pattern;
 use super::roles::RoleSet;
@@ -71,10 +71,8 @@ fn compile(wire: &PolicyWire) -> Result<Policy, DeError> {
     }
     let bounds = policy.bindings.iter().flat_map(|binding| [binding.from, binding.until]).flatten();
     policy.boundaries = bounds.collect::<BTreeSet<UnixTime>>().into_iter().collect();
-    policy.looks_at_arguments = policy
-        .rules
-        .iter()
-        .any(|rule| rule.when.as_ref().is_some_and(condition::Condition::looks_at_arguments));
+    let needs = policy.rules.iter().filter_map(|rule| rule.when.as_ref()).map(Condition::needs);
+    policy.needs = needs.fold(Needs::default(), Needs::join);
     Ok(policy)
 }
 
@@ -262,14 +260,14 @@ fn add_rule(
 
 /// Only tools and prompts have arguments: elsewhere a test on them never holds, so an allow rule would be dead and a
 /// deny rule would always fire.
-fn check_arguments(id: &str, wire: &RuleWire, when: Option<&condition::Condition>) -> Result<(), DeError> {
+fn check_arguments(id: &str, wire: &RuleWire, when: Option<&Condition>) -> Result<(), DeError> {
     let others = [&wire.resources, &wire.routes].iter().any(|names| !names.is_empty());
     let bare = |name: &String| {
         Method::from_name(name)
             .is_some_and(|method| !matches!(method.class(), MethodClass::Tool | MethodClass::Prompt))
     };
     let misplaced = others || wire.methods.iter().any(bare);
-    if misplaced && when.is_some_and(condition::Condition::looks_at_arguments) {
+    if misplaced && when.is_some_and(|when| when.needs().arguments) {
         let error = DeError::new(format!("rule `{id}` tests `args`, which only tools and prompts have"));
         return Err(error
             .with_help("make a rule of its own for tools and prompts".to_owned())

@@ -32,7 +32,7 @@ fn digits(text: &str, length: usize) -> Option<i64> {
 }
 
 /// Seconds east of UTC.
-fn offset(zone: &str) -> Option<i64> {
+pub(super) fn offset(zone: &str) -> Option<i64> {
     if matches!(zone, "Z" | "z") {
         return Some(0);
     }

@@ -10,22 +10,24 @@
 mod compile;
 mod condition;
 mod date;
+mod facts;
 mod index;
 mod pattern;
+mod question;
 mod roles;
 #[cfg(test)]
 mod tests;
 mod truth;
 pub mod wire;
 
-pub use condition::{Arguments, Facts};
+pub use facts::{Arguments, CertificateFacts, Context, Facts, KeyFacts, Surface};
 pub use roles::RoleSet;
 pub use truth::Truth;
 
 use crate::time::UnixTime;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use condition::Condition;
+use condition::{Condition, Needs};
 use index::Index;
 use truth::Possible;
 
@@ -44,7 +46,7 @@ pub struct Policy {
     routes: Index,
     bindings: Vec<Binding>,
     boundaries: Vec<UnixTime>,
-    looks_at_arguments: bool,
+    needs: Needs,
 }
 
 #[derive(Debug)]
@@ -145,7 +147,7 @@ impl Policy {
             let ended = binding.until.is_some_and(|until| until <= now);
             if begun
                 && !ended
-                && binding.when.evaluate(facts, Arguments::Absent) == Possible::only(Truth::True)
+                && binding.when.evaluate(facts, &Context::at(now)) == Possible::only(Truth::True)
             {
                 set.insert(binding.role);
             }
@@ -181,7 +183,13 @@ impl Policy {
     /// Whether any rule looks at arguments.
     #[must_use]
     pub fn looks_at_arguments(&self) -> bool {
-        self.looks_at_arguments
+        self.needs.arguments
+    }
+
+    /// Whether any rule looks at the caller's address, so that it is worth asking for.
+    #[must_use]
+    pub fn looks_at_source(&self) -> bool {
+        self.needs.source
     }
 
     /// Decides one question.
@@ -193,14 +201,14 @@ impl Policy {
         roles: &RoleSet,
         facts: &Facts<'_>,
         ask: Ask<'_>,
-        arguments: Arguments<'_>,
+        context: &Context<'_>,
     ) -> Result<Permit, Refused> {
         if roles.is_empty() {
             return Err(Refused { reason: RefusedReason::NoRole, rule: None });
         }
         let mut tally = Tally::default();
         let mut consider =
-            |rule: usize, fit: Truth| self.consider(&mut tally, rule, fit, roles, facts, arguments);
+            |rule: usize, fit: Truth| self.consider(&mut tally, rule, fit, roles, facts, context);
         let base = match ask {
             Ask::Base(method) | Ask::Method(method) => {
                 self.methods.names(method, &mut consider);
@@ -235,11 +243,11 @@ impl Policy {
         roles: &RoleSet,
         facts: &Facts<'_>,
         asks: impl Iterator<Item = Ask<'a>>,
-        arguments: Arguments<'_>,
+        context: &Context<'_>,
     ) -> Result<Permit, Refused> {
         let mut permit = None;
         for ask in asks {
-            let next = self.decide(roles, facts, ask, arguments)?;
+            let next = self.decide(roles, facts, ask, context)?;
             permit = permit.or(Some(next));
         }
         permit.ok_or(Refused { reason: RefusedReason::NoRule, rule: None })
@@ -262,12 +270,12 @@ impl Policy {
         fit: Truth,
         roles: &RoleSet,
         facts: &Facts<'_>,
-        arguments: Arguments<'_>,
+        context: &Context<'_>,
     ) {
         let Some(rule) = self.rules.get(at).filter(|rule| rule.holders.meets(roles)) else { return };
         let mut says = Possible::only(fit);
         if let Some(when) = &rule.when {
-            says = says.and(when.evaluate(facts, arguments));
+            says = says.and(when.evaluate(facts, context));
         }
         let slot = match rule.effect {
             Effect::Deny if !says.may_be(Truth::False) => &mut tally.denied,

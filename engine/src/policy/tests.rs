@@ -10,8 +10,26 @@ use crate::json::{DeError, Doc, Limits};
 use alloc::string::{String, ToString};
 
 /// A caller without any facts.
-const NOBODY: Facts<'static> =
-    Facts { claims: None, roles: &[], scopes: &[], groups: &[], subject: None, client: None, issuer: None };
+const NOBODY: Facts<'static> = Facts {
+    claims: None,
+    roles: &[],
+    scopes: &[],
+    groups: &[],
+    subject: None,
+    client: None,
+    issuer: None,
+    key: None,
+    certificate: None,
+};
+
+/// A call at an hour that does not matter.
+fn now<'c>(arguments: Arguments<'c>) -> Context<'c> {
+    let context = Context::at(UnixTime::from_secs(1_000_000_000));
+    match arguments {
+        Arguments::Open => context.listed(),
+        given => context.with(given),
+    }
+}
 
 fn compile(json: &str) -> Result<Policy, DeError> {
     let doc = Doc::parse(json.as_bytes(), Limits::CONFIG).expect("the test's policy is JSON");
@@ -29,7 +47,7 @@ fn with_rules(rules: &str) -> Policy {
 
 /// Holders of `role` ask.
 fn ask(policy: &Policy, role: &str, ask: Ask<'_>, arguments: Arguments<'_>) -> String {
-    word(&policy.decide(&policy.role(role).unwrap_or_default(), &NOBODY, ask, arguments))
+    word(&policy.decide(&policy.role(role).unwrap_or_default(), &NOBODY, ask, &now(arguments)))
 }
 
 /// `allow RULE` or `REASON RULE`.

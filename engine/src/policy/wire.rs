@@ -106,6 +106,14 @@ pub struct WhenWire {
     pub client: Option<TestWire>,
     /// A test on the issuer's name in the configuration.
     pub issuer: Option<TestWire>,
+    /// Tests on the API key that was shown.
+    pub key: Option<KeyWire>,
+    /// Tests on the client certificate.
+    pub certificate: Option<CertificateWire>,
+    /// Hours of the day and days of the week; in rules only.
+    pub time: Option<TimeWire>,
+    /// The caller's address lies in one of these networks; in rules only.
+    pub source: Option<Vec<String>>,
     /// All of these.
     pub all: Option<Vec<WhenWire>>,
     /// One of these.
@@ -138,11 +146,86 @@ pub struct TestWire {
     pub min: Option<f64>,
     /// At most this number.
     pub max: Option<f64>,
+    /// How long the value is.
+    pub length: Option<LengthWire>,
+    /// A list of which some item passes.
+    pub some: Option<Box<TestWire>>,
+    /// A list of which every item passes.
+    pub every: Option<Box<TestWire>>,
     /// Whether the value is there at all.
     pub exists: Option<bool>,
     /// Of this JSON type.
     #[serde(rename = "type")]
     pub json_type: Option<JsonType>,
+}
+
+/// `length`: characters of a string, items of a list, members of an object.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LengthWire {
+    /// At least so many.
+    pub min: Option<u32>,
+    /// At most so many.
+    pub max: Option<u32>,
+}
+
+/// `key`: tests on an API key.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyWire {
+    /// Its public id.
+    pub id: Option<TestWire>,
+    /// Whose it is.
+    pub owner: Option<TestWire>,
+    /// What the configuration says of it besides.
+    #[serde(default)]
+    pub labels: BTreeMap<String, TestWire>,
+}
+
+/// `certificate`: tests on a client certificate.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateWire {
+    /// The list of URIs among its subject alternative names.
+    pub uri: Option<TestWire>,
+    /// The list of DNS names among its subject alternative names.
+    pub dns: Option<TestWire>,
+    /// Its subject.
+    pub subject: Option<TestWire>,
+}
+
+/// `time`: a window of every week.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeWire {
+    /// Days; every day if absent.
+    pub days: Option<Vec<Weekday>>,
+    /// From when on, as `HH:MM`; from midnight if absent.
+    pub from: Option<String>,
+    /// Until when, exclusive, as `HH:MM`; until midnight if absent.
+    pub until: Option<String>,
+    /// `UTC` or an offset such as `+01:00`; `UTC` if absent.
+    pub zone: Option<String>,
+}
+
+/// A day of the week.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Weekday {
+    /// Monday
+    Mon,
+    /// Tuesday
+    Tue,
+    /// Wednesday
+    Wed,
+    /// Thursday
+    Thu,
+    /// Friday
+    Fri,
+    /// Saturday
+    Sat,
+    /// Sunday
+    Sun,
 }
 
 /// The types of JSON.

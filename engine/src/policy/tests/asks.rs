@@ -161,7 +161,7 @@ fn several_questions_need_every_answer() {
     );
     let role = policy.role("r").unwrap_or_default();
     let decide = |asks: &[Ask<'static>]| {
-        word(&policy.decide_all(&role, &NOBODY, asks.iter().copied(), Arguments::Absent))
+        word(&policy.decide_all(&role, &NOBODY, asks.iter().copied(), &now(Arguments::Absent)))
     };
     let (listen, good, bad) = (
         Ask::Method("subscriptions/listen"),

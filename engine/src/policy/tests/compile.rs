@@ -205,6 +205,66 @@ fn what_is_wrong_is_told_with_its_place_and_its_cure() {
             "roles.r.allow[0].when.args./a.prefx: unknown key `prefx` | did you mean `prefix`?",
         ),
         (
+            when(r#"{"args":{"/a":{"min":2,"max":1}}}"#),
+            "roles.r.allow[0].when.args./a.max: `max` is below `min`, so it can never match | -",
+        ),
+        (
+            when(r#"{"args":{"/a":{"length":{}}}}"#),
+            "roles.r.allow[0].when.args./a.length: `length` says nothing | write it like `{ min: 1, max: 10 }`",
+        ),
+        (
+            when(r#"{"args":{"/a":{"some":{}}}}"#),
+            "roles.r.allow[0].when.args./a.some: the test is empty | say what must hold, for example `equals: x`",
+        ),
+        (
+            when(r#"{"key":{}}"#),
+            "roles.r.allow[0].when.key: `key` says nothing | say what must hold of `id`, `owner` or `labels`",
+        ),
+        (
+            when(r#"{"certificate":{"urii":{"contains":"x"}}}"#),
+            "roles.r.allow[0].when.certificate.urii: unknown key `urii` | did you mean `uri`?",
+        ),
+        (
+            when(r#"{"time":{"from":"9:00"}}"#),
+            "roles.r.allow[0].when.time.from: `9:00` is not a time of day | write it like `09:30`, up to `24:00`",
+        ),
+        (
+            when(r#"{"time":{"from":"24:00"}}"#),
+            "roles.r.allow[0].when.time.from: the window is empty, so it can never match | -",
+        ),
+        (
+            when(r#"{"time":{"from":"09:00","until":"09:00"}}"#),
+            "roles.r.allow[0].when.time.until: the window is empty, so it can never match | -",
+        ),
+        (
+            when(r#"{"time":{"days":[]}}"#),
+            "roles.r.allow[0].when.time.days: an empty list can never match | -",
+        ),
+        (
+            when(r#"{"time":{"zone":"Europe/Berlin"}}"#),
+            "roles.r.allow[0].when.time.zone: `Europe/Berlin` is not an offset from UTC | write `UTC`, or an offset such as `+01:00`; names of zones are not known here",
+        ),
+        (
+            when(r#"{"source":["10.0.0.1/8"]}"#),
+            "roles.r.allow[0].when.source[0]: `10.0.0.1/8` has bits beyond its length | write it like `10.0.0.0/8` or `2001:db8::/32`",
+        ),
+        (
+            when(r#"{"source":["10.0.0.0/33"]}"#),
+            "roles.r.allow[0].when.source[0]: `10.0.0.0/33` is not a network: the length is 0 to 32 | write it like `10.0.0.0/8` or `2001:db8::/32`",
+        ),
+        (
+            when(r#"{"source":["office"]}"#),
+            "roles.r.allow[0].when.source[0]: `office` is not a network | write it like `10.0.0.0/8` or `2001:db8::/32`",
+        ),
+        (
+            binding(r#"{"role":"dev","when":{"time":{"from":"09:00"}}}"#),
+            "bindings[0].when.time: a binding cannot look at the time of day | put it into the rules of the role",
+        ),
+        (
+            binding(r#"{"role":"dev","when":{"not":{"source":["::1"]}}}"#),
+            "bindings[0].when.not.source: a binding cannot look at the address | put it into the rules of the role",
+        ),
+        (
             binding(r#"{"role":"dev"}"#),
             "bindings[0]: a binding without `when` would give the role to everyone | write `when: { subject: { exists: true } }` if that is meant",
         ),

@@ -2,6 +2,7 @@
 //! Every test on true, false, absent and wrong type; what that means to an allow rule and to a deny rule.
 
 use super::*;
+use crate::policy::truth::Possible;
 use alloc::format;
 
 const TOOL: Ask<'static> = Ask::Tool("tools/call", "t");
@@ -12,8 +13,9 @@ fn truth(when: &str, facts: &Facts<'_>, arguments: Arguments<'_>) -> char {
     let deny = with_rules(&format!(
         r#""allow":[{{"id":"all","tools":["*"]}}],"deny":[{{"id":"d","tools":["t"],"when":{when}}}]"#
     ));
-    let decide =
-        |policy: &Policy| word(&policy.decide(&policy.role("r").unwrap_or_default(), facts, TOOL, arguments));
+    let decide = |policy: &Policy| {
+        word(&policy.decide(&policy.role("r").unwrap_or_default(), facts, TOOL, &now(arguments)))
+    };
     let (allowed, denied) = (decide(&allow), decide(&deny));
     match (allowed.as_str(), denied.as_str()) {
         ("allow a", "deny_rule d") => 'T',
@@ -67,6 +69,31 @@ fn every_test_on_every_kind_of_value() {
         ),
         (r#"{"max":2}"#, &["2", "-1"], &["2.1"], &[r#""1""#, "-9007199254740993"]),
         (r#"{"min":1,"max":2}"#, &["1", "2"], &["0", "3"], &["true"]),
+        (
+            r#"{"length":{"min":2,"max":3}}"#,
+            &[r#""ab""#, r#""\u00e9\u00e9""#, "[1,2,3]", r#"{"a":1,"b":2}"#],
+            &[r#""a""#, r#""abcd""#, "[]", "{}"],
+            &["1", "null", "true"],
+        ),
+        (r#"{"length":{"max":0}}"#, &[r#""""#, "[]"], &[r#""a""#], &["0"]),
+        (
+            r#"{"some":{"prefix":"a"}}"#,
+            &[r#"["a"]"#, r#"[1,"ab"]"#],
+            &["[]", r#"["b"]"#],
+            &[r#""a""#, "{}", r#"["b",1]"#],
+        ),
+        (
+            r#"{"every":{"path_under":"src"}}"#,
+            &["[]", r#"["src/a","src"]"#],
+            &[r#"["src","etc"]"#, r#"["etc",1]"#],
+            &[r#""src""#, r#"["src",1]"#, r#"["src","src/../etc"]"#],
+        ),
+        (
+            r#"{"every":{"some":{"equals":1}},"length":{"min":1}}"#,
+            &["[[1],[2,1]]"],
+            &["[[2]]", "[]"],
+            &["[1]"],
+        ),
         (r#"{"type":"string"}"#, &[r#""a""#, r#""\n""#], &["1", "null", "[]", "{}", "true"], &[]),
         (r#"{"type":"number"}"#, &["1"], &[r#""1""#], &[]),
         (r#"{"type":"boolean"}"#, &["true", "false"], &["0"], &[]),
@@ -151,6 +178,7 @@ fn facts_of_the_caller_are_tested_like_arguments() {
         subject: Some("u1"),
         client: Some("c1"),
         issuer: Some("corp"),
+        ..NOBODY
     };
     for (when, known, unknown) in [
         (r#"{"roles":{"contains":"admin"}}"#, 'T', 'F'),
@@ -171,6 +199,100 @@ fn facts_of_the_caller_are_tested_like_arguments() {
     ] {
         assert_eq!(truth(when, &facts, Arguments::Absent), known, "{when}");
         assert_eq!(truth(when, &NOBODY, Arguments::Absent), unknown, "{when}");
+    }
+}
+
+#[test]
+fn keys_and_certificates_are_tested_like_tokens() {
+    let labels = [("team".to_string(), "ops".to_string())];
+    let (uris, dns) = (["spiffe://corp/ci".to_string()], ["ci.corp.example".to_string()]);
+    let facts = Facts {
+        key: Some(KeyFacts { id: "k1", owner: Some("ci"), labels: &labels }),
+        certificate: Some(CertificateFacts { uris: &uris, dns: &dns, subject: Some("CN=ci") }),
+        ..NOBODY
+    };
+    for (when, known, unknown) in [
+        (r#"{"key":{"id":{"equals":"k1"}}}"#, 'T', 'U'),
+        (r#"{"key":{"id":{"exists":false}}}"#, 'F', 'T'),
+        (r#"{"key":{"owner":{"one_of":["ci","cd"]},"labels":{"team":{"equals":"ops"}}}}"#, 'T', 'U'),
+        (r#"{"key":{"labels":{"team":{"equals":"dev"}}}}"#, 'F', 'U'),
+        (r#"{"key":{"labels":{"region":{"equals":"eu"}}}}"#, 'U', 'U'),
+        (r#"{"certificate":{"uri":{"contains":"spiffe://corp/ci"}}}"#, 'T', 'U'),
+        (r#"{"certificate":{"uri":{"some":{"prefix":"spiffe://corp/"}}}}"#, 'T', 'U'),
+        (
+            r#"{"certificate":{"dns":{"some":{"suffix":".corp.example"}},"subject":{"equals":"CN=ci"}}}"#,
+            'T',
+            'U',
+        ),
+        (r#"{"certificate":{"dns":{"contains":"x"}}}"#, 'F', 'U'),
+    ] {
+        assert_eq!(truth(when, &facts, Arguments::Absent), known, "{when}");
+        assert_eq!(truth(when, &NOBODY, Arguments::Absent), unknown, "{when}");
+    }
+}
+
+/// The truth of a condition on the circumstances, at a time and from an address.
+fn under(when: &str, secs: u64, source: &str) -> Truth {
+    let doc = Doc::parse(when.as_bytes(), Limits::CONFIG).expect(when);
+    let wire: wire::WhenWire = crate::json::from_value(doc.root()).expect(when);
+    let condition = condition::compile(&wire, condition::Place::Rule).expect(when);
+    let context = Context::at(UnixTime::from_secs(secs)).from(source.parse().ok());
+    let possible = condition.evaluate(&NOBODY, &context);
+    let each = [Truth::True, Truth::False, Truth::Unknown];
+    each.into_iter().find(|truth| possible == Possible::only(*truth)).expect(when)
+}
+
+#[test]
+fn hours_hold_by_the_day_on_which_they_begin() {
+    // 2026-11-16 was a Monday.
+    let monday = 1_794_787_200;
+    for (time, day, clock, holds) in [
+        (r#"{"from":"09:00","until":"17:00"}"#, 0, (9, 0), true),
+        (r#"{"from":"09:00","until":"17:00"}"#, 0, (8, 59), false),
+        (r#"{"from":"09:00","until":"17:00"}"#, 0, (17, 0), false),
+        (r#"{"from":"09:00","until":"24:00"}"#, 6, (23, 59), true),
+        (r#"{"days":["mon","fri"]}"#, 0, (0, 0), true),
+        (r#"{"days":["mon","fri"]}"#, 1, (0, 0), false),
+        (r#"{"days":["mon","fri"]}"#, 4, (23, 59), true),
+        (r#"{"days":["sun"]}"#, 6, (12, 0), true),
+        (r#"{"days":["mon"],"from":"22:00","until":"06:00"}"#, 0, (23, 0), true),
+        (r#"{"days":["mon"],"from":"22:00","until":"06:00"}"#, 1, (5, 59), true),
+        (r#"{"days":["mon"],"from":"22:00","until":"06:00"}"#, 1, (6, 0), false),
+        (r#"{"days":["mon"],"from":"22:00","until":"06:00"}"#, 0, (5, 0), false),
+        (r#"{"days":["mon"],"from":"22:00","until":"06:00"}"#, 1, (23, 0), false),
+        (r#"{"days":["tue"],"zone":"+02:00"}"#, 0, (22, 0), true),
+        (r#"{"days":["tue"],"zone":"+02:00"}"#, 0, (21, 59), false),
+        (r#"{"from":"09:00","until":"17:00","zone":"-05:30"}"#, 0, (14, 30), true),
+        (r#"{"from":"09:00","until":"17:00","zone":"-05:30"}"#, 0, (14, 29), false),
+    ] {
+        let secs = monday + day * 86_400 + clock.0 * 3_600 + clock.1 * 60;
+        let truth = under(&format!(r#"{{"time":{time}}}"#), secs, "");
+        assert_eq!(truth, Truth::from_bool(holds), "{time} on day {day} at {clock:?}");
+    }
+}
+
+#[test]
+fn networks_hold_the_addresses_under_them_in_either_spelling() {
+    for (networks, address, expected) in [
+        (r#"["10.0.0.0/8"]"#, "10.255.0.1", Truth::True),
+        (r#"["10.0.0.0/8"]"#, "11.0.0.1", Truth::False),
+        (r#"["10.0.0.0/8"]"#, "::ffff:10.0.0.1", Truth::True),
+        (r#"["10.0.0.0/8"]"#, "2001:db8::1", Truth::False),
+        (r#"["192.0.2.7"]"#, "192.0.2.7", Truth::True),
+        (r#"["192.0.2.7"]"#, "192.0.2.8", Truth::False),
+        (r#"["0.0.0.0/0"]"#, "1.2.3.4", Truth::True),
+        (r#"["0.0.0.0/0"]"#, "2001:db8::1", Truth::False),
+        (r#"["::/0"]"#, "1.2.3.4", Truth::True),
+        (r#"["10.0.0.0/8","2001:db8::/32"]"#, "2001:db8:1::1", Truth::True),
+        (r#"["2001:db8::/32"]"#, "2001:db9::1", Truth::False),
+        (r#"["10.0.0.0/8"]"#, "", Truth::Unknown),
+        (r#"["10.0.0.0/8"]"#, "10.0.0.1:80", Truth::Unknown),
+    ] {
+        assert_eq!(
+            under(&format!(r#"{{"source":{networks}}}"#), 0, address),
+            expected,
+            "{networks} {address}"
+        );
     }
 }
 

@@ -106,7 +106,9 @@ fn decide(policy: &Policy, asked: Question) -> bool {
     let doc = Doc::parse(json.as_bytes(), Limits::MESSAGE).expect("JSON");
     let facts = Facts { subject: asked.subject, ..NOBODY };
     let role = policy.role(ROLES[asked.role]).expect("a role");
-    policy.decide(&role, &facts, Ask::Tool("tools/call", asked.tool), Arguments::Given(doc.root())).is_ok()
+    policy
+        .decide(&role, &facts, Ask::Tool("tools/call", asked.tool), &now(Arguments::Given(doc.root())))
+        .is_ok()
 }
 
 /// A glob by recursion, a condition by cases, a verdict by two walks: nothing shared with what is tested.
@@ -181,8 +183,9 @@ fn a_list_hides_nothing_that_a_call_could_get() {
             let asked = question(&mut random);
             let facts = Facts { subject: asked.subject, ..NOBODY };
             let role = policy.role(ROLES[asked.role]).expect("a role");
-            let shown =
-                policy.decide(&role, &facts, Ask::Tool("tools/call", asked.tool), Arguments::Open).is_ok();
+            let shown = policy
+                .decide(&role, &facts, Ask::Tool("tools/call", asked.tool), &now(Arguments::Open))
+                .is_ok();
             let callable = VALUES.iter().any(|value| decide(&policy, Question { value, ..asked }));
             assert!(shown || !callable);
             hidden += usize::from(!shown);

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Conditions: tests on what is known of a call, three-valued, joined by all, any and not.
+
+mod clock;
+mod compile;
+mod network;
+mod path;
+mod test;
+
+pub(super) use compile::{Place, compile};
+
+use super::facts::{Arguments, Context, Facts};
+use super::truth::{Possible, Truth};
+use crate::json::Value;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use clock::Hours;
+use network::Network;
+use test::{Test, Tested};
+
+#[derive(Debug)]
+pub(super) enum Condition {
+    All(Vec<Condition>),
+    Any(Vec<Condition>),
+    Not(Box<Condition>),
+    Atom(Operand, Vec<Test>),
+    Hours(Hours),
+    Source(Vec<Network>),
+}
+
+/// What an atom looks at.
+#[derive(Debug)]
+pub(super) enum Operand {
+    Argument(String),
+    Claim(String),
+    Roles,
+    Scopes,
+    Groups,
+    Subject,
+    Client,
+    Issuer,
+    KeyId,
+    KeyOwner,
+    KeyLabel(String),
+    CertificateUri,
+    CertificateDns,
+    CertificateSubject,
+}
+
+/// What a condition needs to know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs {
+    pub(super) arguments: bool,
+    pub(super) source: bool,
+}
+
+impl Condition {
+    pub(super) fn evaluate(&self, facts: &Facts<'_>, context: &Context<'_>) -> Possible {
+        match self {
+            Condition::All(parts) => parts
+                .iter()
+                .fold(Possible::only(Truth::True), |set, part| set.and(part.evaluate(facts, context))),
+            Condition::Any(parts) => parts
+                .iter()
+                .fold(Possible::only(Truth::False), |set, part| set.or(part.evaluate(facts, context))),
+            Condition::Not(part) => part.evaluate(facts, context).negate(),
+            Condition::Atom(operand, tests) => operand.evaluate(tests, facts, context),
+            Condition::Hours(hours) => Possible::only(Truth::from_bool(hours.hold(context.now))),
+            Condition::Source(networks) => Possible::only(match context.source {
+                Some(address) => Truth::from_bool(networks.iter().any(|network| network.holds(address))),
+                None => Truth::Unknown,
+            }),
+        }
+    }
+
+    /// What has to be known to evaluate this.
+    pub(super) fn needs(&self) -> Needs {
+        match self {
+            Condition::All(parts) | Condition::Any(parts) => {
+                parts.iter().map(Condition::needs).fold(Needs::default(), Needs::join)
+            }
+            Condition::Not(part) => part.needs(),
+            Condition::Atom(Operand::Argument(_), _) => Needs { arguments: true, ..Needs::default() },
+            Condition::Source(_) => Needs { source: true, ..Needs::default() },
+            Condition::Atom(..) | Condition::Hours(_) => Needs::default(),
+        }
+    }
+}
+
+impl Needs {
+    pub(super) fn join(self, other: Needs) -> Needs {
+        Needs { arguments: self.arguments | other.arguments, source: self.source | other.source }
+    }
+}
+
+impl Operand {
+    fn evaluate(&self, tests: &[Test], facts: &Facts<'_>, context: &Context<'_>) -> Possible {
+        let tested = match self {
+            Operand::Argument(pointer) => match context.arguments {
+                Arguments::Open => return Possible::ANY,
+                Arguments::Absent => Tested::Absent,
+                Arguments::Given(value) => Tested::json(value.pointer(pointer)),
+            },
+            Operand::Claim(pointer) => {
+                Tested::json(facts.claims.and_then(|claims: Value<'_>| claims.pointer(pointer)))
+            }
+            // An empty list counts as present: a token without roles has no roles.
+            Operand::Roles => Tested::List(facts.roles),
+            Operand::Scopes => Tested::List(facts.scopes),
+            Operand::Groups => Tested::List(facts.groups),
+            Operand::Subject => Tested::text(facts.subject),
+            Operand::Client => Tested::text(facts.client),
+            Operand::Issuer => Tested::text(facts.issuer),
+            Operand::KeyId => Tested::text(facts.key.map(|key| key.id)),
+            Operand::KeyOwner => Tested::text(facts.key.and_then(|key| key.owner)),
+            Operand::KeyLabel(name) => {
+                let labels = facts.key.map(|key| key.labels).unwrap_or_default();
+                let label = labels.iter().find(|(label, _)| label == name);
+                Tested::text(label.map(|(_, value)| value.as_str()))
+            }
+            Operand::CertificateUri => list(facts.certificate.map(|certificate| certificate.uris)),
+            Operand::CertificateDns => list(facts.certificate.map(|certificate| certificate.dns)),
+            Operand::CertificateSubject => {
+                Tested::text(facts.certificate.and_then(|certificate| certificate.subject))
+            }
+        };
+        Possible::only(test::all(tests, tested))
+    }
+}
+
+/// Without a certificate its names are absent, not none.
+fn list(list: Option<&[String]>) -> Tested<'_> {
+    list.map_or(Tested::Absent, Tested::List)
+}
