@@ -7,7 +7,7 @@
 use crate::config::{Issuer, Server};
 use crate::policy::{Facts, Policy, RoleSet};
 use crate::time::UnixTime;
-use crate::token::VerifiedToken;
+use crate::token::{Confirmation, VerifiedToken};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -120,6 +120,15 @@ impl Identity {
         match &self.kind {
             Kind::Anonymous => None,
             Kind::Token(token, _) => token.subject(),
+        }
+    }
+
+    /// What the caller must prove besides its credential.
+    #[must_use]
+    pub fn confirmation(&self) -> Confirmation {
+        match &self.kind {
+            Kind::Anonymous => Confirmation::None,
+            Kind::Token(token, _) => token.confirmation(),
         }
     }
 

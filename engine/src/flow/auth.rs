@@ -10,7 +10,7 @@ use crate::keys::{KeySet, KeyStatus, Source, UnknownKid};
 use crate::metrics::{Metric, Place, Sample, Series};
 use crate::time::UnixTime;
 use crate::token::{
-    CacheKey, CredentialError, Lookup, Presented, Rejection, Unverified, VerifiedToken, present,
+    CacheKey, Confirmation, CredentialError, Lookup, Presented, Rejection, Unverified, VerifiedToken, present,
 };
 use alloc::rc::Rc;
 
@@ -37,7 +37,10 @@ pub(super) fn authenticate(
     caller: &Caller<'_>,
     attempt: Attempt,
 ) -> Authenticated {
-    let outcome = identify(desk, front, caller, attempt);
+    let outcome = match identify(desk, front, caller, attempt) {
+        Authenticated::Known(identity) => possessed(identity),
+        other => other,
+    };
     let result = match &outcome {
         Authenticated::Known(identity) if identity.is_anonymous() => "anonymous",
         Authenticated::Known(_) => "success",
@@ -48,6 +51,17 @@ pub(super) fn authenticate(
     desk.samples
         .push(Sample { series: Series::new(Metric::AuthAttempts, result).at(caller.place), value: 1 });
     outcome
+}
+
+/// A bound token is good only with what it is bound to (RFC 9449 section 7.1, RFC 8705 section 3). Asked on every
+/// request: what was remembered of a token is true of the token, not of who sends it now.
+fn possessed(identity: Rc<Identity>) -> Authenticated {
+    match identity.confirmation() {
+        Confirmation::None => Authenticated::Known(identity),
+        Confirmation::Key(_) | Confirmation::Certificate(_) => {
+            Authenticated::Refused(Auth::Rejected(Rejection::NotPossessed.label()))
+        }
+    }
 }
 
 fn identify(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Caller<'_>, attempt: Attempt) -> Authenticated {

@@ -8,7 +8,7 @@
 //! Deliberately absent: fetching (the shell does), private keys, symmetric keys, and any key that a token brings along.
 
 mod alg;
-mod base64url;
+pub(crate) mod base64url;
 mod bucket;
 mod fetch;
 mod freshness;

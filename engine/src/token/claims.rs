@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The claims of a token (RFC 7519 section 4), read strictly; true only once the signature is verified.
 
+use super::confirmation::Confirmation;
 use super::date::numeric_date;
 use super::rejection::{Malformed, Rejection};
 use crate::json::{Doc, Kind, Limits, Value};
@@ -27,6 +28,7 @@ pub struct Claims {
     pub(super) iat: Option<UnixTime>,
     pub(super) jti: Option<String>,
     pub(super) client_id: Option<String>,
+    pub(super) cnf: Confirmation,
 }
 
 impl Claims {
@@ -50,6 +52,7 @@ impl Claims {
             iat: date(root, "iat")?,
             jti: text(root, "jti")?,
             client_id: client_id.or(azp),
+            cnf: Confirmation::read(root)?,
             doc: doc.into_owned(),
         })
     }

@@ -10,6 +10,7 @@
 
 mod cache;
 mod claims;
+mod confirmation;
 mod date;
 mod extract;
 mod jws;
@@ -19,6 +20,7 @@ mod verify;
 
 pub use cache::{CacheKey, Inserted, Lookup, TokenCache};
 pub use claims::Claims;
+pub use confirmation::Confirmation;
 pub use extract::{BearerToken, CredentialError, DEFAULT_MAX_TOKEN_BYTES, Presented, present};
 pub use jws::{Header, Jws};
 pub use path::{ClaimPath, Split};

@@ -54,6 +54,11 @@ pub enum Rejection {
     MissingClaim,
     /// A claim that the rules read (roles, scopes, groups) is neither a string nor a list of strings, or too long.
     BadClaim,
+    /// `cnf` binds the token in a way that is not understood, or in several (RFC 7800).
+    UnknownConfirmation,
+    /// The token is bound to a key or a certificate, and the request proves neither (RFC 9449 section 7.1, RFC 8705
+    /// section 3).
+    NotPossessed,
 }
 
 /// What is malformed.
@@ -103,6 +108,8 @@ impl Rejection {
             Rejection::WrongAudience => "wrong_audience",
             Rejection::MissingClaim => "missing_claim",
             Rejection::BadClaim => "bad_claim",
+            Rejection::UnknownConfirmation => "unknown_confirmation",
+            Rejection::NotPossessed => "possession_not_proven",
         }
     }
 }

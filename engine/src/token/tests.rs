@@ -477,3 +477,39 @@ fn rules_are_checked_without_keys_and_nothing_is_printed() {
     assert_eq!(printed, "BearerToken(hidden) Unverified(hidden) Jws(ES256) Claims(hidden) Header(ES256)");
     assert_eq!(Malformed::Claim.detail().to_string(), "claim");
 }
+
+#[test]
+fn a_binding_that_is_not_understood_exactly_is_refused() {
+    const DIGEST: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let bytes: [u8; 32] = core::array::from_fn(|at| u8::try_from(at).unwrap());
+    let with = |cnf: &str| {
+        let claims = CLAIMS.replace(r#""sub":"alice""#, &format!(r#""sub":"alice"{cnf}"#));
+        judge(&sign(Alg::Es256, ES, &claims), &rules()).map(|token| token.confirmation())
+    };
+    assert_eq!(with(""), Ok(Confirmation::None));
+    assert_eq!(with(&format!(r#","cnf":{{"jkt":"{DIGEST}"}}"#)), Ok(Confirmation::Key(bytes)));
+    assert_eq!(with(&format!(r#","cnf":{{"x5t#S256":"{DIGEST}"}}"#)), Ok(Confirmation::Certificate(bytes)));
+    let claim = malformed(Malformed::Claim);
+    for (cnf, rejection) in [
+        ("null".to_owned(), claim),
+        (format!(r#""{DIGEST}""#), claim),
+        ("[]".to_owned(), claim),
+        (r#"{"jkt":""}"#.to_owned(), claim),
+        (r#"{"jkt":null}"#.to_owned(), claim),
+        (format!(r#"{{"jkt":"{DIGEST}="}}"#), claim),
+        (format!(r#"{{"jkt":"{}9"}}"#, DIGEST.get(..42).unwrap()), claim),
+        (format!(r#"{{"x5t#S256":"{}"}}"#, DIGEST.get(..40).unwrap()), claim),
+        (format!(r#"{{"x5t#S256":"{DIGEST}AAAA"}}"#), claim),
+        ("{}".to_owned(), Rejection::UnknownConfirmation),
+        (format!(r#"{{"x5t":"{DIGEST}"}}"#), Rejection::UnknownConfirmation),
+        (format!(r#"{{"JKT":"{DIGEST}"}}"#), Rejection::UnknownConfirmation),
+        (r#"{"jwk":{}}"#.to_owned(), Rejection::UnknownConfirmation),
+        (r#"{"kid":"k"}"#.to_owned(), Rejection::UnknownConfirmation),
+        (format!(r#"{{"jkt":"{DIGEST}","kid":"k"}}"#), Rejection::UnknownConfirmation),
+        (format!(r#"{{"jkt":"{DIGEST}","x5t#S256":"{DIGEST}"}}"#), Rejection::UnknownConfirmation),
+    ] {
+        assert_eq!(with(&format!(r#","cnf":{cnf}"#)), Err(rejection), "{cnf}");
+    }
+    let printed = format!("{:?} {:?}", Confirmation::Key(bytes), Confirmation::Certificate(bytes));
+    assert_eq!(printed, "Confirmation(key) Confirmation(certificate)");
+}

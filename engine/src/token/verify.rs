@@ -5,6 +5,7 @@
 //! What leaves: a [`VerifiedToken`]. Its fields are private and only [`Unverified::verify`] makes one.
 
 use super::claims::Claims;
+use super::confirmation::Confirmation;
 use super::extract::BearerToken;
 use super::jws::Jws;
 use super::path::{ClaimPath, Split, extract_strings};
@@ -268,6 +269,12 @@ impl VerifiedToken {
     #[must_use]
     pub fn jti(&self) -> Option<&str> {
         self.claims.jti.as_deref()
+    }
+
+    /// What the sender must prove besides having the token.
+    #[must_use]
+    pub const fn confirmation(&self) -> Confirmation {
+        self.claims.cnf
     }
 
     /// `iat`.

@@ -8,8 +8,8 @@ use toolgate_engine::{
     keys::{Alg, KeySet, Software},
     time::UnixTime,
     token::{
-        BearerToken, ClaimPath, DEFAULT_MAX_TOKEN_BYTES, IssuerRules, Rejection, TypMode, Unverified,
-        VerifiedToken,
+        BearerToken, ClaimPath, Confirmation, DEFAULT_MAX_TOKEN_BYTES, IssuerRules, Rejection, TypMode,
+        Unverified, VerifiedToken,
     },
 };
 
@@ -115,6 +115,11 @@ fn facts(token: &VerifiedToken, now: i64) -> Value {
         "groups": token.groups(),
         "algorithm": token.alg().name(),
         "kid": token.kid(),
+        "bound_to": match token.confirmation() {
+            Confirmation::None => None,
+            Confirmation::Key(_) => Some("key"),
+            Confirmation::Certificate(_) => Some("certificate"),
+        },
         "accepted_for_seconds": left,
     })
 }
@@ -145,5 +150,7 @@ fn explain(rejection: Rejection) -> &'static str {
         Rejection::WrongAudience => "`aud` does not hold the expected audience",
         Rejection::MissingClaim => "a required claim is missing",
         Rejection::BadClaim => "a claim has an unusable value",
+        Rejection::UnknownConfirmation => "`cnf` binds it in a way that toolgate does not know",
+        Rejection::NotPossessed => "it is bound to a key or a certificate that was not shown",
     }
 }

@@ -342,3 +342,20 @@ fn identity_headers_can_be_switched_off_and_are_still_taken_from_clients() {
     let spoofed = Edit::Remove(b"x-toolgate-subject".to_vec());
     assert_eq!(passage.edits, [spoofed, Edit::Remove(b"authorization".to_vec())]);
 }
+
+#[test]
+fn a_bound_token_is_no_bearer_token_not_even_when_it_is_remembered() {
+    const DIGEST: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    for member in ["jkt", "x5t#S256"] {
+        let mut world = World::new("", "");
+        let bound = token(Alg::Es256, "e", &format!(r#","groups":["eng"],"cnf":{{"{member}":"{DIGEST}"}}"#));
+        for cache in ["miss", "hit"] {
+            let (status, www, reason) = challenge(&mut world, &[("authorization", &bound)]);
+            assert_eq!((status, reason.as_str()), (401, "invalid_token"), "{member} {cache}");
+            assert!(www.ends_with(r#"error="invalid_token""#));
+            assert_eq!(world.verdict(), "main none none deny possession_not_proven");
+            let looked = world.counted(Metric::TokenCache).pop().unwrap_or_default();
+            assert!(looked.ends_with(&format!("result={cache}")), "{looked}");
+        }
+    }
+}
