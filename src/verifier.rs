@@ -27,10 +27,11 @@ impl SignatureVerifier for &HostVerifier {
         if self.0.get() == Offer::Absent {
             return Verdict::Unsupported;
         }
+        let Some(digest) = alg.host_digest() else { return Verdict::Unsupported };
         let Some(signature) = signature.for_host(alg) else { return Verdict::Refused };
         // VerifySignatureArguments: 1 hash function, 2 public key (DER), 3 signature, 4 text.
         let mut arguments = Vec::with_capacity(message.len().saturating_add(1_024));
-        field(&mut arguments, 1, alg.digest_name().as_bytes());
+        field(&mut arguments, 1, digest.as_bytes());
         field(&mut arguments, 2, key.spki());
         field(&mut arguments, 3, &signature);
         field(&mut arguments, 4, message);

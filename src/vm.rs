@@ -10,13 +10,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use toolgate_engine::config::Config;
 use toolgate_engine::flow::{Desk, Entropy, Memory};
-use toolgate_engine::keys::{Fallback, Meter, Metered, Software};
+use toolgate_engine::keys::{Budget, Fallback, Metered, Place, Software};
 use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
 use toolgate_engine::time::UnixTime;
-
-/// Signatures checked in the module itself, per second and at once: each costs about half a millisecond.
-const SOFTWARE_RATE: u32 = 200;
-const SOFTWARE_BURST: u32 = 100;
 
 /// Everything that one configuration has in one VM.
 pub(crate) struct Vm {
@@ -30,7 +26,8 @@ pub(crate) struct Vm {
     memory: RefCell<Memory>,
     stats: RefCell<Stats>,
     verifier: HostVerifier,
-    software: RefCell<Meter>,
+    /// For signatures that cost much.
+    budget: RefCell<Budget>,
 }
 
 impl Vm {
@@ -44,7 +41,7 @@ impl Vm {
             memory: RefCell::new(memory),
             stats: RefCell::default(),
             verifier: HostVerifier::new(),
-            software: RefCell::new(Meter::per_second(SOFTWARE_BURST, SOFTWARE_RATE)),
+            budget: RefCell::new(Budget::new(config.limits.verify_millis)),
             config,
         }
     }
@@ -53,8 +50,10 @@ impl Vm {
     pub(crate) fn step<T>(&self, spent: &mut u64, run: impl FnOnce(&mut Desk<'_>) -> T) -> T {
         let now = now();
         let mut samples = Samples::new();
-        let software = Metered { inner: Software, meter: &self.software, now };
-        let verifier = Fallback(&self.verifier, software);
+        let budget = &self.budget;
+        let host = Metered { inner: &self.verifier, place: Place::Host, budget, now };
+        let module = Place::Module(self.config.limits.slow_curve);
+        let verifier = Fallback(host, Metered { inner: Software, place: module, budget, now });
         let result = run(&mut Desk {
             config: &self.config,
             memory: &mut self.memory.borrow_mut(),

@@ -16,7 +16,7 @@ pub mod wire;
 pub use compile::{ConfigError, Secrets};
 pub use wire::{DenialStyle, MetricSyntax, Unmatched};
 
-use crate::keys::{KeySet, RefreshPolicy, SharedState};
+use crate::keys::{KeySet, RefreshPolicy, SharedState, SlowCurve};
 use crate::mcp::{Target, VersionSet};
 use crate::policy::{Policy, RoleSet};
 use crate::token::IssuerRules;
@@ -277,6 +277,10 @@ pub struct Limits {
     pub wait_millis: u32,
     /// Requests waiting at once.
     pub waiting: usize,
+    /// Milliseconds of each second for costly signatures.
+    pub verify_millis: u32,
+    /// Whether ES384 is verified in the module.
+    pub slow_curve: SlowCurve,
 }
 
 /// Metric names, resolved.

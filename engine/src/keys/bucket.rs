@@ -45,12 +45,18 @@ impl Meter {
 
     /// Takes one token, if there is one.
     pub fn try_take(&mut self, now: UnixTime) -> Take {
+        self.try_take_many(1, now)
+    }
+
+    /// Takes `count` tokens, if there are as many. What is more than the bucket holds is never granted.
+    pub fn try_take_many(&mut self, count: u32, now: UnixTime) -> Take {
         let depth = u64::from(self.burst).saturating_mul(self.interval_micros);
         let missing = self.full_at.micros_since(now).min(depth);
         self.full_at = UnixTime::from_micros(now.as_micros().saturating_add(missing));
-        let wanted = missing.saturating_add(self.interval_micros);
+        let price = u64::from(count).saturating_mul(self.interval_micros);
+        let wanted = missing.saturating_add(price);
         if wanted > depth {
-            let wait = if self.burst == 0 { u64::MAX } else { wanted - depth };
+            let wait = if count > self.burst { u64::MAX } else { wanted - depth };
             return Take::Exhausted { retry_after_secs: wait.div_ceil(1_000_000).clamp(1, 3_600) };
         }
         self.full_at = UnixTime::from_micros(now.as_micros().saturating_add(wanted));
@@ -78,6 +84,21 @@ mod tests {
         assert_eq!(meter.try_take(start.plus_secs(20)), Take::Exhausted { retry_after_secs: 10 });
         assert_eq!(granted(&mut meter, start.plus_secs(30)), 1);
         assert_eq!(granted(&mut meter, start.plus_secs(3_000)), 2);
+    }
+
+    #[test]
+    fn many_at_once_wait_until_there_are_as_many() {
+        let mut meter = Meter::new(10, 1_000_000);
+        let start = UnixTime::from_secs(1_000);
+        assert_eq!(meter.try_take_many(8, start), Take::Granted);
+        assert_eq!(meter.try_take_many(5, start), Take::Exhausted { retry_after_secs: 3 });
+        assert_eq!(meter.try_take_many(2, start), Take::Granted);
+        assert_eq!(meter.try_take_many(5, start.plus_secs(1)), Take::Exhausted { retry_after_secs: 4 });
+        assert_eq!(meter.try_take_many(5, start.plus_secs(5)), Take::Granted);
+        assert_eq!(
+            meter.try_take_many(11, start.plus_secs(500)),
+            Take::Exhausted { retry_after_secs: 3_600 }
+        );
     }
 
     #[test]

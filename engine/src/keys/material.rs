@@ -2,7 +2,9 @@
 //! A public key that passed every check, in the forms its verifiers need.
 
 use super::alg::{Alg, Family};
-use super::verifier::Signature;
+use super::jwk::{self, JwkRefusal};
+use super::verifier::{Signature, SignatureVerifier, Verdict};
+use crate::json::Value;
 use crate::time::UnixTime;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,6 +14,12 @@ use jwt_compact::alg::{Es256, RsaPublicKey};
 
 /// The key type of jwt-compact's ES256.
 pub(super) type P256Key = <Es256 as Algorithm>::VerifyingKey;
+
+/// A point on P-384.
+pub(super) type P384Key = p384::ecdsa::VerifyingKey;
+
+/// A point on edwards25519.
+pub(super) type Ed25519Key = ed25519_dalek::VerifyingKey;
 
 /// SHA-256 over the required members of a JWK (RFC 7638).
 pub type Thumbprint = [u8; 32];
@@ -25,6 +33,10 @@ pub(super) enum Material {
     RsaHostOnly,
     /// A point on P-256.
     P256(P256Key),
+    /// A point on P-384.
+    P384(P384Key),
+    /// A point on edwards25519, of large order.
+    Ed25519(Ed25519Key),
 }
 
 /// A sound public key: large enough, on its curve, meant for signatures.
@@ -41,6 +53,29 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
+    /// Reads a JWK (RFC 7517), wherever it comes from; whether to trust it is the caller's business.
+    ///
+    /// # Errors
+    /// Why the key is of no use.
+    pub fn from_jwk(value: Value<'_>) -> Result<PublicKey, JwkRefusal> {
+        jwk::read(value)
+    }
+
+    /// Says whether `signature` belongs to `message` under this key by `alg`. A key of another family, a key bound to
+    /// another algorithm and a signature of impossible length are refused without asking the verifier.
+    pub fn verify(
+        &self,
+        alg: Alg,
+        message: &[u8],
+        signature: &Signature,
+        verifier: &dyn SignatureVerifier,
+    ) -> Verdict {
+        match self.fits(alg) && self.length_fits(signature) {
+            true => verifier.verify(alg, self, message, signature),
+            false => Verdict::Refused,
+        }
+    }
+
     /// The key id that the issuer gave it.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
@@ -83,7 +118,7 @@ impl PublicKey {
     }
 
     /// Whether a signature by this key can have that length at all: the length of the modulus (RFC 8017 section
-    /// 8.2.2), or 64 bytes (RFC 7518 section 3.4).
+    /// 8.2.2), or twice the length of the curve's field (RFC 7518 section 3.4, RFC 8032 section 5.1.6).
     pub(crate) fn length_fits(&self, signature: &Signature) -> bool {
         signature.as_bytes().len() == self.signature_len
     }

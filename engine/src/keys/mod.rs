@@ -10,10 +10,12 @@
 mod alg;
 pub(crate) mod base64url;
 mod bucket;
+mod der;
 mod fetch;
 mod freshness;
 mod jwk;
 mod material;
+mod meter;
 mod refresh;
 mod set;
 mod shared;
@@ -26,11 +28,12 @@ pub use fetch::{Adopted, Fetch, FetchFailure, FetchReason, KeyStatus, Outcome, R
 pub use freshness::{Freshness, FreshnessRules};
 pub use jwk::JwkRefusal;
 pub use material::{PublicKey, Thumbprint};
+pub use meter::{Budget, Metered, Place, SlowCurve};
 pub use refresh::{RefreshPolicy, Source};
 pub use set::{Candidates, KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS, NoCandidate, Skipped};
 pub use shared::{Lease, LeaseState, Rejected, Shared, SharedState, StateKey, WeakSecret};
 pub use unknown::UnknownKid;
-pub use verifier::{Fallback, Metered, Signature, SignatureVerifier, Software, Verdict, es256_der};
+pub use verifier::{Fallback, Signature, SignatureVerifier, Software, Verdict};
 
 pub(crate) use base64url::decode as decode_base64url;
 

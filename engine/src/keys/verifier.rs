@@ -5,20 +5,18 @@
 //! Wasm) and falls back to [`Software`]. What enters has passed every other check.
 
 use super::alg::Alg;
-use super::bucket::{Meter, Take};
-use super::jwk::{der, der_unsigned};
-use super::material::{Material, PublicKey};
-use crate::time::UnixTime;
+use super::der::ecdsa_signature;
+use super::material::{Ed25519Key, Material, P384Key, PublicKey};
 use alloc::vec::Vec;
-use core::cell::RefCell;
 use core::fmt;
 use jwt_compact::alg::{Es256, Rsa};
 use jwt_compact::{Algorithm, AlgorithmSignature};
+use p384::ecdsa::signature::Verifier;
 
 /// Longest signature that is read: RSA with 8,192 bits.
 const MAX_SIGNATURE: usize = 1_024;
 
-/// A signature as the token carries it (RFC 7518 section 3): for ES256 the two numbers side by side, not DER.
+/// A signature as the token carries it (RFC 7518 section 3): for ECDSA the two numbers side by side, not DER.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Signature(Vec<u8>);
 
@@ -36,12 +34,15 @@ impl Signature {
     }
 
     /// The bytes as Envoy's `verify_signature` wants them: ECDSA as DER, RSA as it is.
-    /// `None` where the length cannot be one of `alg`.
+    /// `None` where that function does not verify `alg`, or the length cannot be one of `alg`.
     #[must_use]
     pub fn for_host(&self, alg: Alg) -> Option<Vec<u8>> {
-        match alg {
-            Alg::Rs256 => Some(self.0.clone()),
-            Alg::Es256 => <&[u8; 64]>::try_from(self.0.as_slice()).ok().map(es256_der),
+        match (alg, self.0.len()) {
+            (Alg::Rs256 | Alg::Rs384 | Alg::Rs512, _) => Some(self.0.clone()),
+            (Alg::Es256, 64) | (Alg::Es384, 96) => Some(ecdsa_signature(&self.0)),
+            (Alg::Es256 | Alg::Es384, _) => None,
+            (Alg::Hs256 | Alg::Hs384 | Alg::Hs512, _) => None,
+            (Alg::Ps256 | Alg::Ps384 | Alg::Ps512 | Alg::EdDsa, _) => None,
         }
     }
 }
@@ -76,19 +77,55 @@ pub trait SignatureVerifier {
     fn verify(&self, alg: Alg, key: &PublicKey, message: &[u8], signature: &Signature) -> Verdict;
 }
 
-/// Verifies in the engine itself, through jwt-compact's algorithms. RSA beyond 4,096 bits is unsupported.
+/// Verifies in the engine itself, by jwt-compact's algorithms and the RustCrypto crates beneath them. RSA beyond 4,096
+/// bits is unsupported.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Software;
 
 impl SignatureVerifier for Software {
     fn verify(&self, alg: Alg, key: &PublicKey, message: &[u8], signature: &Signature) -> Verdict {
-        match (alg, &key.material) {
-            (Alg::Rs256, Material::Rsa(rsa)) => check(&Rsa::rs256(), rsa, message, signature),
-            (Alg::Rs256, Material::RsaHostOnly) => Verdict::Unsupported,
-            (Alg::Es256, Material::P256(point)) => check(&Es256, point, message, signature),
-            (Alg::Rs256, Material::P256(_)) => Verdict::Refused,
-            (Alg::Es256, Material::Rsa(_) | Material::RsaHostOnly) => Verdict::Refused,
+        let rsa = match alg {
+            Alg::Rs256 => Rsa::rs256(),
+            Alg::Rs384 => Rsa::rs384(),
+            Alg::Rs512 => Rsa::rs512(),
+            Alg::Ps256 => Rsa::ps256(),
+            Alg::Ps384 => Rsa::ps384(),
+            Alg::Ps512 => Rsa::ps512(),
+            Alg::Es256 => return p256(key, message, signature),
+            Alg::Es384 => return p384(key, message, signature),
+            Alg::EdDsa => return ed25519(key, message, signature),
+            Alg::Hs256 | Alg::Hs384 | Alg::Hs512 => return Verdict::Refused,
+        };
+        match &key.material {
+            Material::Rsa(modulus) => check(&rsa, modulus, message, signature),
+            Material::RsaHostOnly => Verdict::Unsupported,
+            Material::P256(_) | Material::P384(_) | Material::Ed25519(_) => Verdict::Refused,
         }
+    }
+}
+
+fn p256(key: &PublicKey, message: &[u8], signature: &Signature) -> Verdict {
+    let Material::P256(point) = &key.material else { return Verdict::Refused };
+    check(&Es256, point, message, signature)
+}
+
+fn p384(key: &PublicKey, message: &[u8], signature: &Signature) -> Verdict {
+    let Material::P384(point) = &key.material else { return Verdict::Refused };
+    let signature = p384::ecdsa::Signature::from_slice(signature.as_bytes());
+    verdict(signature.and_then(|signature| P384Key::verify(point, message, &signature)))
+}
+
+/// Strictly: no signature that another verifier may refuse (small order, RFC 8032 section 5.1.7 without the cofactor).
+fn ed25519(key: &PublicKey, message: &[u8], signature: &Signature) -> Verdict {
+    let Material::Ed25519(point) = &key.material else { return Verdict::Refused };
+    let signature = ed25519_dalek::Signature::from_slice(signature.as_bytes());
+    verdict(signature.and_then(|signature| Ed25519Key::verify_strict(point, message, &signature)))
+}
+
+fn verdict<E>(result: Result<(), E>) -> Verdict {
+    match result {
+        Ok(()) => Verdict::Verified,
+        Err(_) => Verdict::Refused,
     }
 }
 
@@ -111,43 +148,6 @@ impl<A: SignatureVerifier, B: SignatureVerifier> SignatureVerifier for Fallback<
             decided @ (Verdict::Verified | Verdict::Refused | Verdict::Throttled { .. }) => decided,
         }
     }
-}
-
-/// A verifier whose every use takes a token from a bucket: for what costs more than 100 µs.
-#[derive(Debug)]
-pub struct Metered<'m, V> {
-    /// Who verifies.
-    pub inner: V,
-    /// The bucket of this VM.
-    pub meter: &'m RefCell<Meter>,
-    /// The time of the request.
-    pub now: UnixTime,
-}
-
-impl<V: SignatureVerifier> SignatureVerifier for Metered<'_, V> {
-    fn verify(&self, alg: Alg, key: &PublicKey, message: &[u8], signature: &Signature) -> Verdict {
-        let Ok(mut meter) = self.meter.try_borrow_mut() else {
-            return Verdict::Throttled { retry_after_secs: 1 };
-        };
-        match meter.try_take(self.now) {
-            Take::Granted => self.inner.verify(alg, key, message, signature),
-            Take::Exhausted { retry_after_secs } => Verdict::Throttled { retry_after_secs },
-        }
-    }
-}
-
-/// Turns the `r || s` of RFC 7518 section 3.4 into the DER of RFC 3279 section 2.2.3, at most 72 bytes, integers
-/// minimal. Zero and too large numbers are passed on: the verifier refuses them.
-#[must_use]
-pub fn es256_der(raw: &[u8; 64]) -> Vec<u8> {
-    let (r, s) = raw.split_at(32);
-    der(0x30, &[der_unsigned(minimal(r)), der_unsigned(minimal(s))].concat())
-}
-
-/// Without leading zeros; zero itself keeps one.
-fn minimal(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count().min(number.len().saturating_sub(1));
-    number.get(zeros..).unwrap_or_default()
 }
 
 #[cfg(test)]

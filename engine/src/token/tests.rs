@@ -191,7 +191,8 @@ fn headers_are_refused_before_any_cryptography() {
     for (header, rejection) in [
         (r#"{"alg":"none"}"#, R::AlgNone),
         (r#"{"alg":"nOnE"}"#, R::AlgNone),
-        (r#"{"alg":"HS256","kid":"e","typ":"at+jwt"}"#, R::AlgUnknown),
+        (r#"{"alg":"HS256","kid":"e","typ":"at+jwt"}"#, R::AlgNotAllowed),
+        (r#"{"alg":"ES512","kid":"e","typ":"at+jwt"}"#, R::AlgUnknown),
         (r#"{"alg":"es256","kid":"e","typ":"at+jwt"}"#, R::AlgUnknown),
         (r#"{"alg":"ES256K","kid":"e","typ":"at+jwt"}"#, R::AlgUnknown),
         (r#"{"alg":"","kid":"e","typ":"at+jwt"}"#, R::AlgUnknown),

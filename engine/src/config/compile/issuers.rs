@@ -6,7 +6,7 @@ use crate::config::origin::Url;
 use crate::config::wire::{IssuerWire, TypWire};
 use crate::config::{Issuer, KeyOrigin};
 use crate::json::{DeError, Segment, Value};
-use crate::keys::{Alg, FreshnessRules, KeySet, RefreshPolicy};
+use crate::keys::{Alg, Family, FreshnessRules, KeySet, RefreshPolicy};
 use crate::suggest::nearest;
 use crate::token::{ClaimPath, IssuerRules, TypMode};
 use alloc::borrow::ToOwned;
@@ -149,15 +149,17 @@ fn algorithms(names: &[String]) -> Result<Vec<Alg>, DeError> {
             wrong("no algorithm is accepted, so no token would be".to_owned(), "add `RS256` or `ES256`");
         return at(Err(error), &[key("algorithms")]);
     }
+    let asymmetric = |alg: &&Alg| alg.family() != Family::Secret;
     let each = names.iter().enumerate().map(|(index, name)| {
         let unknown = || {
-            let help = nearest(name, Alg::ALL.iter().map(|alg| alg.name()))
-                .map(|near| format!("did you mean `{near}`?"));
-            let known = Alg::ALL.iter().map(|alg| format!("`{}`", alg.name())).collect::<Vec<_>>().join(", ");
+            let names = || Alg::ALL.iter().filter(asymmetric).map(|alg| alg.name());
+            let help = nearest(name, names()).map(|near| format!("did you mean `{near}`?"));
+            let known = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             DeError::new(format!("`{name}` is not an algorithm that can be accepted"))
                 .with_help(help.unwrap_or_else(|| format!("known here: {known}")))
         };
-        at(Alg::from_name(name).ok_or_else(unknown), &[key("algorithms"), Segment::Index(index)])
+        let alg = Alg::from_name(name).filter(|alg| asymmetric(&alg)).ok_or_else(unknown);
+        at(alg, &[key("algorithms"), Segment::Index(index)])
     });
     each.collect()
 }

@@ -5,7 +5,7 @@ use super::{Compiler, at, key, wrong};
 use crate::config::Limits;
 use crate::config::wire::SecretWire;
 use crate::json::DeError;
-use crate::keys::{SharedState, StateKey};
+use crate::keys::{SharedState, SlowCurve, StateKey};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;
@@ -59,6 +59,7 @@ impl<'c> Compiler<'c> {
             ("token_cache_entries", wire.token_cache_entries, 0, 1 << 20),
             ("max_wait_milliseconds", wire.max_wait_milliseconds as usize, 0, 60_000),
             ("max_waiting", wire.max_waiting, 0, 100_000),
+            ("verify_milliseconds_per_second", wire.verify_milliseconds_per_second as usize, 20, 1_000),
         ];
         for (name, value, low, high) in bounds {
             if !(low..=high).contains(&value) {
@@ -75,6 +76,8 @@ impl<'c> Compiler<'c> {
             token_cache: wire.token_cache_entries,
             wait_millis: wire.max_wait_milliseconds,
             waiting: wire.max_waiting,
+            verify_millis: wire.verify_milliseconds_per_second,
+            slow_curve: if wire.es384_in_module { SlowCurve::Allowed } else { SlowCurve::Refused },
         })
     }
 }

@@ -203,7 +203,7 @@ fn issuers() {
         ),
         (
             issuer(r#"["RS256"]"#, r#"["none"]"#),
-            "issuers.corp.algorithms[0]: `none` is not an algorithm that can be accepted | known here: `RS256`, `ES256`",
+            "issuers.corp.algorithms[0]: `none` is not an algorithm that can be accepted | known here: `RS256`, `RS384`, `RS512`, `ES256`, `ES384`, `PS256`, `PS384`, `PS512`, `EdDSA`",
         ),
         (
             issuer("{\"inline\":JWKS}", "{}"),

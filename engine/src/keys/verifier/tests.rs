@@ -2,10 +2,11 @@
 
 use super::*;
 use crate::keys::fixtures::*;
-use crate::keys::{KeySet, decode_base64url};
+use crate::keys::{Family, KeySet, decode_base64url};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use p256::ecdsa::Signature as P256Signature;
+use serde_json::Value;
 
 fn one_key(jwk: String) -> KeySet {
     KeySet::parse(set_of(&[jwk]).as_bytes()).unwrap()
@@ -64,31 +65,6 @@ fn zero_and_overlong_numbers_are_refused() {
 }
 
 #[test]
-fn der_is_what_the_p256_crate_writes() {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut compared = 0;
-    for round in 0..2_000 {
-        let mut raw = [0_u8; 64];
-        for byte in &mut raw {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            *byte = state.to_le_bytes()[0];
-        }
-        // Leading zeros and leading ones, where minimal integers are decided.
-        raw[..round % 33].fill(0);
-        raw[32..32 + (round / 33) % 33].fill(0);
-        if let Ok(theirs) = P256Signature::from_slice(&raw) {
-            compared += 1;
-            assert_eq!(es256_der(&raw), theirs.to_der().as_bytes());
-        }
-    }
-    assert!(compared > 1_500, "{compared}");
-    assert_eq!(es256_der(&[0; 64]), [0x30, 6, 2, 1, 0, 2, 1, 0]);
-    assert_eq!(es256_der(&[0xFF; 64]).len(), 72);
-}
-
-#[test]
 fn high_s_is_accepted_as_jose_allows() {
     let set = one_key(ec_jwk(RFC7515_A3_X, RFC7515_A3_Y, ""));
     let (message, signature) = parts(RFC7515_A3_TOKEN);
@@ -107,17 +83,61 @@ impl SignatureVerifier for Never {
 }
 
 #[test]
-fn fallback_and_meter() {
+fn the_second_is_asked_where_the_first_cannot_tell() {
     let set = one_key(ec_jwk(RFC7515_A3_X, RFC7515_A3_Y, ""));
     let key = set.keys().next().unwrap();
     let (message, signature) = parts(RFC7515_A3_TOKEN);
-    let meter = RefCell::new(Meter::per_second(1, 1));
-    let now = UnixTime::from_secs(100);
-    let verifier = Fallback(Never, Metered { inner: Software, meter: &meter, now });
-    assert_eq!(verifier.verify(Alg::Es256, key, message, &signature), Verdict::Verified);
-    let throttled = Verdict::Throttled { retry_after_secs: 1 };
-    assert_eq!(verifier.verify(Alg::Es256, key, message, &signature), throttled);
+    assert_eq!(Fallback(Never, Software).verify(Alg::Es256, key, message, &signature), Verdict::Verified);
     assert_eq!(Fallback(Never, Never).verify(Alg::Es256, key, message, &signature), Verdict::Unsupported);
+}
+
+/// RFC 7515 appendix A, RFC 7520 section 4, RFC 8037 appendix A.4.
+#[test]
+fn the_examples_of_the_rfcs() {
+    let rows: Value = serde_json::from_str(include_str!("../testdata/rfc.json")).unwrap();
+    let rows = rows.as_array().unwrap();
+    for row in rows.iter().filter(|row| row.get("key").is_some()) {
+        let name = row["name"].as_str().unwrap();
+        let set = one_key(row["key"].to_string());
+        let alg = Alg::from_name(row["alg"].as_str().unwrap()).unwrap();
+        let (message, signature) = parts(row["token"].as_str().unwrap());
+        assert_eq!(verdict(&set, alg, message, &signature), Verdict::Verified, "{name}");
+        assert_eq!(verdict(&set, alg, &message[1..], &signature), Verdict::Refused, "{name}");
+        for other in Alg::ALL.into_iter().filter(|other| *other != alg) {
+            assert_eq!(verdict(&set, other, message, &signature), Verdict::Refused, "{name} {other:?}");
+        }
+    }
+}
+
+#[test]
+fn an_algorithm_fits_one_family_only() {
+    let set = key_set();
+    for alg in Alg::ALL.into_iter().filter(|alg| alg.family() != Family::Secret) {
+        let signature = decode_base64url(&sign_input(alg, "input")).unwrap();
+        let signature = Signature::from_bytes(signature).unwrap();
+        for key in set.keys() {
+            let expected = if key.kid() == Some(kid_for(alg)) { Verdict::Verified } else { Verdict::Refused };
+            assert_eq!(key.verify(alg, b"input", &signature, &Software), expected, "{alg:?} {:?}", key.kid());
+            assert_eq!(Software.verify(alg, key, b"input", &signature), expected, "{alg:?} {:?}", key.kid());
+            assert_eq!(key.verify(alg, b"inpuT", &signature, &Software), Verdict::Refused, "{alg:?}");
+        }
+    }
+}
+
+#[test]
+fn the_host_gets_what_it_knows() {
+    let bytes = |length| Signature(alloc::vec![7; length]);
+    for alg in Alg::ALL {
+        let known = [64, 96, 256].into_iter().filter(|length| bytes(*length).for_host(alg).is_some());
+        let expected: &[usize] = match alg {
+            Alg::Rs256 | Alg::Rs384 | Alg::Rs512 => &[64, 96, 256],
+            Alg::Es256 => &[64],
+            Alg::Es384 => &[96],
+            _ => &[],
+        };
+        assert_eq!(known.collect::<Vec<_>>(), expected, "{alg:?}");
+        assert_eq!(alg.host_digest().is_some(), !expected.is_empty(), "{alg:?}");
+    }
 }
 
 #[test]
