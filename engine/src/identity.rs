@@ -9,6 +9,7 @@ use crate::policy::{Facts, Policy, RoleSet};
 use crate::time::UnixTime;
 use crate::token::{Confirmation, VerifiedToken};
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -26,7 +27,7 @@ pub struct Identity {
     kind: Kind,
     roles: RoleSet,
     valid_until: UnixTime,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, Rc<[u8]>)>,
 }
 
 enum Kind {
@@ -59,7 +60,7 @@ impl Identity {
         let names: Vec<&str> = policy.into_iter().flat_map(|policy| policy.role_names(&roles)).collect();
         let mut headers = Vec::with_capacity(4);
         let mut add = |name, value: Option<&str>| {
-            headers.extend(value.and_then(header_value).map(|value| (name, value)))
+            headers.extend(value.and_then(header_value).map(|value| (name, Rc::from(value.into_bytes()))))
         };
         add("x-toolgate-subject", token.subject());
         add("x-toolgate-issuer", Some(&issuer.rules.issuer));
@@ -95,7 +96,7 @@ impl Identity {
 
     /// Headers for the upstream.
     #[must_use]
-    pub fn headers(&self) -> &[(&'static str, String)] {
+    pub fn headers(&self) -> &[(&'static str, Rc<[u8]>)] {
         &self.headers
     }
 

@@ -209,7 +209,7 @@ pub enum Authorization {
     /// Passed on.
     Keep,
     /// Replaced by this.
-    Replace(Vec<u8>),
+    Replace(Rc<[u8]>),
 }
 
 impl fmt::Debug for Authorization {

@@ -74,8 +74,8 @@ impl<'h> Front<'h> {
                 b"mcp-name" => note(&mut mcp.name, value),
                 b"mcp-session-id" => note(&mut mcp.session, value),
                 b"accept-encoding" => has_accept_encoding = true,
-                b"connection" if nominates(value) => spoofed.push(Edit::Remove(name.to_vec())),
-                other if is_ours(other) => spoofed.push(Edit::Remove(other.to_vec())),
+                b"connection" if nominates(value) => spoofed.push(Edit::remove(name.to_vec())),
+                other if is_ours(other) => spoofed.push(Edit::remove(other.to_vec())),
                 _ => {}
             }
         }

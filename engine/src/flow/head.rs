@@ -7,7 +7,7 @@ use super::body::{AwaitBody, Waiting};
 use super::door::{self, Front};
 use super::memory::DecisionId;
 use super::reply::Reply;
-use super::{BodyFollows, Desk, Edit, Head, Passage, Step};
+use super::{Attempt, BodyFollows, Desk, Edit, Head, Passage, Step};
 use crate::config::{
     Access, Authorization, Config, DenialStyle, HostMode, IdentityHeaders, Route, Server, Upstream,
 };
@@ -64,11 +64,36 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
             Some(server) => {
                 scene.server = Some(server);
                 scene.metadata_url = Some(&server.metadata_url);
-                on_server(desk, front, &scene, at, server, head)
+                on_server(desk, Visit { front, scene, at, server, body: head.body }, head.attempt)
             }
             None => deny(desk, &scene, Place::None, Denial::Door(Door::Unmatched)),
         },
     }
+}
+
+/// A request at a guarded server.
+struct Visit<'v> {
+    front: Front<'v>,
+    scene: Scene<'v>,
+    at: usize,
+    server: &'v Server,
+    body: BodyFollows,
+}
+
+impl Visit<'_> {
+    fn place(&self) -> Place {
+        Place::Server(self.at)
+    }
+
+    fn deny(&self, desk: &mut Desk<'_>, denial: Denial) -> Step {
+        deny(desk, &self.scene, self.place(), denial)
+    }
+}
+
+/// What becomes of a request once it is allowed, and of its answer.
+struct Onward {
+    edits: Vec<Edit>,
+    reply: Reply,
 }
 
 pub(super) fn verdict(place: Place, decision: &'static str, reason: &'static str) -> Series {
@@ -152,17 +177,10 @@ fn on_route<'s>(
     pass(desk, place, edits, Reply::untouched())
 }
 
-fn on_server(
-    desk: &mut Desk<'_>,
-    front: Front<'_>,
-    scene: &Scene<'_>,
-    at: usize,
-    server: &Server,
-    head: &Head<'_>,
-) -> Step {
-    let place = Place::Server(at);
-    if let Err(door) = door::check_origin(&front, server) {
-        return deny(desk, scene, place, Denial::Door(door));
+fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt) -> Step {
+    let Visit { front, server, .. } = &visit;
+    if let Err(door) = door::check_origin(front, server) {
+        return visit.deny(desk, Denial::Door(door));
     }
     if let ("OPTIONS", HeaderValue::One(origin), HeaderValue::One(_)) =
         (front.method, front.origin, front.preflight)
@@ -175,86 +193,84 @@ fn on_server(
         "POST" => None,
         "GET" if legacy => Some(Method::Stream),
         "DELETE" if legacy => Some(Method::Delete),
-        _ => return deny(desk, scene, place, Denial::Door(Door::MethodNotAllowed)),
+        _ => return visit.deny(desk, Denial::Door(Door::MethodNotAllowed)),
     };
     let caller = auth::Caller {
-        place,
+        place: visit.place(),
         issuers: &server.issuers,
         policy: server.policy,
-        slot: at,
-        anonymous: desk.memory.anonymous.get(at).cloned().flatten(),
+        slot: visit.at,
+        anonymous: desk.memory.anonymous.get(visit.at).cloned().flatten(),
     };
-    let identity = match auth::authenticate(desk, &front, &caller, head.attempt) {
+    let identity = match auth::authenticate(desk, front, &caller, attempt) {
         Authenticated::Known(identity) => identity,
         Authenticated::Wait => return Step::Wait,
-        Authenticated::Refused(auth) => return deny(desk, scene, place, Denial::Auth(auth)),
+        Authenticated::Refused(auth) => return visit.deny(desk, Denial::Auth(auth)),
     };
-    let mut edits = front.spoofed.clone();
-    upstream_edits(&mut edits, &front, &server.upstream, Some(&identity), scene.decision);
-    if front.has_accept_encoding {
-        edits.push(Edit::Remove(b"accept-encoding".to_vec()));
-    }
-    let reply = Reply::guarded(at, identity.clone(), &front, server, method);
+    let onward = Onward::new(&visit, &identity, method);
     match method {
-        Some(_) if let Some(step) = refuse_head(desk, &front, scene, place, server) => step,
-        Some(method) => without_body(desk, scene, place, server, &identity, method, edits, reply, head.body),
-        None => with_body(desk, &front, scene, at, server, identity, edits, reply, head.body),
+        Some(_) if let Some(step) = refuse_head(desk, &visit) => step,
+        Some(method) => without_body(desk, &visit, &identity, method, onward),
+        None => with_body(desk, visit, identity, onward),
+    }
+}
+
+impl Onward {
+    fn new(visit: &Visit<'_>, identity: &Rc<Identity>, method: Option<Method>) -> Onward {
+        let Visit { front, server, .. } = visit;
+        let mut edits = front.spoofed.clone();
+        upstream_edits(&mut edits, front, &server.upstream, Some(identity), visit.scene.decision);
+        if front.has_accept_encoding {
+            edits.push(Edit::remove("accept-encoding"));
+        }
+        let reply = Reply::guarded(visit.at, identity.clone(), front, server, method);
+        Onward { edits, reply }
     }
 }
 
 /// What the protocol's headers forbid where no body is read: a session named twice, a version that is not served, a
 /// version that knows neither GET nor DELETE.
-fn refuse_head(
-    desk: &mut Desk<'_>,
-    front: &Front<'_>,
-    scene: &Scene<'_>,
-    place: Place,
-    server: &Server,
-) -> Option<Step> {
-    let reason = match (front.mcp.session, judge_head(&front.mcp, server.versions)) {
+fn refuse_head(desk: &mut Desk<'_>, visit: &Visit<'_>) -> Option<Step> {
+    let head = &visit.front.mcp;
+    let reason = match (head.session, judge_head(head, visit.server.versions)) {
         (HeaderValue::Several, _) => Refusal::HeaderRepeated,
         (_, HeadFacts::Doubtful(refusal)) => refusal,
         (_, HeadFacts::Claims { .. }) => {
-            return Some(deny(desk, scene, place, Denial::Door(Door::MethodNotAllowed)));
+            return Some(visit.deny(desk, Denial::Door(Door::MethodNotAllowed)));
         }
         (_, HeadFacts::Silent) => return None,
     };
-    desk.samples.push(Sample { series: verdict(place, "deny", reason.label()), value: 1 });
+    desk.samples.push(Sample { series: verdict(visit.place(), "deny", reason.label()), value: 1 });
     let refused = Refused { reason, id: None, era: Era::Legacy, shape: None, requested: None };
-    Some(Step::Answer(Box::new(answer::malformed(scene, &refused))))
+    Some(Step::Answer(Box::new(answer::malformed(&visit.scene, &refused))))
 }
 
 /// GET opens a stream, DELETE ends a session: the base protocol of the legacy era.
-#[expect(clippy::too_many_arguments, reason = "each is one thing that the step needs")]
 fn without_body(
     desk: &mut Desk<'_>,
-    scene: &Scene<'_>,
-    place: Place,
-    server: &Server,
+    visit: &Visit<'_>,
     identity: &Identity,
     method: Method,
-    edits: Vec<Edit>,
-    reply: Reply,
-    body: BodyFollows,
+    onward: Onward,
 ) -> Step {
     // A body behind GET or DELETE means nothing to MCP, and one that nobody judged must not go on.
-    if body == BodyFollows::Yes {
-        return deny(desk, scene, place, Denial::Door(Door::ContentType));
+    if visit.body == BodyFollows::Yes {
+        return visit.deny(desk, Denial::Door(Door::ContentType));
     }
-    let judged = desk.config.policies.get(server.policy).map(|policy| {
+    let judged = desk.config.policies.get(visit.server.policy).map(|policy| {
         let context = Context::at(desk.now);
         policy.decide(identity.roles(), &identity.facts(), Ask::Base(method.name()), &context)
     });
     let label = MethodLabel::Known(method.index());
     match judged {
-        Some(Ok(permit)) => allow(desk, scene.decision, place, label, permit, edits, reply),
+        Some(Ok(permit)) => allow(desk, visit, label, permit, onward),
         Some(Err(refused)) => {
             let denial = Denial::Policy(refused.reason);
-            let series = Series { method: label, ..verdict(place, "deny", denial.label()) };
+            let series = Series { method: label, ..verdict(visit.place(), "deny", denial.label()) };
             desk.samples.push(Sample { series, value: 1 });
-            Step::Answer(Box::new(answer::plain(scene, denial)))
+            Step::Answer(Box::new(answer::plain(&visit.scene, denial)))
         }
-        None => deny(desk, scene, place, Denial::Door(Door::Unmatched)),
+        None => visit.deny(desk, Denial::Door(Door::Unmatched)),
     }
 }
 
@@ -262,48 +278,35 @@ fn without_body(
 #[expect(clippy::needless_pass_by_value, reason = "the permit is spent here")]
 fn allow(
     desk: &mut Desk<'_>,
-    decision: DecisionId,
-    place: Place,
+    visit: &Visit<'_>,
     method: MethodLabel,
     permit: Permit,
-    edits: Vec<Edit>,
-    reply: Reply,
+    onward: Onward,
 ) -> Step {
-    let series = Series { method, ..verdict(place, "allow", "allowed") };
+    let series = Series { method, ..verdict(visit.place(), "allow", "allowed") };
     desk.samples.push(Sample { series, value: 1 });
-    let rule = permit.rule();
-    let facts = super::body::facts(desk.config, &reply, decision, rule);
+    let Onward { edits, reply } = onward;
+    let facts = super::body::facts(desk.config, &reply, visit.scene.decision, permit.rule());
     Step::Pass(Box::new(Passage { edits, reply, facts }))
 }
 
-#[expect(clippy::too_many_arguments, reason = "each is one thing that the step needs")]
-fn with_body(
-    desk: &mut Desk<'_>,
-    front: &Front<'_>,
-    scene: &Scene<'_>,
-    at: usize,
-    server: &Server,
-    identity: Rc<Identity>,
-    edits: Vec<Edit>,
-    reply: Reply,
-    body: BodyFollows,
-) -> Step {
-    let place = Place::Server(at);
-    if let Err(door) = door::check_body_head(front, desk.config.limits.body) {
-        return deny(desk, scene, place, Denial::Door(door));
+fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onward: Onward) -> Step {
+    if let Err(door) = door::check_body_head(&visit.front, desk.config.limits.body) {
+        return visit.deny(desk, Denial::Door(door));
     }
-    if body == BodyFollows::No {
-        return deny(desk, scene, place, Denial::Door(Door::BodyMissing));
+    if visit.body == BodyFollows::No {
+        return visit.deny(desk, Denial::Door(Door::BodyMissing));
     }
     if desk.config.host_mode == HostMode::Streamed
-        && let Some((denial, method, tool)) = judge_early(desk.config, front, server, &identity, desk.now)
+        && let Some((denial, method, tool)) = judge_early(desk.config, &visit, &identity, desk.now)
     {
-        let series = Series { method, tool, ..verdict(place, "deny", denial.label()) };
+        let series = Series { method, tool, ..verdict(visit.place(), "deny", denial.label()) };
         desk.samples.push(Sample { series, value: 1 });
-        return Step::Answer(Box::new(answer::plain(scene, denial)));
+        return Step::Answer(Box::new(answer::plain(&visit.scene, denial)));
     }
-    let waiting = Waiting { at, identity, decision: scene.decision, edits, reply };
-    Step::Body(Box::new(AwaitBody::new(waiting, &front.mcp, front.origin)))
+    let Onward { edits, reply } = onward;
+    let waiting = Waiting { at: visit.at, identity, decision: visit.scene.decision, edits, reply };
+    Step::Body(Box::new(AwaitBody::new(waiting, &visit.front.mcp, visit.front.origin)))
 }
 
 /// Where headers leave before the body is judged, what they say of it can already deny; the body confirms.
@@ -311,11 +314,11 @@ fn with_body(
 /// Only where denials are explicit: the other styles answer with the id, which only the body has.
 fn judge_early(
     config: &Config,
-    front: &Front<'_>,
-    server: &Server,
+    visit: &Visit<'_>,
     identity: &Identity,
     now: UnixTime,
 ) -> Option<(Denial, MethodLabel, ToolLabel)> {
+    let Visit { front, server, .. } = visit;
     let (HeadFacts::Claims { method, target }, DenialStyle::Explicit) =
         (judge_head(&front.mcp, server.versions), server.denial)
     else {
@@ -363,15 +366,13 @@ fn upstream_edits(
     decision: DecisionId,
 ) {
     match &upstream.authorization {
-        Authorization::Strip if !front.authorization.is_empty() => {
-            edits.push(Edit::Remove(b"authorization".to_vec()))
-        }
+        Authorization::Strip if !front.authorization.is_empty() => edits.push(Edit::remove("authorization")),
         Authorization::Strip | Authorization::Keep => {}
-        Authorization::Replace(value) => edits.push(Edit::Set("authorization", value.clone())),
+        Authorization::Replace(value) => edits.push(Edit::set("authorization", value)),
     }
     let (Some(identity), IdentityHeaders::Sent) = (identity, upstream.identity_headers) else { return };
     for (name, value) in identity.headers() {
-        edits.push(Edit::Set(name, value.clone().into_bytes()));
+        edits.push(Edit::set(name, value));
     }
-    edits.push(Edit::Set("x-toolgate-decision-id", decision.text().into_bytes()));
+    edits.push(Edit::set("x-toolgate-decision-id", decision.text()));
 }

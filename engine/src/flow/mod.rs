@@ -11,6 +11,7 @@ mod answer;
 mod auth;
 mod body;
 mod door;
+mod edit;
 mod head;
 mod memory;
 mod reply;
@@ -18,6 +19,7 @@ mod reply;
 mod tests;
 
 pub use body::{AwaitBody, BodyStep};
+pub use edit::{Edit, HeaderBytes};
 pub use head::start;
 pub use memory::{DecisionId, Entropy, Memory};
 pub use reply::{Reply, ReplyBody, ReplyStep};
@@ -30,7 +32,6 @@ use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 
 /// Header fields as the proxy has them, pseudo headers included.
 pub type Fields<'h> = [(&'h [u8], &'h [u8])];
@@ -108,23 +109,4 @@ pub struct Passage {
     pub reply: Reply,
     /// For access logs and traces.
     pub facts: Vec<(&'static str, String)>,
-}
-
-/// A change to a header.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Edit {
-    /// All fields of this name go.
-    Remove(Vec<u8>),
-    /// This field replaces all of its name.
-    Set(&'static str, Vec<u8>),
-}
-
-impl fmt::Debug for Edit {
-    /// Names only: a value may be a credential.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Edit::Remove(name) => write!(f, "Remove({})", name.escape_ascii()),
-            Edit::Set(name, _) => write!(f, "Set({name})"),
-        }
-    }
 }

@@ -132,10 +132,10 @@ impl Reply {
                 }
                 b"content-encoding" => encoded |= !value.eq_ignore_ascii_case(b"identity"),
                 // The client's authorization server is ours to name, not the upstream's.
-                b"www-authenticate" => edits.push(Edit::Remove(name.to_vec())),
+                b"www-authenticate" => edits.push(Edit::remove("www-authenticate")),
                 // Whose pages may read answers is ours to say too.
                 b"access-control-allow-origin" | b"access-control-allow-credentials" => {
-                    edits.push(Edit::Remove(name.to_vec()))
+                    edits.push(Edit::remove(name.to_vec()))
                 }
                 b"vary" => {
                     vary.extend_from_slice(value);
@@ -145,10 +145,10 @@ impl Reply {
             }
         }
         if let Some(origin) = guarded.cors {
-            edits.push(Edit::Set("access-control-allow-origin", origin.into_bytes()));
-            edits.push(Edit::Set("access-control-expose-headers", EXPOSED.as_bytes().to_vec()));
+            edits.push(Edit::set("access-control-allow-origin", origin));
+            edits.push(Edit::set("access-control-expose-headers", EXPOSED));
             vary.extend_from_slice(b"origin");
-            edits.push(Edit::Set("vary", vary));
+            edits.push(Edit::set("vary", vary));
         }
         let filter = Filter { at: guarded.at, identity: guarded.identity };
         let kind = media(content_type);
@@ -161,13 +161,13 @@ impl Reply {
                 filter.fault(desk, "answer_encoded")
             }
             (Media::Events, _) => {
-                edits.push(Edit::Remove(b"content-length".to_vec()));
+                edits.push(Edit::remove("content-length"));
                 let stream = SseFilter::new(desk.config.limits.answer);
                 ReplyStep::Filter(edits, ReplyBody::Stream(filter, Box::new(stream)))
             }
             (Media::Json, Expected::List) => {
                 if desk.config.host_mode == HostMode::Streamed {
-                    edits.push(Edit::Remove(b"content-length".to_vec()));
+                    edits.push(Edit::remove("content-length"));
                 }
                 ReplyStep::Filter(edits, ReplyBody::Whole(filter))
             }

@@ -68,7 +68,7 @@ impl<'c> Compiler<'c> {
                         DeError::new(format!("the value of `{}` cannot stand in a header", secret.env));
                     return at(Err(error), &[key("value"), key("env")]);
                 }
-                Ok(Authorization::Replace(value))
+                Ok(Authorization::Replace(value.into()))
             }
         }
     }
