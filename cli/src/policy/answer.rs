@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use toolgate_engine::{
     deny::policy_label,
     mcp::{Method, MethodClass},
-    policy::{Arguments, Ask, Context, Policy, Refused},
+    policy::{Arguments, Ask, Context, Permit, Policy, Refused},
     suggest::nearest,
     time::UnixTime,
 };
@@ -56,6 +56,21 @@ impl Decision {
 }
 
 impl Verdict {
+    /// The engine's verdict, as it is said.
+    pub(super) fn of(verdict: Result<Permit, Refused>, roles: Vec<String>) -> Self {
+        match verdict {
+            Ok(permit) => {
+                Self { decision: Decision::Allow, reason: None, rule: Some(permit.rule().to_string()), roles }
+            }
+            Err(Refused { reason, rule }) => Self {
+                decision: Decision::Deny,
+                reason: Some(policy_label(reason)),
+                rule: rule.map(|rule| rule.to_string()),
+                roles,
+            },
+        }
+    }
+
     pub(crate) fn to_json(&self) -> Value {
         json!({ "decision": self.decision.word(), "reason": self.reason, "rule": self.rule, "roles": self.roles })
     }
@@ -129,17 +144,7 @@ pub(crate) fn decide(
     let asks = method.into_iter().chain(std::iter::once(question.ask()));
     let verdict = policy.decide_all(&roles, &facts, asks, &Context::at(now).with(arguments));
     let roles = policy.role_names(&roles).map(str::to_owned).collect();
-    Ok(match verdict {
-        Ok(permit) => {
-            Verdict { decision: Decision::Allow, reason: None, rule: Some(permit.rule().to_string()), roles }
-        }
-        Err(Refused { reason, rule }) => Verdict {
-            decision: Decision::Deny,
-            reason: Some(policy_label(reason)),
-            rule: rule.map(|rule| rule.to_string()),
-            roles,
-        },
-    })
+    Ok(Verdict::of(verdict, roles))
 }
 
 /// What a caller sees of a list; nothing if the list itself is denied.

@@ -12,7 +12,8 @@ use toolgate_engine::{policy::Policy, suggest::nearest, time::UnixTime};
 
 use super::{
     Caller, Question,
-    answer::{List, Target, decide, visible},
+    answer::{List, Target, Verdict, decide, visible},
+    routes::Routes,
 };
 use crate::{
     clock,
@@ -29,6 +30,9 @@ struct File {
     policy: PathBuf,
     /// The claims of each caller.
     principals: BTreeMap<String, Object>,
+    /// Plain HTTP routes that rows may request, as a configuration writes them, without `policy` and `issuers`.
+    #[serde(default)]
+    routes: Vec<Object>,
     cases: Vec<Case>,
 }
 
@@ -38,6 +42,8 @@ struct File {
 struct Case {
     r#as: String,
     call: Option<String>,
+    /// A request to a route: `GET /path`.
+    request: Option<String>,
     tool: Option<String>,
     prompt: Option<String>,
     uri: Option<String>,
@@ -92,6 +98,7 @@ pub(crate) fn run(path: &Path) -> Result<Vec<Row>, Failure> {
     if file.cases.is_empty() {
         return Err(Diagnostic::error("no cases").at(document.place(&["cases".to_owned()])).into());
     }
+    let routes = Routes::compile(&document, &file.routes)?;
     let mut callers = BTreeMap::new();
     for (name, claims) in &file.principals {
         let caller = Caller::new(claims).map_err(|message| {
@@ -101,13 +108,14 @@ pub(crate) fn run(path: &Path) -> Result<Vec<Row>, Failure> {
     }
     let rows = file.cases.iter().enumerate().map(|(index, case)| {
         let place = document.place(&["cases".to_owned(), index.to_string()]);
-        row(&policy, &callers, case, place.clone()).map_err(|error| Failure::from(error.at(place)))
+        row(&policy, &routes, &callers, case, place.clone()).map_err(|error| Failure::from(error.at(place)))
     });
     rows.collect()
 }
 
 fn row(
     policy: &Policy,
+    routes: &Routes,
     callers: &BTreeMap<&str, Caller>,
     case: &Case,
     place: Option<Place>,
@@ -119,10 +127,11 @@ fn row(
     })?;
     let now = case.at.unwrap_or_else(|| u64::try_from(clock::now()).unwrap_or_default());
     let now = UnixTime::from_secs(now);
-    let (what, got, outcome) = match (&case.call, case.list) {
-        (Some(call), None) => one(policy, caller, now, case, call)?,
-        (None, Some(list)) => filtered(policy, caller, now, case, list)?,
-        _ => return Err(Diagnostic::error("a case has either `call` or `list`")),
+    let (what, got, outcome) = match (&case.call, case.list, &case.request) {
+        (Some(call), None, None) => one(policy, caller, now, case, call)?,
+        (None, Some(list), None) => filtered(policy, caller, now, case, list)?,
+        (None, None, Some(request)) => requested(policy, routes, caller, now, case, request)?,
+        _ => return Err(Diagnostic::error("a case has one of `call`, `list` and `request`")),
     };
     let expected = expectation(case);
     Ok(Row { who: case.r#as.clone(), what, expected, got, outcome, place })
@@ -132,21 +141,42 @@ fn row(
 type Came = (String, String, RowOutcome);
 
 fn one(policy: &Policy, caller: &Caller, now: UnixTime, case: &Case, call: &str) -> Result<Came, Diagnostic> {
-    let expected = case.expect.as_str().filter(|word| matches!(*word, "allow" | "deny"));
-    let Some(expected) = expected.filter(|_| case.given.is_none()) else {
-        return Err(Diagnostic::error("a `call` expects `allow` or `deny`, and has no `given`"));
-    };
     let question = Question::new(call, target(case)?, case.args.as_ref().map(Value::to_string))
         .map_err(Diagnostic::error)?;
     let verdict = decide(policy, caller, now, &question).map_err(Diagnostic::error)?;
-    let fits =
-        |wish: &Option<String>, got: Option<&str>| wish.as_deref().is_none_or(|wish| Some(wish) == got);
-    let matched = verdict.decision.word() == expected
-        && fits(&case.rule, verdict.rule.as_deref())
-        && fits(&case.reason, verdict.reason);
+    let matched = fits(case, &verdict)?;
     let name = case.tool.as_ref().or(case.prompt.as_ref()).or(case.uri.as_ref());
     let what = name.map_or_else(|| call.to_owned(), |name| format!("{call} {name}"));
-    Ok((what, verdict.say(), outcome(matched)))
+    Ok((what, verdict.say(), matched))
+}
+
+fn requested(
+    policy: &Policy,
+    routes: &Routes,
+    caller: &Caller,
+    now: UnixTime,
+    case: &Case,
+    request: &str,
+) -> Result<Came, Diagnostic> {
+    if target(case)? != Target::None || case.args.is_some() {
+        return Err(Diagnostic::error("a `request` has no `tool`, `prompt`, `uri` or `args`"));
+    }
+    let verdict = routes.decide(policy, caller, now, request)?;
+    Ok((request.to_owned(), verdict.say(), fits(case, &verdict)?))
+}
+
+fn fits(case: &Case, verdict: &Verdict) -> Result<RowOutcome, Diagnostic> {
+    let expected = case.expect.as_str().filter(|word| matches!(*word, "allow" | "deny"));
+    let Some(expected) = expected.filter(|_| case.given.is_none()) else {
+        return Err(Diagnostic::error("a `call` or `request` expects `allow` or `deny`, and has no `given`"));
+    };
+    let fits =
+        |wish: &Option<String>, got: Option<&str>| wish.as_deref().is_none_or(|wish| Some(wish) == got);
+    Ok(outcome(
+        verdict.decision.word() == expected
+            && fits(&case.rule, verdict.rule.as_deref())
+            && fits(&case.reason, verdict.reason),
+    ))
 }
 
 fn target(case: &Case) -> Result<Target, Diagnostic> {

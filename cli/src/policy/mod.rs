@@ -7,6 +7,7 @@
 mod answer;
 mod caller;
 pub(crate) mod cases;
+mod routes;
 
 use toolgate_engine::{
     json::{Doc, Limits},

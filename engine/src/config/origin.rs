@@ -129,7 +129,7 @@ pub enum PathRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Narrowness {
     /// Bytes of the path that the rule speaks about.
-    pub reach: usize,
+    reach: usize,
     kind: u8,
     literals: u64,
 }

@@ -6,6 +6,7 @@ use crate::config::{Config, DenialStyle, FilterState, Route, Server, ShowRule};
 use crate::deny::{Answer, Auth, Denial, Door, ErrorData, error_body};
 use crate::mcp::{Era, HeaderValue, Refused, Shape, Target, VersionSet};
 use crate::oauth::{Challenge, www_authenticate};
+use crate::policy;
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -39,6 +40,33 @@ pub(super) fn plain(scene: &Scene<'_>, denial: Denial) -> Answer {
     decorate(scene, denial, answer)
 }
 
+/// The answer to a request that the policy does not allow and of which no message is known: always explicit.
+pub(super) fn refused(scene: &Scene<'_>, refused: &policy::Refused) -> Answer {
+    let denial = Denial::Policy(refused.reason);
+    let text = scene.decision.text();
+    let rule = shown(scene.config, refused.rule.as_deref());
+    let data = ErrorData { reason: denial.public_reason(), decision_id: &text, rule };
+    let body = error_body(None, denial.code(), denial.message(), Some(data));
+    let answer = decorate(scene, denial, Answer::new(denial.status(), body, denial.label()));
+    ruled(scene.config, answer, refused.rule.as_deref())
+}
+
+/// What the answer says of the rule.
+fn shown<'r>(config: &Config, rule: Option<&'r str>) -> Option<&'r str> {
+    match config.show_rule {
+        ShowRule::Always => rule,
+        ShowRule::Never => None,
+    }
+}
+
+/// With the rule for access logs, where they are to have it.
+fn ruled(config: &Config, mut answer: Answer, rule: Option<&str>) -> Answer {
+    if let (FilterState::On, Some(rule)) = (config.filter_state, rule) {
+        answer.facts.push(("toolgate_rule", rule.to_string()));
+    }
+    answer
+}
+
 /// The answer to a message that is none.
 pub(super) fn malformed(scene: &Scene<'_>, refused: &Refused<'_>) -> Answer {
     let versions = scene.server.map_or(VersionSet::EMPTY, |server| server.versions);
@@ -56,21 +84,15 @@ pub(super) fn by_policy(scene: &Scene<'_>, denial: Denial, denied: &Denied<'_>) 
         Shape::Notification | Shape::Response => DenialStyle::Explicit,
     };
     let text = scene.decision.text();
-    let rule = match scene.config.show_rule {
-        ShowRule::Always => denied.rule,
-        ShowRule::Never => None,
-    };
+    let rule = shown(scene.config, denied.rule);
     let data = Some(ErrorData { reason: denial.public_reason(), decision_id: &text, rule });
     let (status, body) = match style {
         DenialStyle::Explicit => (403, error_body(denied.id, 403, denial.message(), data)),
         DenialStyle::Readable => (200, error_body(denied.id, 403, denial.message(), data)),
         DenialStyle::Hidden => hidden(denied),
     };
-    let mut answer = decorate(scene, denial, Answer::new(status, body, denial.label()));
-    if let (FilterState::On, Some(rule)) = (scene.config.filter_state, denied.rule) {
-        answer.facts.push(("toolgate_rule", rule.to_string()));
-    }
-    answer
+    let answer = decorate(scene, denial, Answer::new(status, body, denial.label()));
+    ruled(scene.config, answer, denied.rule)
 }
 
 /// As a server answers that does not have what was asked for. Nothing in it names the gate.

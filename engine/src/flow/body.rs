@@ -220,7 +220,7 @@ impl AwaitBody {
     #[expect(clippy::needless_pass_by_value, reason = "the permit is spent here")]
     fn permitted(self, permit: Permit, series: Series, desk: &mut Desk<'_>) -> BodyStep {
         desk.samples.push(Sample { series, value: 1 });
-        let facts = facts(desk.config, &self.waiting.reply, self.waiting.decision, permit.rule());
+        let facts = facts(desk.config, self.waiting.identity.subject(), self.waiting.decision, permit.rule());
         BodyStep::Pass(Box::new(Passage { edits: self.waiting.edits, reply: self.waiting.reply, facts }))
     }
 }
@@ -241,7 +241,7 @@ pub(super) fn tool_label(server: &Server, target: &Target<'_>) -> ToolLabel {
 /// What access logs and traces may show of a permit, where the configuration asks for it.
 pub(super) fn facts(
     config: &Config,
-    reply: &Reply,
+    subject: Option<&str>,
     decision: DecisionId,
     rule: &Arc<str>,
 ) -> Vec<(&'static str, String)> {
@@ -254,6 +254,6 @@ pub(super) fn facts(
         ("toolgate_decision_id", decision.text()),
         ("toolgate_rule", rule.to_string()),
     ]);
-    facts.extend(reply.subject().map(|subject| ("toolgate_subject", subject.to_string())));
+    facts.extend(subject.map(|subject| ("toolgate_subject", subject.to_string())));
     facts
 }

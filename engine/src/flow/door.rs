@@ -181,9 +181,7 @@ pub(super) fn place(
         named_host |= hosts.is_empty() || hosts.iter().any(|host| host.same_name(&front.host));
         let ours = closest_host(hosts, &front.host);
         match (path.fit(front.path, &canonical), ours) {
-            (PathFit::Ambiguous, Some(_)) => {
-                ambiguous = ambiguous.max(Some(path.narrowness(&canonical).reach))
-            }
+            (PathFit::Ambiguous, Some(_)) => ambiguous = ambiguous.max(Some(path.narrowness(&canonical))),
             (PathFit::Fits, Some(host)) => {
                 let named = methods.iter().any(|method| method == front.method);
                 let method = (methods.is_empty() || named, named);
@@ -198,8 +196,8 @@ pub(super) fn place(
         }
     }
     match (best, config.unmatched) {
-        // What is written for a shorter path must not take what looks like a longer, guarded one.
-        (Some(fit), _) if ambiguous.is_some_and(|length| length > fit.closeness.0.reach) => {
+        // What is written for more paths must not take what looks like a narrower, guarded one.
+        (Some(fit), _) if ambiguous.is_some_and(|narrower| narrower > fit.closeness.0) => {
             Err((Door::AmbiguousPath, Place::None))
         }
         (Some(fit), _) if fit.method.0 => Ok(fit.place),
@@ -209,6 +207,20 @@ pub(super) fn place(
         (None, _) if other_host => Err((Door::HostNotAllowed, Place::None)),
         (None, Unmatched::Refuse | Unmatched::Pass) => Err((Door::Unmatched, Place::None)),
     }
+}
+
+/// Which server or route a request would meet, as the gate finds it, without asking who calls.
+///
+/// # Errors
+/// Why it meets none.
+pub fn locate(config: &Config, method: &str, authority: &str, target: &str) -> Result<Place, Door> {
+    let fields = [
+        (&b":method"[..], method.as_bytes()),
+        (b":authority", authority.as_bytes()),
+        (b":path", target.as_bytes()),
+    ];
+    let front = Front::read(&fields).map_err(|(door, _)| door)?;
+    place(&front, config, None).map_err(|(door, _)| door)
 }
 
 /// How closely a list of hosts is written for `host`: not at all, every host, by name, by name and port.

@@ -18,6 +18,7 @@ use crate::mcp::{
 };
 use crate::metrics::{MethodLabel, Metric, Place, Sample, Series, ToolLabel};
 use crate::oauth::WELL_KNOWN;
+use crate::policy;
 use crate::policy::{Arguments, Ask, Context, Permit};
 use crate::time::UnixTime;
 use alloc::boxed::Box;
@@ -100,6 +101,11 @@ pub(super) fn verdict(place: Place, decision: &'static str, reason: &'static str
     Series { decision, ..Series::new(Metric::Requests, reason).at(place) }
 }
 
+/// What is counted of a verdict before it is known which.
+fn verdict_on(place: Place, method: MethodLabel) -> Series {
+    Series { method, ..Series::new(Metric::Requests, "").at(place) }
+}
+
 fn deny(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, denial: Denial) -> Step {
     desk.samples.push(Sample { series: verdict(place, "deny", denial.label()), value: 1 });
     Step::Answer(Box::new(answer::plain(scene, denial)))
@@ -145,8 +151,11 @@ fn on_route<'s>(
 ) -> Step {
     let place = Place::Route(at);
     let mut edits = front.spoofed.clone();
-    let identity = match &route.access {
-        Access::Anyone => None,
+    let (identity, permit) = match &route.access {
+        Access::Anyone => {
+            upstream_edits(&mut edits, front, &route.upstream, None, scene.decision);
+            return pass(desk, place, edits, Reply::untouched());
+        }
         Access::Policy { policy, issuers, metadata_url } => {
             scene.metadata_url = metadata_url.as_deref();
             let caller = auth::Caller {
@@ -166,15 +175,17 @@ fn on_route<'s>(
                 policy.decide(identity.roles(), &identity.facts(), Ask::Route(&route.name), &context)
             });
             match judged {
-                Some(Ok(permit)) => drop(permit),
-                Some(Err(refused)) => return deny(desk, &scene, place, Denial::Policy(refused.reason)),
+                Some(Ok(permit)) => (identity, permit),
+                Some(Err(refused)) => {
+                    return forbid(desk, &scene, verdict_on(place, MethodLabel::None), &refused);
+                }
                 None => return deny(desk, &scene, place, Denial::Door(Door::Unmatched)),
             }
-            Some(identity)
         }
     };
-    upstream_edits(&mut edits, front, &route.upstream, identity.as_deref(), scene.decision);
-    pass(desk, place, edits, Reply::untouched())
+    upstream_edits(&mut edits, front, &route.upstream, Some(&identity), scene.decision);
+    let passage = Passage { edits, reply: Reply::untouched(), facts: Vec::new() };
+    allow(desk, &scene, (place, MethodLabel::None), permit, &identity, passage)
 }
 
 fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt) -> Step {
@@ -263,13 +274,12 @@ fn without_body(
     });
     let label = MethodLabel::Known(method.index());
     match judged {
-        Some(Ok(permit)) => allow(desk, visit, label, permit, onward),
-        Some(Err(refused)) => {
-            let denial = Denial::Policy(refused.reason);
-            let series = Series { method: label, ..verdict(visit.place(), "deny", denial.label()) };
-            desk.samples.push(Sample { series, value: 1 });
-            Step::Answer(Box::new(answer::plain(&visit.scene, denial)))
+        Some(Ok(permit)) => {
+            let Onward { edits, reply } = onward;
+            let passage = Passage { edits, reply, facts: Vec::new() };
+            allow(desk, &visit.scene, (visit.place(), label), permit, identity, passage)
         }
+        Some(Err(refused)) => forbid(desk, &visit.scene, verdict_on(visit.place(), label), &refused),
         None => visit.deny(desk, Denial::Door(Door::Unmatched)),
     }
 }
@@ -278,16 +288,24 @@ fn without_body(
 #[expect(clippy::needless_pass_by_value, reason = "the permit is spent here")]
 fn allow(
     desk: &mut Desk<'_>,
-    visit: &Visit<'_>,
-    method: MethodLabel,
+    scene: &Scene<'_>,
+    (place, method): (Place, MethodLabel),
     permit: Permit,
-    onward: Onward,
+    identity: &Identity,
+    mut passage: Passage,
 ) -> Step {
-    let series = Series { method, ..verdict(visit.place(), "allow", "allowed") };
+    let series = Series { method, ..verdict(place, "allow", "allowed") };
     desk.samples.push(Sample { series, value: 1 });
-    let Onward { edits, reply } = onward;
-    let facts = super::body::facts(desk.config, &reply, visit.scene.decision, permit.rule());
-    Step::Pass(Box::new(Passage { edits, reply, facts }))
+    passage.facts = super::body::facts(desk.config, identity.subject(), scene.decision, permit.rule());
+    Step::Pass(Box::new(passage))
+}
+
+/// The answer of a policy before any body is read.
+fn forbid(desk: &mut Desk<'_>, scene: &Scene<'_>, on: Series, refused: &policy::Refused) -> Step {
+    let word = Denial::Policy(refused.reason).label();
+    let series = Series { decision: "deny", word, ..on };
+    desk.samples.push(Sample { series, value: 1 });
+    Step::Answer(Box::new(answer::refused(scene, refused)))
 }
 
 fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onward: Onward) -> Step {
@@ -298,11 +316,9 @@ fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onwa
         return visit.deny(desk, Denial::Door(Door::BodyMissing));
     }
     if desk.config.host_mode == HostMode::Streamed
-        && let Some((denial, method, tool)) = judge_early(desk.config, &visit, &identity, desk.now)
+        && let Some((refused, method, tool)) = judge_early(desk.config, &visit, &identity, desk.now)
     {
-        let series = Series { method, tool, ..verdict(visit.place(), "deny", denial.label()) };
-        desk.samples.push(Sample { series, value: 1 });
-        return Step::Answer(Box::new(answer::plain(&visit.scene, denial)));
+        return forbid(desk, &visit.scene, Series { tool, ..verdict_on(visit.place(), method) }, &refused);
     }
     let Onward { edits, reply } = onward;
     let waiting = Waiting { at: visit.at, identity, decision: visit.scene.decision, edits, reply };
@@ -317,7 +333,7 @@ fn judge_early(
     visit: &Visit<'_>,
     identity: &Identity,
     now: UnixTime,
-) -> Option<(Denial, MethodLabel, ToolLabel)> {
+) -> Option<(policy::Refused, MethodLabel, ToolLabel)> {
     let Visit { front, server, .. } = visit;
     let (HeadFacts::Claims { method, target }, DenialStyle::Explicit) =
         (judge_head(&front.mcp, server.versions), server.denial)
@@ -350,11 +366,7 @@ fn judge_early(
         ),
     };
     let refused = judged.err()?;
-    Some((
-        Denial::Policy(refused.reason),
-        MethodLabel::Known(method.index()),
-        super::body::tool_label(server, &target),
-    ))
+    Some((refused, MethodLabel::Known(method.index()), super::body::tool_label(server, &target)))
 }
 
 /// What the upstream sees: no spoofed identity, the real one, and `Authorization` as configured.

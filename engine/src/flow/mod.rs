@@ -19,6 +19,7 @@ mod reply;
 mod tests;
 
 pub use body::{AwaitBody, BodyStep};
+pub use door::locate;
 pub use edit::{Edit, HeaderBytes};
 pub use head::start;
 pub use memory::{DecisionId, Entropy, Memory};

@@ -108,10 +108,6 @@ impl Reply {
         }
     }
 
-    pub(super) fn subject(&self) -> Option<&str> {
-        self.guarded.as_ref().and_then(|guarded| guarded.identity.subject())
-    }
-
     /// Looks at the head of the answer.
     #[must_use]
     pub fn start(self, fields: &Fields<'_>, desk: &mut Desk<'_>) -> ReplyStep {

@@ -92,6 +92,7 @@ fn templates_open_single_segments() {
             ("GET", "/api/servers/7", "pass item none none allow allowed"),
             ("POST", "/api/servers/7", "405 method_not_allowed"),
             ("POST", "/api/servers/local", "pass local none none allow allowed"),
+            ("GET", "/api/servers/LOCAL", "400 ambiguous_path"),
             ("GET", "/api/servers/7/tools", "401 missing_token"),
             ("GET", "/api/servers/7/TOOLS", "400 ambiguous_path"),
             ("GET", "/api/servers/7/tools/x", "400 ambiguous_path"),
