@@ -64,24 +64,25 @@ async fn rotate(State(issuer): State<Arc<Issuer>>, body: Bytes) -> Response {
     };
     let algorithm = match &wish.algorithm {
         Some(name) => Algorithm::from_name(name),
-        None => issuer.key(None).map(|key| key.algorithm()),
+        None => issuer.keys.key(None).map(|key| key.algorithm()),
     };
     let Some(algorithm) = algorithm else {
         return refuse(StatusCode::BAD_REQUEST, "algorithm is RS256 or ES256");
     };
     // An RSA key takes a while; tokens are given out meanwhile.
     let made = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await;
-    let key = made.ok().and_then(Result::ok).and_then(|key| issuer.rotate(key));
+    let key = made.ok().and_then(Result::ok).and_then(|key| issuer.keys.rotate(key));
     let Some(key) = key else {
         return refuse(StatusCode::CONFLICT, "too many keys are published; prune them first");
     };
-    let body = json!({ "kid": key.kid(), "algorithm": key.algorithm().name(), "published": issuer.kids() });
+    let body =
+        json!({ "kid": key.kid(), "algorithm": key.algorithm().name(), "published": issuer.keys.kids() });
     answer(StatusCode::OK, &body)
 }
 
 async fn prune(State(issuer): State<Arc<Issuer>>) -> Response {
-    let dropped = issuer.prune();
-    answer(StatusCode::OK, &json!({ "dropped": dropped, "published": issuer.kids() }))
+    let dropped = issuer.keys.prune();
+    answer(StatusCode::OK, &json!({ "dropped": dropped, "published": issuer.keys.kids() }))
 }
 
 /// What a token shall say. A claim or header member of `null` is left out of it.
@@ -101,7 +102,7 @@ async fn mint(State(issuer): State<Arc<Issuer>>, body: Bytes) -> Response {
         Ok(wish) => wish,
         Err(why) => return refuse(StatusCode::BAD_REQUEST, &why),
     };
-    let Some(key) = issuer.key(wish.kid.as_deref()) else {
+    let Some(key) = issuer.keys.key(wish.kid.as_deref()) else {
         return refuse(StatusCode::NOT_FOUND, "no published key has this kid");
     };
     let audience = json!(issuer.settings.default_audience);

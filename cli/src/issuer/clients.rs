@@ -1,115 +1,107 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Who may ask for a token.
+//! The clients and users that the issuer knows from its start.
 
-use std::{collections::BTreeMap, env, fmt};
+use std::{collections::BTreeMap, env, sync::Arc};
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
 use crate::{
     diagnostic::{Diagnostic, Failure},
+    issuer::{
+        client::{Client, Introspection, Proof, Refresh},
+        password::Password,
+        redirect::RedirectUri,
+        secret::Secret,
+        subject::Subject,
+        users::{User, Users},
+    },
     jws::Object,
     yaml::Document,
 };
 
-/// A client secret, kept as its digest: comparing it tells nothing of its length.
-#[derive(Clone)]
-struct Secret([u8; 32]);
-
-impl Secret {
-    fn of(text: &str) -> Self {
-        Self(Sha256::digest(text.as_bytes()).into())
-    }
-
-    fn is(&self, given: &str) -> bool {
-        self.0.ct_eq(&Self::of(given).0).into()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Secret(…)")
-    }
-}
-
-/// A client and what its tokens say.
-#[derive(Clone, Debug)]
-pub(crate) struct Client {
-    secret: Secret,
-    /// The claim `sub`.
-    pub(super) subject: String,
-    /// The claim `roles`.
-    pub(super) roles: Vec<String>,
-    /// The scopes it may ask for; any, where there is no list.
-    pub(super) scopes: Option<Vec<String>>,
-    /// Further claims.
-    pub(super) claims: Object,
-}
+/// Who is who where no file says it: name and roles.
+const STANDARD: [(&str, &[&str]); 4] =
+    [("alice", &["developer"]), ("bob", &["readonly"]), ("root", &["admin"]), ("carol", &[])];
 
 /// The clients by id.
 #[derive(Clone, Debug)]
-pub(crate) struct Clients(BTreeMap<String, Client>);
+pub(crate) struct Clients(BTreeMap<String, Arc<Client>>);
 
-impl Clients {
-    /// alice, bob, root and carol; each one's secret is its name and `-secret`.
+/// What a file of clients and users says, or what stands for it.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(super) clients: Clients,
+    pub(super) users: Users,
+}
+
+impl Known {
+    /// alice, bob, root and carol, each a client with the secret NAME-secret and a user with the password
+    /// NAME-password; and the client gate, which may introspect.
     pub(crate) fn standard() -> Self {
-        let roles: [(&str, &[&str]); 4] =
-            [("alice", &["developer"]), ("bob", &["readonly"]), ("root", &["admin"]), ("carol", &[])];
-        let client = |(name, roles): &(&str, &[&str])| {
-            let client = Client {
-                secret: Secret::of(&format!("{name}-secret")),
-                subject: (*name).to_owned(),
-                roles: roles.iter().map(|role| (*role).to_owned()).collect(),
-                scopes: None,
-                claims: Object::new(),
-            };
-            ((*name).to_owned(), client)
+        let subject = |name: &str, roles: &[&str]| Subject {
+            name: name.to_owned(),
+            roles: roles.iter().map(|role| (*role).to_owned()).collect(),
+            claims: Object::new(),
         };
-        Self(roles.iter().map(client).collect())
+        let mut clients: BTreeMap<String, Arc<Client>> = BTreeMap::new();
+        for (name, roles) in STANDARD {
+            let client = confidential(name, Some(subject(name, roles)), Introspection::Refused);
+            clients.insert(name.to_owned(), Arc::new(client));
+        }
+        clients.insert("gate".to_owned(), Arc::new(confidential("gate", None, Introspection::Allowed)));
+        let user = |(name, roles): (&str, &[&str])| {
+            let password = Password::known(&format!("{name}-password"));
+            (name.to_owned(), User { password, subject: subject(name, roles) })
+        };
+        Self { clients: Clients(clients), users: Users::new(STANDARD.into_iter().map(user).collect()) }
     }
 
-    /// Reads a file of clients.
+    /// Reads a file of clients and users.
     pub(crate) fn read(document: &Document) -> Result<Self, Failure> {
         let written: Written = document.decode()?;
         let mut clients = BTreeMap::new();
         for (id, client) in written.clients {
-            let path = ["clients".to_owned(), id.clone(), "secret".to_owned()];
-            let secret = match client.secret {
-                WrittenSecret { env: Some(name), value: None } => env::var(&name)
-                    .map_err(|_| format!("the environment has no `{name}`, the secret of the client `{id}`")),
-                WrittenSecret { env: None, value: Some(value) } => Ok(value),
-                _ => Err("write either `value` or `env`".to_owned()),
+            let place = |member: &str| ["clients".to_owned(), id.clone(), member.to_owned()];
+            let at = |member: &str, message: String| {
+                Failure::from(Diagnostic::error(message).at(document.place(&place(member))))
             };
-            let secret = secret
-                .and_then(
-                    |secret| if secret.is_empty() { Err("an empty secret".to_owned()) } else { Ok(secret) },
-                )
-                .map_err(|message| Failure::from(Diagnostic::error(message).at(document.place(&path))))?;
-            let client = Client {
-                secret: Secret::of(&secret),
-                subject: client.subject.unwrap_or_else(|| id.clone()),
-                roles: client.roles,
-                scopes: client.scopes,
-                claims: client.claims,
-            };
-            clients.insert(id, client);
+            let client = client.compiled(&id).map_err(|(member, message)| at(member, message))?;
+            clients.insert(id, Arc::new(client));
         }
-        Ok(Self(clients))
+        let mut users = BTreeMap::new();
+        for (name, user) in written.users {
+            let place = ["users".to_owned(), name.clone(), "password".to_owned()];
+            let user = user
+                .compiled(&name)
+                .map_err(|message| Failure::from(Diagnostic::error(message).at(document.place(&place))))?;
+            users.insert(name, user);
+        }
+        Ok(Self { clients: Clients(clients), users: Users::new(users) })
     }
+}
 
-    /// The client, if the secret is its own. As much work for an unknown client as for a wrong secret.
-    pub(super) fn authenticate(&self, id: &str, secret: &str) -> Option<&Client> {
-        let nobody = Secret([0; 32]);
-        let client = self.0.get(id);
-        let matches = client.map_or(&nobody, |client| &client.secret).is(secret);
-        client.filter(|_| matches)
+fn confidential(name: &str, own: Option<Subject>, introspection: Introspection) -> Client {
+    Client {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        proof: Proof::Secret(Secret::of(&format!("{name}-secret"))),
+        own,
+        redirect_uris: Vec::new(),
+        scopes: None,
+        introspection,
+        refresh: Refresh::Withheld,
+    }
+}
+
+impl Clients {
+    pub(super) fn get(&self, id: &str) -> Option<Arc<Client>> {
+        self.0.get(id).cloned()
     }
 
     /// Every scope that some client is limited to.
     pub(super) fn scopes(&self) -> Vec<&str> {
-        let mut scopes: Vec<&str> =
-            self.0.values().flat_map(|client| client.scopes.iter().flatten()).map(String::as_str).collect();
+        let lists = self.0.values().filter_map(|client| client.scopes.as_ref());
+        let mut scopes: Vec<&str> = lists.flatten().map(String::as_str).collect();
         scopes.sort_unstable();
         scopes.dedup();
         scopes
@@ -120,18 +112,40 @@ impl Clients {
 #[serde(deny_unknown_fields)]
 struct Written {
     clients: BTreeMap<String, WrittenClient>,
+    #[serde(default)]
+    users: BTreeMap<String, WrittenUser>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenClient {
-    secret: WrittenSecret,
+    secret: Option<WrittenSecret>,
     subject: Option<String>,
     #[serde(default)]
     roles: Vec<String>,
     scopes: Option<Vec<String>>,
     #[serde(default)]
     claims: Object,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    #[serde(default)]
+    introspection: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenUser {
+    password: WrittenHash,
+    #[serde(default)]
+    roles: Vec<String>,
+    #[serde(default)]
+    claims: Object,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenHash {
+    env: String,
 }
 
 #[derive(Deserialize)]
@@ -141,33 +155,106 @@ struct WrittenSecret {
     value: Option<String>,
 }
 
+impl WrittenClient {
+    /// A fault comes with the member it is in.
+    fn compiled(self, id: &str) -> Result<Client, (&'static str, String)> {
+        let proof = match self.secret {
+            Some(secret) => Proof::Secret(secret.read(id).map_err(|message| ("secret", message))?),
+            None if self.redirect_uris.is_empty() => {
+                return Err(("secret", format!("the client `{id}` has no secret and no `redirect_uris`")));
+            }
+            None => Proof::Public,
+        };
+        let redirect_uris = self.redirect_uris.iter().map(|uri| {
+            RedirectUri::parse(uri)
+                .ok_or_else(|| ("redirect_uris", format!("`{uri}` cannot be a redirect URI")))
+        });
+        let redirect_uris = redirect_uris.collect::<Result<Vec<_>, _>>()?;
+        let confidential = matches!(proof, Proof::Secret(_));
+        let name = self.subject.unwrap_or_else(|| id.to_owned());
+        let own = Subject { name, roles: self.roles, claims: self.claims };
+        Ok(Client {
+            id: id.to_owned(),
+            name: id.to_owned(),
+            proof,
+            own: confidential.then_some(own),
+            redirect_uris,
+            scopes: self.scopes,
+            introspection: match self.introspection && confidential {
+                true => Introspection::Allowed,
+                false => Introspection::Refused,
+            },
+            refresh: Refresh::Given,
+        })
+    }
+}
+
+impl WrittenSecret {
+    fn read(self, id: &str) -> Result<Secret, String> {
+        let secret = match self {
+            Self { env: Some(name), value: None } => env::var(&name)
+                .map_err(|_| format!("the environment has no `{name}`, the secret of the client `{id}`"))?,
+            Self { env: None, value: Some(value) } => value,
+            _ => return Err("write either `value` or `env`".to_owned()),
+        };
+        if secret.is_empty() { Err("an empty secret".to_owned()) } else { Ok(Secret::of(&secret)) }
+    }
+}
+
+impl WrittenUser {
+    fn compiled(self, name: &str) -> Result<User, String> {
+        let variable = &self.password.env;
+        let hash = env::var(variable).map_err(|_| {
+            format!("the environment has no `{variable}`, the password hash of the user `{name}`")
+        })?;
+        let password = Password::hashed(&hash).ok_or_else(|| {
+            format!("`{variable}` holds no Argon2 hash; make one with `toolgate issuer hash-password`")
+        })?;
+        Ok(User {
+            password,
+            subject: Subject { name: name.to_owned(), roles: self.roles, claims: self.claims },
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_the_own_secret_opens() {
-        let clients = Clients::standard();
-        assert_eq!(clients.authenticate("alice", "alice-secret").unwrap().roles, ["developer"]);
+        let known = Known::standard();
+        let opens = |id: &str, secret: &str| {
+            known.clients.get(id).is_some_and(|client| client.is_proven_by(Some(secret)))
+        };
+        assert!(opens("alice", "alice-secret"));
         for (id, secret) in [("alice", "bob-secret"), ("alice", ""), ("eve", "eve-secret"), ("", "")] {
-            assert!(clients.authenticate(id, secret).is_none(), "{id}");
+            assert!(!opens(id, secret), "{id}");
         }
-        assert!(!format!("{clients:?}").contains("alice-secret"));
+        assert!(!known.clients.get("alice").unwrap().is_proven_by(None));
+        assert!(!format!("{known:?}").contains("alice-secret"));
     }
 
     #[test]
     fn a_file_of_clients_is_read_and_a_bad_one_refused() {
-        let read = |text: &str| Clients::read(&Document::parse("clients.yaml", text)?);
-        let good = "clients:\n  ci: { secret: { value: s3cret }, roles: [ci], scopes: [a], claims: { groups: [eng] } }\n";
-        let clients = read(good).unwrap();
-        assert!(clients.authenticate("ci", "s3cret").is_some());
-        assert_eq!(clients.scopes(), ["a"]);
+        let read = |text: &str| Known::read(&Document::parse("clients.yaml", text)?);
+        let good = "clients:\n  ci: { secret: { value: s3cret }, roles: [ci], scopes: [a], claims: { groups: [eng] } }\n  \
+                    app: { redirect_uris: ['https://app.example.com/cb'] }\n";
+        let known = read(good).unwrap();
+        assert!(known.clients.get("ci").unwrap().is_proven_by(Some("s3cret")));
+        let app = known.clients.get("app").unwrap();
+        assert!(app.own.is_none() && app.is_proven_by(None) && app.admits("https://app.example.com/cb"));
+        assert_eq!(known.clients.scopes(), ["a"]);
         for bad in [
+            "clients: { ci: {} }",
             "clients: { ci: { secret: {} } }",
             "clients: { ci: { secret: { value: '' } } }",
             "clients: { ci: { secret: { value: a, env: B } } }",
             "clients: { ci: { secret: { env: TOOLGATE_NO_SUCH_VARIABLE } } }",
             "clients: { ci: { secret: { value: a }, rolez: [] } }",
+            "clients: { ci: { redirect_uris: ['javascript:alert(1)'] } }",
+            "clients: {}\nusers: { ann: { password: { env: TOOLGATE_NO_SUCH_VARIABLE } } }",
+            "clients: {}\nusers: { ann: { password: { value: secret } } }",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

@@ -1,199 +1,146 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The token endpoint: client credentials (RFC 6749 section 4.4), `resource` (RFC 8707), access tokens (RFC 9068).
+//! The token endpoint: client credentials, authorization codes and refresh tokens (RFC 6749), `resource` (RFC 8707),
+//! access tokens (RFC 9068), bound to a key where a proof comes along (RFC 9449).
 
-use std::collections::BTreeMap;
-
-use axum::http::{HeaderMap, StatusCode, header};
-use base64ct::{Base64, Encoding};
+use axum::http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::{
-    issuer::{clients::Client, state::Issuer},
-    jws,
+    clock,
+    issuer::{
+        access::Issued,
+        client::{Client, Refresh},
+        code::{self, Code},
+        dpop::About,
+        family::Turn,
+        form::{Form, Refusal},
+        metrics::Event,
+        secret::Secret,
+        state::Issuer,
+        subject::{self, Terms},
+    },
 };
 
-/// An error body of RFC 6749 section 5.2.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
-    pub(super) error: &'static str,
-    pub(super) description: String,
-    /// Whether the client tried HTTP Basic, and is to be challenged for it.
-    pub(super) challenge: bool,
-}
-
-impl Refusal {
-    fn new(error: &'static str, description: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error, description: description.into(), challenge: false }
-    }
-
-    fn invalid(description: impl Into<String>) -> Self {
-        Self::new("invalid_request", description)
-    }
-
-    fn client(challenge: bool) -> Self {
-        let description = "unknown client or wrong secret".to_owned();
-        Self { status: StatusCode::UNAUTHORIZED, error: "invalid_client", description, challenge }
-    }
-}
-
-/// The parameters of a request: each one once, but for `resource`.
-#[derive(Debug, Default)]
-struct Form {
-    single: BTreeMap<String, String>,
-    resources: Vec<String>,
-}
-
-impl Form {
-    fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Refusal> {
-        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(Refusal::invalid("send application/x-www-form-urlencoded"));
-        }
-        let mut form = Self::default();
-        for (name, value) in form_urlencoded::parse(body).filter(|(_, value)| !value.is_empty()) {
-            if name == "resource" {
-                form.resources.push(value.into_owned());
-            } else if form.single.insert(name.into_owned(), value.into_owned()).is_some() {
-                return Err(Refusal::invalid("a parameter is there twice"));
-            }
-        }
-        Ok(form)
-    }
-
-    fn get(&self, name: &str) -> Option<&str> {
-        self.single.get(name).map(String::as_str)
-    }
-}
-
 /// Answers a token request.
-pub(super) fn token(issuer: &Issuer, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
+pub(super) async fn token(issuer: &Issuer, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal> {
     let form = Form::read(headers, body)?;
-    let (id, client) = authenticate(issuer, headers, &form)?;
-    match form.get("grant_type") {
-        Some("client_credentials") => {}
-        Some(_) => return Err(Refusal::new("unsupported_grant_type", "only client_credentials")),
-        None => return Err(Refusal::invalid("grant_type is missing")),
+    let client = issuer.authenticated(headers, &form).await?;
+    let about = About { method: "POST", url: &issuer.url("token"), token: None };
+    let key = issuer.proofs.key(headers, about, clock::now())?;
+    match form.need("grant_type")? {
+        "client_credentials" => own(issuer, &form, &client, key),
+        "authorization_code" => by_code(issuer, &form, &client, key),
+        "refresh_token" => by_refresh(issuer, &form, &client, key),
+        _ => Err(Refusal::new(
+            "unsupported_grant_type",
+            "grant_type can be authorization_code, refresh_token or client_credentials",
+        )),
     }
-    let scope = scope(client, form.get("scope"))?;
-    let mut claims = issuer.claims(&client.subject, &id, audience(issuer, &form.resources)?);
-    claims.insert("roles".to_owned(), json!(client.roles));
-    claims.extend(client.claims.clone());
-    if let Some(scope) = &scope {
-        claims.insert("scope".to_owned(), json!(scope));
-    }
-    let Some(key) = issuer.key(None) else {
-        return Err(Refusal::new("server_error", "no key"));
+}
+
+/// A token in the client's own name (section 4.4).
+fn own(issuer: &Issuer, form: &Form, client: &Client, key: Option<String>) -> Result<Value, Refusal> {
+    let Some(subject) = client.own.clone() else {
+        return Err(Refusal::new("unauthorized_client", "this client has no name of its own"));
     };
-    let token = jws::sign(&key, &jws::access_token_header(&key), &claims);
-    let mut answer = json!({ "access_token": token, "token_type": "Bearer", "expires_in": issuer.settings.token_lifetime });
-    if let (Some(scope), Some(answer)) = (scope, answer.as_object_mut()) {
-        answer.insert("scope".to_owned(), json!(scope));
-    }
-    Ok(answer)
+    let terms = Terms {
+        client: client.id.clone(),
+        subject,
+        scope: subject::scope(client.scopes.as_deref(), form.get("scope"))?,
+        resources: subject::resources(&form.resources)?,
+        key,
+    };
+    let issued = issuer.issue(&terms, "client_credentials")?;
+    Ok(answer(issuer, &issued, &terms, None))
 }
 
-fn authenticate<'i>(
-    issuer: &'i Issuer,
-    headers: &HeaderMap,
-    form: &Form,
-) -> Result<(String, &'i Client), Refusal> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let header = values.next();
-    let challenge = header.is_some();
-    let credentials = match (header, form.get("client_secret")) {
-        (Some(_), Some(_)) => return Err(Refusal::invalid("two ways of authentication at once")),
-        (Some(_), None) if values.next().is_some() => {
-            return Err(Refusal::invalid("two Authorization headers"));
+/// A token for a code (section 4.1.3).
+fn by_code(issuer: &Issuer, form: &Form, client: &Client, key: Option<String>) -> Result<Value, Refusal> {
+    let now = clock::now();
+    let fresh = issuer.grants().redeem(form, &client.id, &issuer.metrics, now)?;
+    if fresh.terms.key.is_some() && fresh.terms.key != key {
+        return Err(Refusal::grant("the code is bound to another key"));
+    }
+    let terms = Terms { key, ..fresh.terms };
+    let narrowed = terms.narrowed(None, &form.resources)?;
+    let issued = issuer.issue(&narrowed, "authorization_code")?;
+    let mut grants = issuer.grants();
+    let founded = match fresh.refresh {
+        Refresh::Given => Some(grants.found(terms, &issued, now + issuer.settings.refresh_lifetime, now)?),
+        Refresh::Withheld => None,
+    };
+    let (refresh, family) = founded.unzip();
+    let used = Code::Used { family, token: (issued.id.clone(), issued.until) };
+    // Its place has just become free; remembered for as long as what it gave can be used.
+    let _ = grants.codes.insert(Secret::of(form.need("code")?), used, now + code::LIFETIME * 10, now);
+    drop(grants);
+    Ok(answer(issuer, &issued, &narrowed, refresh))
+}
+
+/// A token for a refresh token, and the next refresh token (section 6).
+fn by_refresh(issuer: &Issuer, form: &Form, client: &Client, key: Option<String>) -> Result<Value, Refusal> {
+    let now = clock::now();
+    let turn = issuer.grants().turn(form.need("refresh_token")?, &client.id, now);
+    let (family, terms) = match turn {
+        Turn::Current(family, terms) => (family, terms),
+        Turn::Ended => {
+            issuer.count(Event::Refresh("reused"));
+            return Err(Refusal::grant("the refresh token was used before; the login has ended"));
         }
-        (Some(value), None) => basic(value.as_bytes()),
-        (None, secret) => {
-            form.get("client_id").zip(secret).map(|(id, secret)| (id.to_owned(), secret.to_owned()))
+        Turn::Unknown => {
+            issuer.count(Event::Refresh("unknown"));
+            return Err(Refusal::grant("the refresh token is unknown or has expired"));
         }
     };
-    let (id, secret) = credentials.ok_or_else(|| Refusal::client(challenge))?;
-    if form.get("client_id").is_some_and(|named| named != id) {
-        return Err(Refusal::invalid("client_id is not the client that authenticates"));
+    if terms.key.is_some() && terms.key != key {
+        issuer.count(Event::Refresh("unproven"));
+        return Err(Refusal::grant("the refresh token is bound to another key"));
     }
-    let client = issuer.clients.authenticate(&id, &secret).ok_or_else(|| Refusal::client(challenge))?;
-    Ok((id, client))
+    let terms = Terms { key, ..terms.narrowed(form.get("scope"), &form.resources)? };
+    let issued = issuer.issue(&terms, "refresh_token")?;
+    let next = issuer.grants().renew(&family, &issued, now);
+    let next = next.ok_or_else(|| Refusal::grant("the login has ended"))?;
+    issuer.count(Event::Refresh("renewed"));
+    Ok(answer(issuer, &issued, &terms, Some(next)))
 }
 
-/// HTTP Basic with both halves form-encoded (RFC 6749 section 2.3.1).
-fn basic(value: &[u8]) -> Option<(String, String)> {
-    let (scheme, encoded) = std::str::from_utf8(value).ok()?.split_once(' ')?;
-    let plain = scheme.eq_ignore_ascii_case("basic").then(|| Base64::decode_vec(encoded.trim()))?.ok()?;
-    let plain = String::from_utf8(plain).ok()?;
-    let (id, secret) = plain.split_once(':')?;
-    Some((form_decoded(id), form_decoded(secret)))
-}
-
-/// One form-encoded value. `=` and `&` cannot stand in one; those that send them raw mean them.
-fn form_decoded(text: &str) -> String {
-    let safe = text.replace('=', "%3D").replace('&', "%26");
-    form_urlencoded::parse(safe.as_bytes()).map(|(name, _)| name.into_owned()).collect()
-}
-
-fn scope(client: &Client, asked: Option<&str>) -> Result<Option<String>, Refusal> {
-    let Some(asked) = asked else { return Ok(None) };
-    // RFC 6749 section 3.3.
-    let token = |char: char| matches!(char, '\x21' | '\x23'..='\x5b' | '\x5d'..='\x7e');
-    for scope in asked.split(' ') {
-        let known = client.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|known| known == scope));
-        if scope.is_empty() || !scope.chars().all(token) || !known {
-            return Err(Refusal::new("invalid_scope", "a scope that this client may not ask for"));
-        }
+/// The body of section 5.1.
+fn answer(issuer: &Issuer, issued: &Issued, terms: &Terms, refresh: Option<String>) -> Value {
+    let kind = if terms.key.is_some() { "DPoP" } else { "Bearer" };
+    let mut answer = json!({ "access_token": issued.token, "token_type": kind, "expires_in": issuer.settings.token_lifetime });
+    if let Some(members) = answer.as_object_mut() {
+        members.extend(terms.scope.as_ref().map(|scope| ("scope".to_owned(), json!(scope))));
+        members.extend(refresh.map(|token| ("refresh_token".to_owned(), json!(token))));
     }
-    Ok(Some(asked.to_owned()))
-}
-
-fn audience(issuer: &Issuer, resources: &[String]) -> Result<Value, Refusal> {
-    let absolute = |resource: &String| {
-        let (scheme, rest) = resource.split_once(':').unwrap_or_default();
-        let scheme_ok = scheme.starts_with(|char: char| char.is_ascii_alphabetic())
-            && scheme.chars().all(|char| char.is_ascii_alphanumeric() || "+-.".contains(char));
-        scheme_ok && !rest.is_empty() && !resource.contains(['#', ' ']) && resource.is_ascii()
-    };
-    match resources {
-        _ if !resources.iter().all(absolute) => {
-            Err(Refusal::new("invalid_target", "resource must be an absolute URI without a fragment"))
-        }
-        [] => Ok(json!(issuer.settings.default_audience)),
-        [one] => Ok(json!(one)),
-        several => Ok(json!(several)),
-    }
+    answer
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
     use crate::{
-        issuer::{Clients, Settings},
+        issuer::{Known, Settings},
+        jws,
         signer::{Algorithm, SigningKey},
     };
 
-    fn ask(authorization: Option<&str>, body: &str) -> Result<Value, Refusal> {
-        let settings = Settings {
-            issuer: "https://idp.example.com".into(),
-            default_audience: "https://default.example.com".into(),
-            token_lifetime: 300,
-            jwks_max_age: 60,
-        };
-        let issuer =
-            Issuer::new(settings, Clients::standard(), SigningKey::generate(Algorithm::Es256).unwrap());
+    async fn ask(authorization: Option<&str>, body: &str) -> Result<Value, Refusal> {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let issuer = Issuer::new(Settings::of("https://idp.example.com"), Known::standard(), key);
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
         if let Some(value) = authorization {
             headers.insert(header::AUTHORIZATION, value.parse().unwrap());
         }
-        token(&issuer, &headers, body.as_bytes())
+        token(&issuer, &headers, body.as_bytes()).await
     }
 
-    #[test]
-    fn a_token_says_who_for_what_and_how_long() {
+    #[tokio::test]
+    async fn a_token_says_who_for_what_and_how_long() {
         let body = "grant_type=client_credentials&client_id=alice&client_secret=alice-secret&scope=a+b&resource=https%3A%2F%2Fmcp.example.com%2Fmcp";
-        let answer = ask(None, body).unwrap();
+        let answer = ask(None, body).await.unwrap();
         assert_eq!((answer["expires_in"].as_i64(), answer["scope"].as_str()), (Some(300), Some("a b")));
         let seen = jws::peek(answer["access_token"].as_str().unwrap()).unwrap();
         assert_eq!((&seen.header["typ"], &seen.header["alg"]), (&json!("at+jwt"), &json!("ES256")));
@@ -211,17 +158,17 @@ mod tests {
         assert_eq!((time("exp") - time("iat"), time("nbf")), (300, time("iat")));
     }
 
-    #[test]
-    fn basic_authentication_works_and_is_challenged() {
-        let answer = ask(Some("Basic Ym9iOmJvYi1zZWNyZXQ="), "grant_type=client_credentials").unwrap();
+    #[tokio::test]
+    async fn basic_authentication_works_and_is_challenged() {
+        let answer = ask(Some("Basic Ym9iOmJvYi1zZWNyZXQ="), "grant_type=client_credentials").await.unwrap();
         let seen = jws::peek(answer["access_token"].as_str().unwrap()).unwrap();
         assert_eq!(seen.claims["aud"], json!("https://default.example.com"));
-        let refusal = ask(Some("Basic Ym9iOndyb25n"), "grant_type=client_credentials").unwrap_err();
-        assert_eq!((refusal.error, refusal.challenge), ("invalid_client", true));
+        let refusal = ask(Some("Basic Ym9iOndyb25n"), "grant_type=client_credentials").await.unwrap_err();
+        assert_eq!((refusal.error, refusal.challenge.is_some()), ("invalid_client", true));
     }
 
-    #[test]
-    fn each_fault_has_its_error() {
+    #[tokio::test]
+    async fn each_fault_has_its_error() {
         let alice = "client_id=alice&client_secret=alice-secret";
         for (body, error) in [
             ("grant_type=client_credentials".to_owned(), "invalid_client"),
@@ -232,8 +179,15 @@ mod tests {
             (format!("{alice}&grant_type=client_credentials&scope=a%22"), "invalid_scope"),
             (format!("{alice}&grant_type=client_credentials&resource=mcp"), "invalid_target"),
             (format!("{alice}&grant_type=client_credentials&resource=https://a%23b"), "invalid_target"),
+            (format!("{alice}&grant_type=authorization_code"), "invalid_request"),
+            (format!("{alice}&grant_type=authorization_code&code=x"), "invalid_grant"),
+            (format!("{alice}&grant_type=refresh_token&refresh_token=tgr_x.y"), "invalid_grant"),
+            (
+                "grant_type=client_credentials&client_id=gate&client_secret=gate-secret".to_owned(),
+                "unauthorized_client",
+            ),
         ] {
-            assert_eq!(ask(None, &body).unwrap_err().error, error, "{body}");
+            assert_eq!(ask(None, &body).await.unwrap_err().error, error, "{body}");
         }
     }
 }

@@ -1,15 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A development OAuth authorization server: metadata, keys, client-credentials tokens, and a back door for tests.
+//! A development OAuth authorization server: logins, tokens, clients that register themselves, keys, and a back door
+//! for tests.
 //!
-//! What enters: HTTP on one listener. What leaves: signed access tokens (RFC 9068) and public keys. Deliberately
-//! absent: storage, users, TLS; it is for development and tests, and says so.
+//! What enters: HTTP on one listener. What leaves: access tokens (RFC 9068), refresh tokens, and public keys.
+//! Deliberately absent: storage (a restart forgets everything), TLS, ID tokens; it is for development and tests, and
+//! says so.
 
+mod access;
 mod admin;
+mod authenticate;
+mod authorize;
+mod client;
 mod clients;
+mod code;
+mod documents;
+mod dpop;
+mod ending;
+mod enrol;
+mod family;
+mod form;
 mod grant;
+mod keyring;
 mod metadata;
+mod metrics;
+mod page;
+mod password;
+mod redirect;
+mod register;
 mod routes;
+mod secret;
+mod settings;
 mod state;
+mod store;
+mod subject;
+mod throttle;
+mod users;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -21,8 +46,10 @@ use tokio::{
 use crate::diagnostic::Failure;
 
 pub(crate) use self::{
-    clients::Clients,
-    state::{Issuer, Settings},
+    clients::Known,
+    password::hash as hash_password,
+    settings::{Documents, Login, Nonce, Registration, Settings, TokenFormat},
+    state::Issuer,
 };
 
 /// The URL under which this machine reaches the listener.

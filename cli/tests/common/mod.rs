@@ -9,7 +9,7 @@
 )]
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
 };
 
@@ -37,7 +37,24 @@ fn command(arguments: &[&str]) -> Command {
 
 /// Runs it to its end.
 pub(crate) fn run(arguments: &[&str]) -> Run {
-    let output = command(arguments).output().unwrap();
+    settled(command(arguments).output().unwrap())
+}
+
+/// Runs it to its end with this text on its standard input and these variables in its environment.
+pub(crate) fn run_with(arguments: &[&str], input: &str, environment: &[(&str, &str)]) -> Run {
+    let mut command = command(arguments);
+    command
+        .envs(environment.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A program that does not read its input may have ended already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    settled(child.wait_with_output().unwrap())
+}
+
+fn settled(output: std::process::Output) -> Run {
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Run { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
@@ -51,9 +68,14 @@ pub(crate) struct Issuer {
 
 impl Issuer {
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut all = vec!["issuer", "--algorithm", "ES256"];
         all.extend(arguments);
-        let mut process = command(&all).stdout(Stdio::piped()).spawn().unwrap();
+        let mut process =
+            command(&all).envs(environment.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         Self { process, ready: serde_json::from_str(&line).unwrap() }
@@ -80,7 +102,8 @@ pub(crate) struct Answer {
 }
 
 fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).build().into()
+    // Redirects are looked at, not followed.
+    ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into()
 }
 
 fn answer(mut response: ureq::http::Response<ureq::Body>) -> Answer {
