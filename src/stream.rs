@@ -241,6 +241,12 @@ impl Stream {
         if apply::edits(Map::Request, &passage.edits) == Done::No {
             return self.fail();
         }
+        // It has the length of the one that came, which the headers have told already.
+        if let Some(body) = &passage.body
+            && host::set_buffer(Buffer::RequestBody, body.len(), body).is_err()
+        {
+            return self.fail();
+        }
         apply::facts(&passage.facts);
         self.phase = Phase::Forwarded(passage.reply);
         Action::Continue

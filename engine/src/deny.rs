@@ -51,6 +51,13 @@ pub enum Auth {
     Busy,
 }
 
+/// What the configuration of the server forbids, whoever calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// A server asks, or a client answers, what is not allowed on this server.
+    ServerRequest,
+}
+
 /// Why a request does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
@@ -62,6 +69,8 @@ pub enum Denial {
     Message(Refusal),
     /// The policy does not allow it.
     Policy(RefusedReason),
+    /// The server's configuration does not allow it.
+    Surface(Surface),
     /// The upstream's answer cannot be filtered; the word is the label.
     Answer(&'static str),
 }
@@ -86,6 +95,16 @@ impl Door {
     }
 }
 
+impl Surface {
+    fn facts(self) -> (u16, i32, &'static str, &'static str) {
+        match self {
+            Surface::ServerRequest => {
+                (403, 403, "server_request_denied", "what the server asks of clients is not allowed here")
+            }
+        }
+    }
+}
+
 impl Denial {
     /// The metric label: a closed set.
     #[must_use]
@@ -98,6 +117,7 @@ impl Denial {
             Denial::Auth(Auth::Busy) => "verification_busy",
             Denial::Message(refusal) => refusal.label(),
             Denial::Policy(reason) => policy_label(reason),
+            Denial::Surface(surface) => surface.facts().2,
             Denial::Answer(label) => label,
         }
     }
@@ -109,7 +129,11 @@ impl Denial {
             Denial::Auth(Auth::Rejected(_)) => "invalid_token",
             Denial::Auth(Auth::Malformed(_)) => "invalid_request",
             Denial::Answer(_) => "upstream_answer",
-            Denial::Door(_) | Denial::Auth(_) | Denial::Message(_) | Denial::Policy(_) => self.label(),
+            Denial::Door(_)
+            | Denial::Auth(_)
+            | Denial::Message(_)
+            | Denial::Policy(_)
+            | Denial::Surface(_) => self.label(),
         }
     }
 
@@ -122,6 +146,7 @@ impl Denial {
             Denial::Auth(Auth::Malformed(_)) | Denial::Message(_) => 400,
             Denial::Auth(Auth::KeysUnavailable | Auth::Busy) => 503,
             Denial::Policy(_) => 403,
+            Denial::Surface(surface) => surface.facts().0,
             Denial::Answer(_) => 502,
         }
     }
@@ -135,6 +160,7 @@ impl Denial {
             Denial::Door(Door::AmbiguousPath | Door::MalformedHead) | Denial::Auth(Auth::Malformed(_)) => {
                 -32600
             }
+            Denial::Surface(surface) => surface.facts().1,
             Denial::Door(_)
             | Denial::Auth(_)
             | Denial::Message(_)
@@ -155,6 +181,7 @@ impl Denial {
             Denial::Auth(Auth::Busy) => "too many tokens are being verified right now",
             Denial::Message(refusal) => refusal.message(),
             Denial::Policy(_) => "the policy does not allow this",
+            Denial::Surface(surface) => surface.facts().3,
             Denial::Answer(_) => "the answer of the server cannot be passed on",
         }
     }

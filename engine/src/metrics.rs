@@ -44,6 +44,8 @@ pub enum Metric {
     ListItems,
     /// Answers that could not be filtered and did not go on.
     AnswerFaults,
+    /// What servers ask of clients.
+    ServerRequests,
     /// Values of shared data that were not used.
     SharedRejected,
     /// Series that were not defined because of the cap.
@@ -54,7 +56,7 @@ pub enum Metric {
 
 impl Metric {
     /// The whole catalogue.
-    pub const ALL: [Metric; 13] = [
+    pub const ALL: [Metric; 14] = [
         Metric::Requests,
         Metric::AuthAttempts,
         Metric::DecisionDuration,
@@ -65,6 +67,7 @@ impl Metric {
         Metric::JwksKeys,
         Metric::ListItems,
         Metric::AnswerFaults,
+        Metric::ServerRequests,
         Metric::SharedRejected,
         Metric::SeriesOverflow,
         Metric::BuildInfo,
@@ -84,6 +87,7 @@ impl Metric {
             Metric::JwksKeys => "toolgate_jwks_keys",
             Metric::ListItems => "toolgate_list_items_total",
             Metric::AnswerFaults => "toolgate_answer_faults_total",
+            Metric::ServerRequests => "toolgate_server_requests_total",
             Metric::SharedRejected => "toolgate_shared_data_rejected_total",
             Metric::SeriesOverflow => "toolgate_series_overflow_total",
             Metric::BuildInfo => "toolgate_build_info",
@@ -103,6 +107,7 @@ impl Metric {
             | Metric::JwksFetches
             | Metric::ListItems
             | Metric::AnswerFaults
+            | Metric::ServerRequests
             | Metric::SharedRejected
             | Metric::SeriesOverflow => Kind::Counter,
         }
@@ -124,6 +129,7 @@ impl Metric {
             Metric::JwksKeys => "usable keys by issuer",
             Metric::ListItems => "items of list answers, kept or removed",
             Metric::AnswerFaults => "answers withheld because they could not be filtered, by reason",
+            Metric::ServerRequests => "what servers ask of clients, by kind and decision",
             Metric::SharedRejected => "values of shared data that were not used, by reason",
             Metric::SeriesOverflow => "samples that were dropped because the cap on series was reached",
             Metric::BuildInfo => "always 1, with the version of the plugin",
@@ -142,6 +148,7 @@ impl Metric {
             Metric::JwksAge | Metric::JwksKeys => &[Label::Issuer],
             Metric::ListItems => &[Label::Server, Label::Result],
             Metric::AnswerFaults => &[Label::Server, Label::Reason],
+            Metric::ServerRequests => &[Label::Server, Label::Decision, Label::Result],
             Metric::SeriesOverflow => &[],
             Metric::BuildInfo => &[Label::Version],
         }

@@ -325,7 +325,8 @@ async fn unknown_methods_are_refused(gate: &Gate) -> Result<()> {
 async fn notifications_and_responses_pass_in_the_legacy_era(gate: &Gate) -> Result<()> {
     let notification = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     assert_eq!(legacy(gate, notification)?.send().await?.status, 202);
-    let response = r#"{"jsonrpc":"2.0","id":7,"result":{"mark":"posted-response"}}"#;
+    let response =
+        r#"{"jsonrpc":"2.0","id":7,"result":{"action":"accept","content":{"mark":"posted-response"}}}"#;
     let answer = legacy(gate, response)?.send().await?;
     assert!(matches!(answer.status, 200 | 202), "{}", answer.text());
     assert_eq!(gate.upstream.seen().with("posted-response").len(), 1);

@@ -14,10 +14,10 @@ mod tests;
 pub mod wire;
 
 pub use compile::{ConfigError, Secrets};
-pub use wire::{DenialStyle, MetricSyntax, Unmatched};
+pub use wire::{Answers, DenialStyle, MetricSyntax, Permission, Unmatched};
 
 use crate::keys::{KeySet, RefreshPolicy, SharedState, SlowCurve};
-use crate::mcp::{Target, VersionSet};
+use crate::mcp::{ServerRequest, Target, VersionSet};
 use crate::policy::{Policy, RoleSet};
 use crate::token::IssuerRules;
 use alloc::rc::Rc;
@@ -134,12 +134,58 @@ pub struct Server {
     pub denial: DenialStyle,
     /// Known tools, sorted by name.
     pub tools: Vec<Tool>,
+    /// What it may ask of clients.
+    pub server_requests: ServerRequests,
+    /// The capabilities that clients declare to it in vain.
+    pub denied_capabilities: Vec<&'static str>,
+    /// Which of its answers are looked into.
+    pub answers: Answers,
     /// Browser origins that may call.
     pub origins: Vec<String>,
     /// Browser origins whose pages may read answers.
     pub cors: Vec<String>,
     /// What its upstream sees of the caller.
     pub upstream: Upstream,
+}
+
+/// What a server may ask of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerRequests {
+    /// `sampling/createMessage`
+    pub sampling: Permission,
+    /// `elicitation/create`
+    pub elicitation: Permission,
+    /// `roots/list`
+    pub roots: Permission,
+    /// What no published version knows.
+    pub other: Permission,
+}
+
+impl ServerRequests {
+    /// Whether that kind is allowed. What became of a client's own tasks may be asked by who may have them started.
+    #[must_use]
+    pub fn allows(&self, kind: ServerRequest) -> Permission {
+        match kind {
+            ServerRequest::Sampling => self.sampling,
+            ServerRequest::Elicitation => self.elicitation,
+            ServerRequest::Roots => self.roots,
+            ServerRequest::Other => self.other,
+            ServerRequest::ClientTask => match (self.sampling, self.elicitation) {
+                (Permission::Deny, Permission::Deny) => Permission::Deny,
+                (Permission::Allow, _) | (_, Permission::Allow) => Permission::Allow,
+            },
+        }
+    }
+
+    /// The capabilities that a client declares in vain.
+    #[must_use]
+    pub fn denied_capabilities(&self) -> Vec<&'static str> {
+        let all = [("sampling", self.sampling), ("elicitation", self.elicitation), ("roots", self.roots)];
+        all.into_iter()
+            .filter(|(_, permission)| *permission == Permission::Deny)
+            .map(|(name, _)| name)
+            .collect()
+    }
 }
 
 /// A known tool.
@@ -269,6 +315,8 @@ pub struct Limits {
     pub json: crate::json::Limits,
     /// Largest list answer and stream event, in bytes.
     pub answer: usize,
+    /// Longest time for which a client may keep a list, in milliseconds.
+    pub list_ttl_millis: u64,
     /// Largest token, in bytes.
     pub token: usize,
     /// Tokens remembered.

@@ -106,6 +106,58 @@ pub struct ServerWire {
     /// Scopes that the metadata document advertises.
     #[serde(default)]
     pub scopes_supported: Vec<String>,
+    /// What the server may ask of clients.
+    #[serde(default)]
+    pub server_requests: ServerRequestsWire,
+    /// Which answers are looked into.
+    #[serde(default)]
+    pub answers: Answers,
+}
+
+/// `server_requests`
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerRequestsWire {
+    /// `sampling/createMessage`
+    pub sampling: Permission,
+    /// `elicitation/create`
+    pub elicitation: Permission,
+    /// `roots/list`
+    pub roots: Permission,
+    /// Requests and notifications that no published version knows.
+    pub other: Permission,
+}
+
+impl Default for ServerRequestsWire {
+    fn default() -> Self {
+        ServerRequestsWire {
+            sampling: Permission::Allow,
+            elicitation: Permission::Allow,
+            roots: Permission::Allow,
+            other: Permission::Deny,
+        }
+    }
+}
+
+/// A plain yes or no of the operator.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Yes.
+    Allow,
+    /// No.
+    Deny,
+}
+
+/// `answers`
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Answers {
+    /// All of them.
+    #[default]
+    Inspect,
+    /// Event streams, and JSON answers to requests for lists.
+    Lists,
 }
 
 /// `match`
@@ -410,6 +462,8 @@ pub struct LimitsWire {
     pub max_json_depth: usize,
     /// Largest list answer that is filtered, and largest event of a stream, in bytes.
     pub max_answer_bytes: usize,
+    /// Longest time for which a client may keep a list, in milliseconds.
+    pub max_list_ttl_milliseconds: u64,
     /// Largest token, in bytes.
     pub max_token_bytes: usize,
     /// Tokens remembered in each VM.
@@ -430,6 +484,7 @@ impl Default for LimitsWire {
             max_body_bytes: 1 << 20,
             max_json_depth: 64,
             max_answer_bytes: 4 << 20,
+            max_list_ttl_milliseconds: 60_000,
             max_token_bytes: 8_192,
             token_cache_entries: 4_096,
             max_wait_milliseconds: 5_000,

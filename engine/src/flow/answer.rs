@@ -87,8 +87,10 @@ pub(super) fn by_policy(scene: &Scene<'_>, denial: Denial, denied: &Denied<'_>) 
     let rule = shown(scene.config, denied.rule);
     let data = Some(ErrorData { reason: denial.public_reason(), decision_id: &text, rule });
     let (status, body) = match style {
-        DenialStyle::Explicit => (403, error_body(denied.id, 403, denial.message(), data)),
-        DenialStyle::Readable => (200, error_body(denied.id, 403, denial.message(), data)),
+        DenialStyle::Explicit => {
+            (denial.status(), error_body(denied.id, denial.code(), denial.message(), data))
+        }
+        DenialStyle::Readable => (200, error_body(denied.id, denial.code(), denial.message(), data)),
         DenialStyle::Hidden => hidden(denied),
     };
     let answer = decorate(scene, denial, Answer::new(status, body, denial.label()));
@@ -128,7 +130,9 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
             answer = answer.with("allow", allowed_methods(scene));
             None
         }
-        Denial::Door(_) | Denial::Message(_) | Denial::Policy(_) | Denial::Answer(_) => None,
+        Denial::Door(_) | Denial::Message(_) | Denial::Policy(_) | Denial::Surface(_) | Denial::Answer(_) => {
+            None
+        }
     };
     if let Some(challenge) = challenge {
         answer = answer.with("www-authenticate", www_authenticate(challenge, scene.metadata_url));

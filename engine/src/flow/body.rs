@@ -5,7 +5,7 @@ use super::answer::{self, Denied, Scene};
 use super::head::verdict;
 use super::memory::DecisionId;
 use super::reply::Reply;
-use super::{Desk, Edit, Passage};
+use super::{Desk, Edit, Passage, surfaces};
 use crate::config::{Config, FilterState, Server};
 use crate::deny::{Answer, Denial, Door};
 use crate::identity::Identity;
@@ -141,7 +141,7 @@ impl AwaitBody {
             Err(error) => return self.malformed(desk, &unreadable(&error, &head, server.versions)),
         };
         match classify(&doc, &head, server.versions) {
-            Ok(call) => self.judge_call(&call, server, desk),
+            Ok(call) => self.judge_call(&call, body, server, desk),
             Err(refused) => self.malformed(desk, &refused),
         }
     }
@@ -182,7 +182,7 @@ impl AwaitBody {
         BodyStep::Answer(Box::new(answer::malformed(&self.scene(desk.config), refused)))
     }
 
-    fn judge_call(mut self, call: &Call<'_>, server: &Server, desk: &mut Desk<'_>) -> BodyStep {
+    fn judge_call(mut self, call: &Call<'_>, body: &[u8], server: &Server, desk: &mut Desk<'_>) -> BodyStep {
         let place = Place::Server(self.waiting.at);
         let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
         let context = Context::at(desk.now).of_class(server.class_of(&call.target)).with(arguments);
@@ -193,35 +193,58 @@ impl AwaitBody {
         let method = MethodLabel::Known(call.method.index());
         let tool = tool_label(server, &call.target);
         match judged {
-            Some(Ok(permit)) => {
-                self.waiting.reply.expect(call.method);
-                self.permitted(permit, Series { method, tool, ..verdict(place, "allow", "allowed") }, desk)
-            }
+            Some(Ok(permit)) => match surfaces::check_answers(call, server) {
+                Ok(()) => {
+                    self.waiting.reply.expect(call.method, server.answers);
+                    let body = surfaces::rewritten(body, call, server);
+                    let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
+                    self.permitted(permit, body, series, desk)
+                }
+                Err(denial) => self.denied(call, server, denial, None, desk),
+            },
             Some(Err(refused)) => {
-                let denial = Denial::Policy(refused.reason);
-                desk.samples.push(Sample {
-                    series: Series { method, tool, ..verdict(place, "deny", denial.label()) },
-                    value: 1,
-                });
-                let denied = Denied {
-                    id: call.id.as_ref().map(crate::mcp::Id::raw),
-                    shape: call.shape,
-                    era: call.version.era(),
-                    target: &call.target,
-                    rule: refused.rule.as_deref(),
-                };
-                BodyStep::Answer(Box::new(answer::by_policy(&self.scene(desk.config), denial, &denied)))
+                self.denied(call, server, Denial::Policy(refused.reason), refused.rule.as_deref(), desk)
             }
             None => self.refuse(desk, Denial::Door(Door::Unmatched)),
         }
     }
 
+    /// The call is understood, and not allowed.
+    fn denied(
+        &self,
+        call: &Call<'_>,
+        server: &Server,
+        denial: Denial,
+        rule: Option<&str>,
+        desk: &mut Desk<'_>,
+    ) -> BodyStep {
+        let method = MethodLabel::Known(call.method.index());
+        let tool = tool_label(server, &call.target);
+        let verdict = verdict(Place::Server(self.waiting.at), "deny", denial.label());
+        desk.samples.push(Sample { series: Series { method, tool, ..verdict }, value: 1 });
+        let denied = Denied {
+            id: call.id.as_ref().map(crate::mcp::Id::raw),
+            shape: call.shape,
+            era: call.version.era(),
+            target: &call.target,
+            rule,
+        };
+        BodyStep::Answer(Box::new(answer::by_policy(&self.scene(desk.config), denial, &denied)))
+    }
+
     /// The only way on: it takes the permit.
     #[expect(clippy::needless_pass_by_value, reason = "the permit is spent here")]
-    fn permitted(self, permit: Permit, series: Series, desk: &mut Desk<'_>) -> BodyStep {
+    fn permitted(
+        self,
+        permit: Permit,
+        body: Option<Vec<u8>>,
+        series: Series,
+        desk: &mut Desk<'_>,
+    ) -> BodyStep {
         desk.samples.push(Sample { series, value: 1 });
         let facts = facts(desk.config, self.waiting.identity.subject(), self.waiting.decision, permit.rule());
-        BodyStep::Pass(Box::new(Passage { edits: self.waiting.edits, reply: self.waiting.reply, facts }))
+        let Waiting { edits, reply, .. } = self.waiting;
+        BodyStep::Pass(Box::new(Passage { edits, body, reply, facts }))
     }
 }
 

@@ -114,7 +114,7 @@ fn deny(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, denial: Denial) ->
 fn pass(desk: &mut Desk<'_>, place: Place, edits: Vec<Edit>, reply: Reply) -> Step {
     let reason = if place == Place::None { "unmatched" } else { "allowed" };
     desk.samples.push(Sample { series: verdict(place, "allow", reason), value: 1 });
-    Step::Pass(Box::new(Passage { edits, reply, facts: Vec::new() }))
+    Step::Pass(Box::new(Passage { edits, body: None, reply, facts: Vec::new() }))
 }
 
 /// RFC 9728: the document is there without a token. The root form answers where one server has the host.
@@ -184,7 +184,7 @@ fn on_route<'s>(
         }
     };
     upstream_edits(&mut edits, front, &route.upstream, Some(&identity), scene.decision);
-    let passage = Passage { edits, reply: Reply::untouched(), facts: Vec::new() };
+    let passage = Passage { edits, body: None, reply: Reply::untouched(), facts: Vec::new() };
     allow(desk, &scene, (place, MethodLabel::None), permit, &identity, passage)
 }
 
@@ -276,7 +276,7 @@ fn without_body(
     match judged {
         Some(Ok(permit)) => {
             let Onward { edits, reply } = onward;
-            let passage = Passage { edits, reply, facts: Vec::new() };
+            let passage = Passage { edits, body: None, reply, facts: Vec::new() };
             allow(desk, &visit.scene, (visit.place(), label), permit, identity, passage)
         }
         Some(Err(refused)) => forbid(desk, &visit.scene, verdict_on(visit.place(), label), &refused),

@@ -15,8 +15,10 @@ mod edit;
 mod head;
 mod memory;
 mod reply;
+mod surfaces;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use body::{AwaitBody, BodyStep};
 pub use door::locate;
@@ -106,6 +108,8 @@ pub enum Step {
 pub struct Passage {
     /// Changes to its header.
     pub edits: Vec<Edit>,
+    /// A body in the place of the one that came, of the same length.
+    pub body: Option<Vec<u8>>,
     /// What to do with the answer.
     pub reply: Reply,
     /// For access logs and traces.

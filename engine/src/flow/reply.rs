@@ -3,25 +3,20 @@
 
 use super::answer::{self, EXPOSED, Scene, cors_origin};
 use super::door::Front;
+use super::view::View;
 use super::{Desk, Edit, Fields};
-use crate::config::{HostMode, Server};
+use crate::config::{Answers, HostMode, Server};
 use crate::deny::{Answer, Denial};
 use crate::identity::Identity;
 use crate::json::Limits;
 use crate::mcp::{
-    Body, EventVerdict, FilterError, HeaderValue, Method, MethodClass, Options, SseFilter, Target,
-    Visibility, Visible, filter_answer,
+    Body, EventVerdict, FilterError, HeaderValue, Left, Method, Options, Shape, SseFilter, filter_answer,
 };
 use crate::metrics::{Metric, Place, Sample, Series};
-use crate::policy::{Context, Policy};
-use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// Longest time for which a client may keep a filtered list, in milliseconds: a policy may change.
-const MAX_LIST_TTL: u64 = 60_000;
 
 /// What to do with the answer to a request that went on.
 #[derive(Debug)]
@@ -42,7 +37,9 @@ struct Guarded {
 enum Expected {
     /// A list that has to be filtered.
     List,
-    /// Something else.
+    /// Another message.
+    Message,
+    /// Nothing in particular: no request was made, or no other answer is looked into.
     Other,
 }
 
@@ -91,21 +88,26 @@ impl Reply {
             HeaderValue::Absent | HeaderValue::Several => None,
         };
         let mut reply = Reply { guarded: Some(Guarded { at, identity, cors, expected: Expected::Other }) };
-        method.into_iter().for_each(|method| reply.expect(method));
+        method.into_iter().for_each(|method| reply.expect(method, server.answers));
         reply
     }
 
     /// Notes what was asked for.
-    pub(super) fn expect(&mut self, method: Method) {
-        if let Some(guarded) = &mut self.guarded {
-            guarded.expected = match method {
+    pub(super) fn expect(&mut self, method: Method, answers: Answers) {
+        let Some(guarded) = &mut self.guarded else { return };
+        guarded.expected = match (method, method.shape(), answers) {
+            (
                 Method::ToolsList
                 | Method::PromptsList
                 | Method::ResourcesList
-                | Method::ResourcesTemplatesList => Expected::List,
-                _ => Expected::Other,
-            };
-        }
+                | Method::ResourcesTemplatesList,
+                _,
+                _,
+            ) => Expected::List,
+            (_, Some(Shape::Request), Answers::Inspect) => Expected::Message,
+            (_, Some(Shape::Request), Answers::Lists)
+            | (_, Some(Shape::Notification | Shape::Response) | None, _) => Expected::Other,
+        };
     }
 
     /// Looks at the head of the answer.
@@ -152,33 +154,48 @@ impl Reply {
         if content_type == HeaderValue::Several && status < 400 {
             return filter.fault(desk, "answer_content_type");
         }
-        match (kind, guarded.expected) {
-            (Media::Events | Media::Json, _) if encoded && needs_look(kind, guarded.expected) => {
-                filter.fault(desk, "answer_encoded")
-            }
-            (Media::Events, _) => {
+        match what_to_do(kind, guarded.expected, status, encoded) {
+            Look::Refuse(label) => filter.fault(desk, label),
+            Look::Away => ReplyStep::Pass(edits),
+            Look::Events => {
                 edits.push(Edit::remove("content-length"));
                 let stream = SseFilter::new(desk.config.limits.answer);
                 ReplyStep::Filter(edits, ReplyBody::Stream(filter, Box::new(stream)))
             }
-            (Media::Json, Expected::List) => {
+            Look::Whole => {
                 if desk.config.host_mode == HostMode::Streamed {
                     edits.push(Edit::remove("content-length"));
                 }
                 ReplyStep::Filter(edits, ReplyBody::Whole(filter))
             }
-            (Media::Json | Media::Other, Expected::Other) => ReplyStep::Pass(edits),
-            // What is no JSON is no list, but a client might read it as one: only failures pass.
-            (Media::Other, Expected::List) if status == 202 || status >= 400 => ReplyStep::Pass(edits),
-            (Media::Other, Expected::List) => filter.fault(desk, "answer_content_type"),
         }
     }
 }
 
-fn needs_look(media: Media, expected: Expected) -> bool {
+/// Whether a body is looked at, and how.
+enum Look {
+    Away,
+    Whole,
+    Events,
+    Refuse(&'static str),
+}
+
+/// What is neither JSON nor an event stream is no message, but a client might read it as one: only failures, and
+/// answers without content, pass.
+fn what_to_do(media: Media, expected: Expected, status: u16, encoded: bool) -> Look {
+    let failure = status == 202 || status == 204 || status >= 400;
     match (media, expected) {
-        (Media::Events, _) | (Media::Json, Expected::List) => true,
-        (Media::Json, Expected::Other) | (Media::Other, _) => false,
+        (Media::Events, _) | (Media::Json, Expected::List) if encoded => Look::Refuse("answer_encoded"),
+        (Media::Events, _) => Look::Events,
+        (Media::Json, Expected::List) => Look::Whole,
+        // Failures are not always JSON-RPC, and no client takes a result out of one.
+        (Media::Json | Media::Other, Expected::Message) | (Media::Other, Expected::List) if failure => {
+            Look::Away
+        }
+        (Media::Json, Expected::Message) if encoded => Look::Refuse("answer_encoded"),
+        (Media::Json, Expected::Message) => Look::Whole,
+        (Media::Json | Media::Other, Expected::Other) => Look::Away,
+        (Media::Other, Expected::List | Expected::Message) => Look::Refuse("answer_content_type"),
     }
 }
 
@@ -225,19 +242,18 @@ impl Filter {
         answer::plain(&scene, Denial::Answer(label))
     }
 
-    fn run(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Body, FilterError> {
-        let server = desk.config.servers.get(self.at);
-        let policy = server.and_then(|server| desk.config.policies.get(server.policy));
-        let mut view = View { policy, server, identity: &self.identity, now: desk.now };
+    fn run(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Left, FilterError> {
         let limits = Limits { depth: desk.config.limits.json.depth.max(64), nodes: 1_000_000 };
-        let filtered = filter_answer(bytes, &mut view, Options { limits, max_ttl_ms: Some(MAX_LIST_TTL) })?;
+        let options = Options { limits, max_ttl_ms: Some(desk.config.limits.list_ttl_millis) };
+        let mut view = View::new(desk, self.at, &self.identity);
+        let filtered = filter_answer(bytes, &mut view, options)?;
         let place = Place::Server(self.at);
         for (word, count) in [("kept", filtered.kept), ("removed", filtered.removed)] {
             if let Some(value) = u64::try_from(count).ok().filter(|count| *count > 0) {
                 desk.samples.push(Sample { series: Series::new(Metric::ListItems, word).at(place), value });
             }
         }
-        Ok(filtered.body)
+        Ok(filtered.left)
     }
 
     /// Filters a whole JSON answer.
@@ -249,7 +265,9 @@ impl Filter {
             return Err(Box::new(self.withhold(desk, "answer_too_large")));
         }
         match self.run(bytes, desk) {
-            Ok(body) => Ok(body),
+            Ok(Left::Messages(body)) => Ok(body),
+            // A JSON answer is one message, and a request of the server is none that a client waits for.
+            Ok(Left::Nothing) => Err(Box::new(self.withhold(desk, "answer_server_request"))),
             Err(error) => Err(Box::new(self.withhold(desk, error.label()))),
         }
     }
@@ -268,8 +286,9 @@ impl Filter {
                 return EventVerdict::Keep;
             }
             match self.run(data, desk) {
-                Ok(Body::Unchanged) => EventVerdict::Keep,
-                Ok(Body::Changed(data)) => EventVerdict::Replace(data),
+                Ok(Left::Messages(Body::Unchanged)) => EventVerdict::Keep,
+                Ok(Left::Messages(Body::Changed(data))) => EventVerdict::Replace(data),
+                Ok(Left::Nothing) => EventVerdict::Drop,
                 Err(error) => EventVerdict::Fail(error.label()),
             }
         });
@@ -282,46 +301,5 @@ impl Filter {
             Box::new(self.withhold(desk, label))
         });
         (out, result)
-    }
-}
-
-/// Shows what the caller may use: the same rules as for the call.
-struct View<'v> {
-    policy: Option<&'v Policy>,
-    server: Option<&'v Server>,
-    identity: &'v Identity,
-    now: UnixTime,
-}
-
-impl View<'_> {
-    fn judge(&self, method: Method, target: &Target<'_>) -> Visibility {
-        debug_assert!(!matches!(method.class(), MethodClass::Base));
-        let class = self.server.and_then(|server| server.class_of(target));
-        let context = Context::at(self.now).of_class(class).listed();
-        let judged = self.policy.map(|policy| {
-            policy.judge(self.identity.roles(), &self.identity.facts(), method, target, &context)
-        });
-        match judged {
-            Some(Ok(_)) => Visibility::Shown,
-            Some(Err(_)) | None => Visibility::Hidden,
-        }
-    }
-}
-
-impl Visible for View<'_> {
-    fn tool(&mut self, name: &str) -> Visibility {
-        self.judge(Method::ToolsCall, &Target::Tool(name.into()))
-    }
-
-    fn prompt(&mut self, name: &str) -> Visibility {
-        self.judge(Method::PromptsGet, &Target::Prompt(name.into()))
-    }
-
-    fn resource(&mut self, uri: &str) -> Visibility {
-        self.judge(Method::ResourcesRead, &Target::Resource(uri.into()))
-    }
-
-    fn template(&mut self, uri_template: &str) -> Visibility {
-        self.judge(Method::ResourcesRead, &Target::Resource(uri_template.into()))
     }
 }

@@ -67,6 +67,8 @@ pub(super) struct Envelope<'d> {
     /// Empty for a response.
     pub(super) method: Cow<'d, str>,
     pub(super) params: Option<Value<'d>>,
+    /// Of a response that is no error.
+    pub(super) result: Option<Value<'d>>,
 }
 
 /// Reads the envelope; a refusal comes with the id where that was sound.
@@ -107,12 +109,12 @@ fn read_sound<'d>(root: Value<'d>, id: Result<Option<Id<'d>>, Refusal>) -> Resul
         (Some(method), None, None) => {
             let method = method.as_str().ok_or(Refusal::BadMethod)?;
             let shape = if id.is_some() { Shape::Request } else { Shape::Notification };
-            Ok(Envelope { id, shape, method, params: read_params(params)? })
+            Ok(Envelope { id, shape, method, params: read_params(params)?, result: None })
         }
         (None, Some(_), None) | (None, None, Some(_)) if params.is_none() => {
             let id = Some(id.ok_or(Refusal::MissingId)?);
             check_response(result, error)?;
-            Ok(Envelope { id, shape: Shape::Response, method: Cow::Borrowed(""), params: None })
+            Ok(Envelope { id, shape: Shape::Response, method: Cow::Borrowed(""), params: None, result })
         }
         (None, None, None) => Err(Refusal::MissingMethod),
         (None, Some(_), None) | (None, None, Some(_)) => Err(Refusal::MixedMessage),

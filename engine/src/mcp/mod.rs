@@ -7,12 +7,15 @@
 //! Deliberately absent: who is asking and whether they may (the policy's room), HTTP, sessions, time.
 
 mod answer;
+mod ask;
+mod blank;
 mod characters;
 mod envelope;
 mod head;
 mod list;
 mod lookalike;
 mod method;
+mod pass;
 mod refusal;
 mod request;
 mod sse;
@@ -20,11 +23,13 @@ mod target;
 mod version;
 
 pub use answer::{Data, error_body};
+pub use ask::{ServerRequest, answers};
+pub use blank::without_capabilities;
 pub use characters::{check_name, check_uri};
 pub use envelope::{Id, Shape};
 pub use head::{Head, HeadFacts, HeaderValue, judge_head};
-pub use list::{Body, FilterError, Filtered, Options, Visibility, Visible, filter_answer};
 pub use method::{Method, MethodClass, NameSource};
+pub use pass::{Body, FilterError, Filtered, Left, Options, Visibility, Visible, filter_answer};
 pub use refusal::{Refusal, Refused};
 pub use request::{Call, classify, unreadable};
 pub use sse::{EventVerdict, SseError, SseFilter, Tail};

@@ -15,7 +15,7 @@ use crate::json::{Doc, JsonError, Kind, Value};
 use alloc::string::String;
 
 const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
-const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+pub(super) const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
 const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
 /// How much of a version that is not served is told back.
 const MAX_REQUESTED: usize = 32;
@@ -35,6 +35,10 @@ pub struct Call<'d> {
     pub version: Version,
     /// Request, notification or response.
     pub shape: Shape,
+    /// The parameters of a request or notification.
+    pub params: Option<Value<'d>>,
+    /// The result that a response brings.
+    pub result: Option<Value<'d>>,
 }
 
 /// A refusal in the making: what the era and the version have to do with it.
@@ -201,7 +205,16 @@ fn finish<'d>(envelope: &Envelope<'d>, version: Version, head: &Head<'_>) -> Res
     let method = read_method(envelope, version)?;
     let (target, arguments) = target::read(method, envelope.params)?;
     head::check_target(head, method, &target, presence)?;
-    Ok(Call { id: envelope.id.clone(), method, target, arguments, version, shape: envelope.shape })
+    Ok(Call {
+        id: envelope.id.clone(),
+        method,
+        target,
+        arguments,
+        version,
+        shape: envelope.shape,
+        params: envelope.params,
+        result: envelope.result,
+    })
 }
 
 fn read_method(envelope: &Envelope<'_>, version: Version) -> Result<Method, Refusal> {

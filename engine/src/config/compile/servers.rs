@@ -4,8 +4,10 @@
 use super::places::{matches, metadata_location, resource, usual_resource};
 use super::{Compiler, Names, at, key, label, shown, wrong};
 use crate::config::origin::Url;
-use crate::config::wire::{DEFAULT_VERSIONS, IssuerWire, ServerWire};
-use crate::config::{Audience, Server, Tool};
+use crate::config::wire::{
+    Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire,
+};
+use crate::config::{Audience, Server, ServerRequests, Tool};
 use crate::json::{DeError, Segment, quoted};
 use crate::mcp::{Version, VersionSet};
 use crate::policy::Policy;
@@ -58,6 +60,7 @@ impl<'c> Compiler<'c> {
         }
         let anonymous = self.anonymous(wire, policies.get(policy), &here)?;
         let versions = at(versions(wire.versions.as_deref()), &[key("versions")])?;
+        let server_requests = at(server_requests(wire), &[key("answers")])?;
         let (metadata_path, metadata_url) = metadata_location(&resource);
         Ok(Server {
             name: Arc::from(wire.name.as_str()),
@@ -77,6 +80,9 @@ impl<'c> Compiler<'c> {
             anonymous,
             denial: wire.denial,
             tools: at(tools(wire), &[key("tools"), key("catalogue")])?,
+            denied_capabilities: server_requests.denied_capabilities(),
+            server_requests,
+            answers: wire.answers,
             upstream: at(self.upstream(&wire.upstream), &[key("upstream")])?,
         })
     }
@@ -206,6 +212,20 @@ fn origins(own: &[String], more: &[String], resource: &Url) -> Result<Vec<String
         all.insert(at(url.ok_or_else(error), &[Segment::Index(index)])?.origin());
     }
     Ok(all.into_iter().collect())
+}
+
+/// What is forbidden can come in every answer, so every answer has to be looked into.
+fn server_requests(wire: &ServerWire) -> Result<ServerRequests, DeError> {
+    let ServerRequestsWire { sampling, elicitation, roots, other } = wire.server_requests;
+    let denies = [sampling, elicitation, roots].contains(&Permission::Deny);
+    if denies && wire.answers == Answers::Lists {
+        return Err(wrong(
+            "`server_requests` denies something that may come in any answer, and `lists` leaves answers out"
+                .to_owned(),
+            "take `answers` out",
+        ));
+    }
+    Ok(ServerRequests { sampling, elicitation, roots, other })
 }
 
 fn tools(wire: &ServerWire) -> Result<Vec<Tool>, DeError> {

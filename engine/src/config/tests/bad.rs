@@ -156,6 +156,18 @@ fn servers() {
             "servers[0].denial: `hiden` is not one of the words known here | did you mean `hidden`?",
         ),
         (
+            more(r#""answers":"list""#),
+            "servers[0].answers: `list` is not one of the words known here | did you mean `lists`?",
+        ),
+        (
+            more(r#""answers":"lists","server_requests":{"roots":"deny"}"#),
+            "servers[0].answers: `server_requests` denies something that may come in any answer, and `lists` leaves answers out | take `answers` out",
+        ),
+        (
+            more(r#""server_requests":{"root":"deny"}"#),
+            "servers[0].server_requests.root: unknown key `root` | did you mean `roots`?",
+        ),
+        (
             more(r#""origins":["https://a.example.com/"]"#),
             "servers[0].origins[0]: `https://a.example.com/` is not an origin | write it like `https://app.example.com`",
         ),

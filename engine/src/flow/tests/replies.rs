@@ -77,7 +77,7 @@ fn a_list_shows_what_its_reader_may_call() {
 #[test]
 fn a_stream_is_filtered_event_by_event_wherever_it_is_cut() {
     let text = format!(
-        ": hello\n\nid: 1\ndata:\n\nevent: message\ndata: {TOOLS}\n\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/x\"}}\n\n"
+        ": hello\n\nid: 1\ndata:\n\nevent: message\ndata: {TOOLS}\n\ndata: {{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}}\n\n"
     );
     let expected = text.replace(r#",{"name":"code_delete"},{"name":"other"}"#, "").replace("999999", "60000");
     for size in [1, 7, 64, text.len()] {
@@ -181,11 +181,11 @@ fn what_cannot_be_filtered_does_not_go_on() {
 #[test]
 fn other_answers_go_on_untouched() {
     for (message, head) in [
-        (call("echo", "{}"), JSON),
         (
             call("echo", "{}"),
-            &[(":status", "200"), ("content-type", "application/json"), ("content-encoding", "gzip")],
+            &[(":status", "500"), ("content-type", "application/json"), ("content-encoding", "gzip")][..],
         ),
+        (call("echo", "{}"), &[(":status", "202")]),
         (LIST.to_string(), &[(":status", "404"), ("content-type", "text/plain")]),
         (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_string(), &[(":status", "202")]),
     ] {
@@ -259,4 +259,110 @@ fn lists_of_resources_and_prompts_agree_with_reads() {
         };
         assert_eq!(String::from_utf8_lossy(&bytes), expected);
     }
+}
+
+/// Lists are known by their shape: an answer to a call is read too, unless the server's configuration says otherwise.
+#[test]
+fn an_answer_to_a_call_is_looked_into() {
+    let mut world = World::new("", "");
+    let ReplyStep::Filter(_, ReplyBody::Whole(filter)) =
+        reply(&mut world, &call("echo", "{}"), &engineer(), JSON)
+    else {
+        panic!("filtered")
+    };
+    let Ok(Body::Changed(bytes)) = filter.whole(TOOLS.as_bytes(), &mut world.desk()) else {
+        panic!("changed")
+    };
+    assert!(!String::from_utf8_lossy(&bytes).contains("code_delete"));
+    let result = br#"{"jsonrpc":"2.0","id":7,"result":{"content":[]}}"#;
+    assert_eq!(filter.whole(result, &mut world.desk()).ok(), Some(Body::Unchanged));
+    let request = br#"{"jsonrpc":"2.0","id":1,"method":"x/y"}"#;
+    assert_eq!(
+        filter.whole(request, &mut world.desk()).map_err(|answer| (answer.status, answer.details)),
+        Err((502, "answer_server_request"))
+    );
+    for (head, label) in [
+        (&[(":status", "200"), ("content-type", "text/html")][..], "answer_content_type"),
+        (
+            &[(":status", "200"), ("content-type", "application/json"), ("content-encoding", "gzip")],
+            "answer_encoded",
+        ),
+    ] {
+        assert_eq!(answer_of(reply(&mut world, &call("echo", "{}"), &engineer(), head)).details, label);
+    }
+    let mut world = World::new(r#","answers":"lists""#, "");
+    for head in [JSON, &[(":status", "200"), ("content-type", "text/html")]] {
+        assert!(matches!(reply(&mut world, &call("echo", "{}"), &engineer(), head), ReplyStep::Pass(_)));
+    }
+}
+
+const NO_SAMPLING: &str = r#","server_requests":{"sampling":"deny"}"#;
+
+/// What the server asks of the client is judged wherever it travels.
+#[test]
+fn what_a_server_asks_is_judged_wherever_it_travels() {
+    const REQUEST: &str = r#"{"jsonrpc":"2.0","id":9,"method":"sampling/createMessage","params":{}}"#;
+    const ROOTS: &str = r#"{"jsonrpc":"2.0","id":9,"method":"roots/list"}"#;
+    const RESULT: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"},"b":{"method":"sampling/createMessage"}}}}"#;
+    let mut world = World::new(NO_SAMPLING, "");
+    let ReplyStep::Filter(_, ReplyBody::Stream(filter, mut stream)) =
+        reply(&mut world, &call("echo", "{}"), &engineer(), EVENTS)
+    else {
+        panic!("filtered")
+    };
+    let text = format!("data: {REQUEST}\n\ndata: {ROOTS}\n\ndata: [{REQUEST},{ROOTS}]\n\ndata: {RESULT}\n\n");
+    let (out, result) = filter.chunk(&mut stream, text.as_bytes(), &mut world.desk());
+    assert!(result.is_ok());
+    let out = String::from_utf8_lossy(&out).into_owned();
+    let expected = format!(
+        "data: {ROOTS}\n\ndata: [{ROOTS}]\n\ndata: {{\"jsonrpc\":\"2.0\",\"id\":7,\"error\":{{\"code\":403,"
+    );
+    assert!(out.starts_with(&expected) && !out.contains("sampling"), "{out}");
+    assert!(out.contains(r#""reason":"server_request_denied""#));
+    let mut counted = world.counted(Metric::ServerRequests);
+    counted.sort();
+    counted.dedup();
+    assert_eq!(
+        counted,
+        [
+            "toolgate_server_requests_total;server=main;decision=allow;result=roots",
+            "toolgate_server_requests_total;server=main;decision=deny;result=sampling"
+        ]
+    );
+}
+
+/// A server may not ask for what is not declared, so it does not learn of what it may not ask for.
+#[test]
+fn denied_capabilities_are_blanked_and_answers_to_them_refused() {
+    let mut world = World::new(NO_SAMPLING, "");
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{"sampling":{"tools":{}}, "roots":{}},"clientInfo":{"name":"x","version":"1"}}}"#;
+    let passage = world.post(&[("authorization", &engineer())], body).passage();
+    let sent = String::from_utf8(passage.body.expect("rewritten")).expect("text");
+    assert_eq!(sent, body.replace(r#""sampling":{"tools":{}}, "#, &" ".repeat(25)));
+    assert_eq!(sent.len(), body.len());
+    let declared = body.replace(r#""sampling":{"tools":{}}, "#, "");
+    assert_eq!(world.post(&[("authorization", &engineer())], &declared).passage().body, None);
+    let sampled = r#"{"jsonrpc":"2.0","id":9,"result":{"role":"assistant","content":{},"model":"m"}}"#;
+    let denied = world.post(&[("authorization", &engineer())], sampled).answer();
+    assert_eq!((denied.status, denied.details), (403, "server_request_denied"));
+    let mixed = r#"{"jsonrpc":"2.0","id":9,"result":{"role":"assistant","action":"accept"}}"#;
+    assert_eq!(world.post(&[("authorization", &engineer())], mixed).answer().details, "bad_params");
+    let pong = r#"{"jsonrpc":"2.0","id":9,"result":{}}"#;
+    world.post(&[("authorization", &engineer())], pong).passage();
+    let token = engineer();
+    let fields = modern("tools/call", "echo", &token);
+    let retry = |response: &str| {
+        modern_body("tools/call", &format!(r#""name":"echo","inputResponses":{{"a":{response}}},"#))
+    };
+    assert_eq!(
+        world.post(&fields, &retry(r#"{"role":"assistant","model":"m"}"#)).answer().details,
+        "server_request_denied"
+    );
+    assert_eq!(world.post(&fields, &retry("{}")).answer().details, "server_request_denied");
+    world.post(&fields, &retry(r#"{"action":"accept"}"#)).passage();
+    let capable = modern_body("tools/call", r#""name":"echo","#)
+        .replace(r#"Capabilities":{}"#, r#"Capabilities":{"roots":{},"sampling":{}}"#);
+    let sent = world.post(&fields, &capable).passage().body.expect("rewritten");
+    assert!(!String::from_utf8_lossy(&sent).contains("sampling"));
+    assert_eq!(sent.len(), capable.len());
 }

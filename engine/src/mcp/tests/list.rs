@@ -15,7 +15,7 @@ fn shown(name: &str) -> Visibility {
 }
 
 impl Visible for NoX {
-    fn tool(&mut self, name: &str) -> Visibility {
+    fn tool(&mut self, name: &str, _: crate::json::Value<'_>) -> Visibility {
         shown(name)
     }
     fn prompt(&mut self, name: &str) -> Visibility {
@@ -27,13 +27,23 @@ impl Visible for NoX {
     fn template(&mut self, uri_template: &str) -> Visibility {
         shown(uri_template)
     }
+    fn server_request(&mut self, kind: ServerRequest) -> Visibility {
+        match kind {
+            ServerRequest::Sampling | ServerRequest::Elicitation | ServerRequest::Other => Visibility::Hidden,
+            ServerRequest::Roots | ServerRequest::ClientTask => Visibility::Shown,
+        }
+    }
+    fn refusal(&mut self, id: Option<&str>) -> String {
+        format!("<refused {}>", id.unwrap_or("-"))
+    }
 }
 
 fn filter(text: &str) -> Result<String, FilterError> {
     let filtered = filter_answer(text.as_bytes(), &mut NoX, OPTIONS)?;
-    Ok(match filtered.body {
-        Body::Unchanged => text.to_string(),
-        Body::Changed(bytes) => String::from_utf8(bytes).unwrap(),
+    Ok(match filtered.left {
+        Left::Messages(Body::Unchanged) => text.to_string(),
+        Left::Messages(Body::Changed(bytes)) => String::from_utf8(bytes).unwrap(),
+        Left::Nothing => String::new(),
     })
 }
 
@@ -100,11 +110,11 @@ fn counts_and_batches() {
     assert_eq!(filter(&batch).unwrap(), format!("[{clean}, {note},{error},{clean}]"));
     for text in [note, error] {
         let filtered = filter_answer(text.as_bytes(), &mut NoX, OPTIONS).unwrap();
-        assert_eq!(filtered, Filtered { body: Body::Unchanged, kept: 0, removed: 0 });
+        assert_eq!(filtered, Filtered { left: Left::Messages(Body::Unchanged), kept: 0, removed: 0 });
     }
     let free = Options { max_ttl_ms: None, ..OPTIONS };
     let text = answer(r#""ttlMs":1e99"#);
-    assert_eq!(filter_answer(text.as_bytes(), &mut NoX, free).unwrap().body, Body::Unchanged);
+    assert_eq!(filter_answer(text.as_bytes(), &mut NoX, free).unwrap().left, Left::Messages(Body::Unchanged));
 }
 
 #[test]
@@ -198,4 +208,68 @@ fn agrees_with_a_naive_filter() {
         assert_eq!(filtered == text, !hides, "{text}");
         assert_eq!(filter(&filtered).unwrap(), filtered);
     }
+}
+
+/// Requests and notifications of a server, wherever they stand.
+#[test]
+fn messages_of_the_server_are_classified() {
+    let note =
+        |method: &str, params: &str| format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
+    let request = |method: &str| format!(r#"{{"jsonrpc":"2.0","id":5,"method":"{method}"}}"#);
+    for stays in [
+        request("ping"),
+        request("roots/list"),
+        request("tasks/get"),
+        note("notifications/progress", "{}"),
+        note("notifications/message", "{}"),
+        note("notifications/resources/updated", r#"{"uri":"a:"}"#),
+        note("notifications/tasks", r#"{"inputRequests":{"a":{"method":"roots/list"}}}"#),
+        answer(r#""resultType":"complete","content":[]"#),
+        answer(r#""resultType":"input_required","requestState":"s""#),
+        answer(r#""inputRequests":{"a":{"method":"roots/list"}}"#),
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"x","data":{}}}"#.to_string(),
+    ] {
+        assert_eq!(filter(&stays).as_deref(), Ok(stays.as_str()));
+    }
+    for goes in [
+        request("sampling/createMessage"),
+        request(r"sampling/create\u004dessage"),
+        request("elicitation/create"),
+        request("tools/call"),
+        request("Ping"),
+        note("notifications/x", "{}"),
+        note("notifications/elicitation/complete", "{}"),
+        note("notifications/resources/updated", r#"{"uri":"x:"}"#),
+        note("notifications/resources/updated", "{}"),
+        note("notifications/tasks", r#"{"inputRequests":{"a":{"method":"elicitation/create"}}}"#),
+    ] {
+        assert_eq!(filter(&goes).as_deref(), Ok(""), "{goes}");
+    }
+    for replaced in [
+        answer(
+            r#""tools":[{"name":"x"}],"inputRequests":{"a":{"method":"roots/list"},"b":{"method":"sampling/createMessage"}}"#,
+        ),
+        answer(r#""inputRequests":{"a":{}}"#),
+        answer(r#""inputRequests":{"a":{"method":"new/kind"}}"#),
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32042,"message":"x"}}"#.to_string(),
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-3.2042e4,"message":"x"}}"#.to_string(),
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x","data":{"elicitations":[]}}}"#.to_string(),
+    ] {
+        assert_eq!(filter(&replaced).as_deref(), Ok("<refused 1>"), "{replaced}");
+    }
+    for (text, expected) in [
+        (answer(r#""inputRequests":[]"#), FilterError::BadInputRequests),
+        (answer(r#""InputRequests":{}"#), FilterError::LookAlikeKey),
+        (answer(r#""inputRequests":{"a":{"Method":"x"}}"#), FilterError::LookAlikeKey),
+        (answer(r#""resultType":"other""#), FilterError::UnknownResultType),
+        (answer(r#""resultType":1"#), FilterError::UnknownResultType),
+        (r#"{"jsonrpc":"2.0","id":1,"method":7}"#.to_string(), FilterError::NotAMessage),
+        (note("notifications/resources/updated", r#"{"Uri":"x:"}"#), FilterError::LookAlikeKey),
+    ] {
+        assert_eq!(filter(&text), Err(expected), "{text}");
+    }
+    let ping = request("ping");
+    let batch = format!("[{}, {ping} ,{}]", request("sampling/createMessage"), note("notifications/x", "{}"));
+    assert_eq!(filter(&batch).as_deref(), Ok(format!("[{ping}]").as_str()));
+    assert_eq!(filter(&format!("[{}]", request("elicitation/create"))).as_deref(), Ok("[]"));
 }

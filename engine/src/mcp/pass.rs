@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+//! An answer on its way to the client, message by message: without list items that its reader may not use, and
+//! without requests of the server that are forbidden here.
+//!
+//! What enters: the text of an answer. What leaves: the same text with byte ranges cut out or replaced. Everything is
+//! known by its shape, not by the request: a resumed stream brings answers to requests that nobody here has seen.
+//! What cannot be classified does not go on.
+//! Deliberately absent: who may see what; [`Visible`] decides, and it must be the judge of calls.
+
+use super::ask::ServerRequest;
+use super::list::List;
+use super::lookalike::{ENVELOPE, Likeness, likeness};
+use crate::json::{Doc, JsonErrorKind, Kind, Limits, Value};
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// Whether something stays in an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visibility {
+    /// It stays.
+    Shown,
+    /// It goes.
+    Hidden,
+}
+
+/// Decides item by item.
+pub trait Visible {
+    /// A tool, by name, with its definition.
+    fn tool(&mut self, name: &str, definition: Value<'_>) -> Visibility;
+    /// A prompt, by name.
+    fn prompt(&mut self, name: &str) -> Visibility;
+    /// A resource, by URI.
+    fn resource(&mut self, uri: &str) -> Visibility;
+    /// A resource template, by URI template.
+    fn template(&mut self, uri_template: &str) -> Visibility;
+    /// Something that the server asks of the client.
+    fn server_request(&mut self, kind: ServerRequest) -> Visibility;
+    /// The error that stands in the place of a result which is not shown; `id` is the raw JSON of the message's id.
+    fn refusal(&mut self, id: Option<&str>) -> String;
+}
+
+/// How to filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Bounds on the answer.
+    pub limits: Limits,
+    /// The longest time that a client may keep a list; `None` leaves it to the server.
+    pub max_ttl_ms: Option<u64>,
+}
+
+/// The text of a filtered answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// As it came.
+    Unchanged,
+    /// This instead.
+    Changed(Vec<u8>),
+}
+
+/// What is left of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Messages, or an empty array of them.
+    Messages(Body),
+    /// Nothing: its one message goes.
+    Nothing,
+}
+
+/// A filtered answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filtered {
+    /// What goes on.
+    pub left: Left,
+    /// How many list items stayed.
+    pub kept: usize,
+    /// How many list items went.
+    pub removed: usize,
+}
+
+/// Why an answer cannot be filtered; it must not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterError {
+    /// It is not strict JSON, or too large.
+    Json(JsonErrorKind),
+    /// It is not a JSON-RPC message, or several in one.
+    NotAMessage,
+    /// A member name resembles one that a list depends on.
+    LookAlikeKey,
+    /// A list is not an array.
+    NotAList,
+    /// An item has no name or URI that is a string.
+    NamelessItem,
+    /// Two tools, or two prompts, have one name.
+    DuplicateItem,
+    /// A result is of a type that no published version knows.
+    UnknownResultType,
+    /// What the server asks of the client in a result does not have the form that it must have.
+    BadInputRequests,
+}
+
+impl FilterError {
+    /// The metric label.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            FilterError::Json(_) => "answer_not_json",
+            FilterError::NotAMessage => "answer_not_a_message",
+            FilterError::LookAlikeKey => "answer_look_alike_key",
+            FilterError::NotAList => "answer_not_a_list",
+            FilterError::NamelessItem => "answer_nameless_item",
+            FilterError::DuplicateItem => "answer_duplicate_item",
+            FilterError::UnknownResultType => "answer_unknown_result_type",
+            FilterError::BadInputRequests => "answer_bad_input_requests",
+        }
+    }
+}
+
+/// Members of a result that somebody acts on here.
+const RESULT: &[&str] = &[
+    "tools",
+    "prompts",
+    "resources",
+    "resourceTemplates",
+    "nextCursor",
+    "cacheScope",
+    "ttlMs",
+    "resultType",
+    "inputRequests",
+    "requestState",
+];
+
+/// A range of the text and what stands there instead.
+type Edit = (Range<usize>, Cow<'static, str>);
+
+/// One walk through one answer.
+pub(super) struct Pass<'v> {
+    pub(super) visible: &'v mut dyn Visible,
+    pub(super) options: Options,
+    pub(super) edits: Vec<Edit>,
+    pub(super) kept: usize,
+    pub(super) removed: usize,
+}
+
+/// Filters an answer: one message, or an array of them.
+///
+/// # Errors
+/// What makes it impossible to tell what the answer would show.
+pub fn filter_answer(
+    bytes: &[u8],
+    visible: &mut dyn Visible,
+    options: Options,
+) -> Result<Filtered, FilterError> {
+    let doc = Doc::parse(bytes, options.limits).map_err(|error| FilterError::Json(error.kind))?;
+    let mut pass = Pass { visible, options, edits: Vec::new(), kept: 0, removed: 0 };
+    let root = doc.root();
+    let fate = match root.kind() {
+        Kind::Object => pass.message(root)?,
+        Kind::Array => pass.messages(root)?,
+        Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::String | Kind::EscapedString => {
+            return Err(FilterError::NotAMessage);
+        }
+    };
+    let left = match fate {
+        Visibility::Hidden => Left::Nothing,
+        Visibility::Shown if pass.edits.is_empty() => Left::Messages(Body::Unchanged),
+        Visibility::Shown => Left::Messages(Body::Changed(apply(doc.text(), pass.edits))),
+    };
+    Ok(Filtered { left, kept: pass.kept, removed: pass.removed })
+}
+
+pub(super) fn refuse_look_alikes(object: Value<'_>, vocabulary: &[&str]) -> Result<(), FilterError> {
+    for (name, _) in object.members() {
+        match likeness(&name.as_str().unwrap_or_default(), vocabulary) {
+            Likeness::Same | Likeness::Other => {}
+            Likeness::Alike => return Err(FilterError::LookAlikeKey),
+        }
+    }
+    Ok(())
+}
+
+impl Pass<'_> {
+    /// An array of messages, as 2025-03-26 has them: what may not be shown is cut out.
+    fn messages(&mut self, array: Value<'_>) -> Result<Visibility, FilterError> {
+        let mut fates = Vec::new();
+        for message in array.items() {
+            let before = self.edits.len();
+            let fate = self.message(message)?;
+            if fate == Visibility::Hidden {
+                self.edits.truncate(before);
+            }
+            fates.push((message.span(), fate));
+        }
+        self.cut(array.span(), &fates);
+        Ok(Visibility::Shown)
+    }
+
+    fn message(&mut self, message: Value<'_>) -> Result<Visibility, FilterError> {
+        if message.kind() != Kind::Object {
+            return Err(FilterError::NotAMessage);
+        }
+        refuse_look_alikes(message, ENVELOPE)?;
+        match (message.get("method"), message.get("result"), message.get("error")) {
+            (Some(method), None, None) => self.server_speaks(message, method),
+            (None, None, Some(error)) => self.error(message, error),
+            (None, Some(result), None) => self.result(message, result),
+            (None, None, None) | (Some(_), _, _) | (None, Some(_), Some(_)) => Err(FilterError::NotAMessage),
+        }
+    }
+
+    fn result(&mut self, message: Value<'_>, result: Value<'_>) -> Result<Visibility, FilterError> {
+        refuse_look_alikes(result, RESULT)?;
+        check_result_type(result)?;
+        let before = self.edits.len();
+        if self.input_requests(result)? == Visibility::Hidden {
+            self.replace(message, before);
+            return Ok(Visibility::Shown);
+        }
+        for list in List::ALL {
+            if let Some(items) = result.get(list.member()) {
+                self.list(list, items)?;
+            }
+        }
+        if let Some(scope) = result.get("cacheScope").filter(|scope| !scope.is_str("private")) {
+            self.edits.push((scope.span(), Cow::Borrowed("\"private\"")));
+        }
+        if let (Some(ttl), Some(longest)) = (result.get("ttlMs"), self.options.max_ttl_ms) {
+            self.ttl(ttl, longest);
+        }
+        Ok(Visibility::Shown)
+    }
+
+    /// A refusal in the place of the message, instead of the edits made to it.
+    pub(super) fn replace(&mut self, message: Value<'_>, before: usize) {
+        self.edits.truncate(before);
+        let refusal = self.visible.refusal(message.get("id").map(|id| id.raw()));
+        self.edits.push((message.span(), Cow::Owned(refusal)));
+    }
+}
+
+/// A client takes a result of an unknown type for invalid; here nobody could tell what it shows.
+fn check_result_type(result: Value<'_>) -> Result<(), FilterError> {
+    let known = |kind: Value<'_>| ["complete", "input_required", "task"].iter().any(|word| kind.is_str(word));
+    match result.get("resultType") {
+        Some(kind) if !known(kind) => Err(FilterError::UnknownResultType),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn apply(text: &str, mut edits: Vec<Edit>) -> Vec<u8> {
+    edits.sort_unstable_by_key(|(range, _)| range.start);
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for (range, replacement) in edits {
+        out.push_str(text.get(at..range.start).unwrap_or_default());
+        out.push_str(&replacement);
+        at = range.end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    out.into_bytes()
+}

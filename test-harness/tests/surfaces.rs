@@ -1,0 +1,108 @@
+//! What a server asks of its clients, in every place where it may travel, and answers to what asked for no list.
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use toolgate_harness::{
+    client::{Call, LEGACY, events},
+    gate::Gate,
+    in_both_modes,
+    scripted::Script,
+    shared_gate,
+};
+
+fn configure(configuration: &mut Value) {
+    configuration["servers"][0]["server_requests"] = json!({ "sampling": "deny" });
+}
+
+shared_gate!(gate, |mode| Gate::scripted(mode, configure));
+
+in_both_modes!(gate:
+    a_forbidden_request_is_dropped_from_a_stream,
+    a_result_that_asks_for_what_is_forbidden_becomes_an_error,
+    a_forbidden_capability_does_not_reach_the_server,
+    an_answer_to_what_was_forbidden_is_refused,
+    a_list_that_nobody_asked_for_is_filtered,
+);
+
+async fn answered(gate: &Gate, name: &str, script: Script) -> Result<toolgate_harness::client::Answer> {
+    let name = format!("{name}-{:?}", gate.mode);
+    gate.script()?.on(&name, script);
+    let call = gate.call(&name, "echo", json!({})).header("x-script", &name);
+    call.token(&gate.token("alice", &["developer"])?).send().await
+}
+
+async fn a_forbidden_request_is_dropped_from_a_stream(gate: &Gate) -> Result<()> {
+    let asks = |id: u32, method: &str| json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": {} });
+    let result = json!({ "jsonrpc": "2.0", "id": "x", "result": { "content": [] } });
+    let stream = format!(
+        "event: message\ndata: {}\n\ndata: {}\n\ndata: {}\n\ndata: {result}\n\n",
+        asks(1, "sampling/createMessage"),
+        asks(2, "elicitation/create"),
+        asks(3, "secrets/dump"),
+    );
+    let answer = answered(gate, "asks", Script::new("text/event-stream").in_pieces(stream, 17)).await?;
+    let seen = events(&answer.text());
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert!(seen[0].contains("elicitation/create") && seen[1].contains("content"), "{seen:?}");
+    Ok(())
+}
+
+async fn a_result_that_asks_for_what_is_forbidden_becomes_an_error(gate: &Gate) -> Result<()> {
+    let result = |method: &str| {
+        let requests = json!({ "a": { "method": method, "params": {} } });
+        json!({ "jsonrpc": "2.0", "id": "r", "result": { "resultType": "input_required", "inputRequests": requests } })
+    };
+    for kind in ["application/json", "text/event-stream"] {
+        let text = |method: &str| match kind {
+            "application/json" => result(method).to_string(),
+            _ => format!("data: {}\n\n", result(method)),
+        };
+        let script = Script::new(kind).piece(text("sampling/createMessage")).with_length();
+        let answer = answered(gate, &format!("forbidden-{kind}"), script).await?;
+        assert_eq!((answer.status, answer.code()), (200, Some(403)), "{kind}: {}", answer.text());
+        assert_eq!(answer.message()["id"], "r");
+        assert_eq!(answer.reason().as_deref(), Some("server_request_denied"));
+        let script = Script::new(kind).piece(text("elicitation/create")).with_length();
+        let answer = answered(gate, &format!("allowed-{kind}"), script).await?;
+        assert_eq!(answer.message(), result("elicitation/create"), "{kind}");
+    }
+    Ok(())
+}
+
+async fn a_forbidden_capability_does_not_reach_the_server(gate: &Gate) -> Result<()> {
+    let body = format!(
+        r#"{{"jsonrpc":"2.0","id":"blank-{:?}","method":"initialize","params":{{"protocolVersion":"{LEGACY}","capabilities":{{"roots":{{}},"sampling":{{"tools":{{}}}}}},"clientInfo":{{"name":"x","version":"0"}}}}}}"#,
+        gate.mode
+    );
+    let call = Call::post(gate.url(), body.as_str()).token(&gate.token("alice", &["developer"])?);
+    assert_eq!(call.send().await?.status, 200);
+    let seen = gate.upstream.seen().with(&format!("blank-{:?}", gate.mode));
+    assert_eq!(seen.len(), 1);
+    assert_eq!(seen[0].json()["params"]["capabilities"], json!({ "roots": {} }));
+    assert_eq!(seen[0].body.len(), body.len());
+    Ok(())
+}
+
+async fn an_answer_to_what_was_forbidden_is_refused(gate: &Gate) -> Result<()> {
+    let mark = format!("sampled-{:?}", gate.mode);
+    let post = |result: Value| {
+        let body = json!({ "jsonrpc": "2.0", "id": mark, "result": result }).to_string();
+        Call::post(gate.url(), body).header("mcp-protocol-version", LEGACY)
+    };
+    let token = gate.token("alice", &["developer"])?;
+    let sampled =
+        post(json!({ "role": "assistant", "content": {}, "model": "m" })).token(&token).send().await?;
+    assert_eq!((sampled.status, sampled.reason().as_deref()), (403, Some("server_request_denied")));
+    assert!(gate.upstream.seen().with(&mark).is_empty());
+    let accepted = post(json!({ "action": "accept" })).token(&token).send().await?;
+    assert!(accepted.status < 300, "{}", accepted.text());
+    Ok(())
+}
+
+async fn a_list_that_nobody_asked_for_is_filtered(gate: &Gate) -> Result<()> {
+    let tools = json!([{ "name": "echo" }, { "name": "admin_reset" }]);
+    let body = json!({ "jsonrpc": "2.0", "id": "u", "result": { "tools": tools } }).to_string();
+    let answer = answered(gate, "unasked", Script::new("application/json").piece(body).with_length()).await?;
+    assert_eq!(answer.listed("tools", "name"), ["echo"]);
+    Ok(())
+}
