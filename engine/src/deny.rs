@@ -48,7 +48,10 @@ pub enum Auth {
     /// The keys to judge the token are not there.
     KeysUnavailable,
     /// Too much work of this kind is under way.
-    Busy,
+    Busy {
+        /// Whole seconds after which there will be room again.
+        retry_after_secs: u64,
+    },
 }
 
 /// What the configuration of the server forbids, whoever calls.
@@ -114,7 +117,7 @@ impl Denial {
             Denial::Auth(Auth::Missing) => "missing_token",
             Denial::Auth(Auth::OtherScheme(label) | Auth::Malformed(label) | Auth::Rejected(label)) => label,
             Denial::Auth(Auth::KeysUnavailable) => "keys_unavailable",
-            Denial::Auth(Auth::Busy) => "verification_busy",
+            Denial::Auth(Auth::Busy { .. }) => "verification_busy",
             Denial::Message(refusal) => refusal.label(),
             Denial::Policy(reason) => policy_label(reason),
             Denial::Surface(surface) => surface.facts().2,
@@ -144,7 +147,7 @@ impl Denial {
             Denial::Door(door) => door.facts().0,
             Denial::Auth(Auth::Missing | Auth::OtherScheme(_) | Auth::Rejected(_)) => 401,
             Denial::Auth(Auth::Malformed(_)) | Denial::Message(_) => 400,
-            Denial::Auth(Auth::KeysUnavailable | Auth::Busy) => 503,
+            Denial::Auth(Auth::KeysUnavailable | Auth::Busy { .. }) => 503,
             Denial::Policy(_) => 403,
             Denial::Surface(surface) => surface.facts().0,
             Denial::Answer(_) => 502,
@@ -178,7 +181,7 @@ impl Denial {
             Denial::Auth(Auth::Malformed(_)) => "the credentials are malformed",
             Denial::Auth(Auth::Rejected(_)) => "the token is not valid here",
             Denial::Auth(Auth::KeysUnavailable) => "the token cannot be verified right now",
-            Denial::Auth(Auth::Busy) => "too many tokens are being verified right now",
+            Denial::Auth(Auth::Busy { .. }) => "too many tokens are being verified right now",
             Denial::Message(refusal) => refusal.message(),
             Denial::Policy(_) => "the policy does not allow this",
             Denial::Surface(surface) => surface.facts().3,

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use toolgate_engine::{
-    keys::{Alg, Family, KeySet, Software},
+    keys::{Alg, Family, KeySet, Keys, Software},
     time::UnixTime,
     token::{BearerToken, ClaimPath, DEFAULT_MAX_TOKEN_BYTES, IssuerRules, TypMode, Unverified},
 };
@@ -111,9 +111,10 @@ impl Issuer {
             roles: paths("roles"),
             scopes: paths("scope"),
             groups: paths("groups"),
+            clients: Vec::new(),
             required_claims: Vec::new(),
         };
-        let keys = KeySet::parse(self.keys.jwks().to_string().as_bytes()).ok()?;
+        let keys = KeySet::parse(self.keys.jwks().to_string().as_bytes()).ok().map(Keys::from)?;
         let now = UnixTime::from_secs(u64::try_from(now).ok()?);
         let token = BearerToken::new(token.as_bytes(), DEFAULT_MAX_TOKEN_BYTES).ok()?;
         let verified = Unverified::parse(token).and_then(|token| token.verify(&rules, &keys, &Software, now));

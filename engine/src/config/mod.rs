@@ -16,7 +16,7 @@ pub mod wire;
 pub use compile::{ConfigError, Secrets};
 pub use wire::{Answers, DenialStyle, MetricSyntax, Permission, Unmatched};
 
-use crate::keys::{KeySet, RefreshPolicy, SharedState, SlowCurve};
+use crate::keys::{KeySet, RefreshPolicy, SecretSet, SharedState, SlowCurve};
 use crate::mcp::{ServerRequest, Target, VersionSet};
 use crate::policy::{Policy, RoleSet};
 use crate::token::IssuerRules;
@@ -291,6 +291,8 @@ pub struct Issuer {
 /// Where an issuer's keys come from.
 #[derive(Debug)]
 pub enum KeyOrigin {
+    /// The environment: secrets that issuer and gate share.
+    Secrets(Rc<SecretSet>),
     /// The configuration.
     Inline(Rc<KeySet>),
     /// A URL, through a cluster.

@@ -18,6 +18,12 @@ impl Secrets for Environment {
             "UPSTREAM_TOKEN" => Some(b"Bearer s3cr3t".to_vec()),
             "STATE_KEY" => Some(vec![b'k'; 32]),
             "SHORT" => Some(b"short".to_vec()),
+            "HS_256" => Some(vec![b'h'; 32]),
+            "HS_512" => Some(vec![b'H'; 64]),
+            "HS_BASE64URL" => Some(
+                b"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
+                    .to_vec(),
+            ),
             "UGLY" => Some(b"a\nb".to_vec()),
             _ => None,
         }

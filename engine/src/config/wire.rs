@@ -372,7 +372,11 @@ pub struct IssuerWire {
     /// Accepted signature algorithms.
     pub algorithms: Vec<String>,
     /// Where its keys are.
+    #[serde(default)]
     pub jwks: JwksWire,
+    /// The secrets that it shares with the gate, instead of keys.
+    #[serde(default)]
+    pub secrets: Vec<IssuerSecretWire>,
     /// Where claims are found.
     #[serde(default)]
     pub claims: ClaimsWire,
@@ -383,6 +387,10 @@ pub struct IssuerWire {
     pub typ: TypWire,
     /// Longest accepted time from `iat` to `exp`, in seconds.
     pub max_lifetime_seconds: Option<u64>,
+    /// Longest accepted time since `iat`, in seconds.
+    pub max_age_seconds: Option<u64>,
+    /// The only clients whose tokens are accepted.
+    pub clients: Option<Vec<String>>,
     /// Claims that must be there.
     #[serde(default)]
     pub required_claims: Vec<String>,
@@ -399,8 +407,34 @@ pub enum TypWire {
     Relaxed,
 }
 
-/// `jwks`
+/// One of `secrets` of an issuer
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssuerSecretWire {
+    /// The `kid` that tokens name it by.
+    pub id: Option<String>,
+    /// The secret.
+    pub value: SecretWire,
+    /// How the environment writes it.
+    #[serde(default)]
+    pub encoding: SecretEncoding,
+    /// From when it counts no more.
+    pub until: Option<String>,
+}
+
+/// `encoding` of a secret
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretEncoding {
+    /// The bytes of the text.
+    #[default]
+    Plain,
+    /// As `k` of a JWK (RFC 7518 section 6.4.1).
+    Base64url,
+}
+
+/// `jwks`
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JwksWire {
     /// Fetched from here.

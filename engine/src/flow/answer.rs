@@ -122,8 +122,12 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
         Denial::Auth(Auth::Missing | Auth::OtherScheme(_)) => Some(Challenge::Missing),
         Denial::Auth(Auth::Rejected(_)) => Some(Challenge::InvalidToken),
         Denial::Auth(Auth::Malformed(_)) => Some(Challenge::InvalidRequest),
-        Denial::Auth(Auth::KeysUnavailable | Auth::Busy) => {
+        Denial::Auth(Auth::KeysUnavailable) => {
             answer = answer.with("retry-after", "5".to_string());
+            None
+        }
+        Denial::Auth(Auth::Busy { retry_after_secs }) => {
+            answer = answer.with("retry-after", retry_after_secs.to_string());
             None
         }
         Denial::Door(Door::MethodNotAllowed) => {

@@ -6,7 +6,7 @@ use super::{Attempt, Desk};
 use crate::config::{Audience, Issuer, KeyOrigin};
 use crate::deny::Auth;
 use crate::identity::Identity;
-use crate::keys::{KeySet, KeyStatus, Source, UnknownKid};
+use crate::keys::{KeyStatus, Keys, Source, UnknownKid};
 use crate::metrics::{Metric, Place, Sample, Series};
 use crate::time::UnixTime;
 use crate::token::{
@@ -118,7 +118,7 @@ fn prove(
 ) -> Authenticated {
     let refused = |rejection: Rejection| {
         Authenticated::Refused(match rejection {
-            Rejection::Throttled { .. } => Auth::Busy,
+            Rejection::Throttled { retry_after_secs } => Auth::Busy { retry_after_secs },
             other => Auth::Rejected(other.label()),
         })
     };
@@ -158,11 +158,12 @@ fn hopeless(desk: &Desk<'_>, at: usize) -> bool {
 }
 
 /// The keys of an issuer, if there are usable ones.
-fn keys(sources: &[Option<Source>], at: usize, issuer: &Issuer, now: UnixTime) -> Option<Rc<KeySet>> {
+fn keys(sources: &[Option<Source>], at: usize, issuer: &Issuer, now: UnixTime) -> Option<Keys> {
     match &issuer.keys {
-        KeyOrigin::Inline(keys) => Some(keys.clone()),
+        KeyOrigin::Inline(keys) => Some(Keys::Public(keys.clone())),
+        KeyOrigin::Secrets(secrets) => Some(Keys::Secret(secrets.clone())),
         KeyOrigin::Remote { .. } => match sources.get(at)?.as_ref()?.status(now) {
-            KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => Some(keys),
+            KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => Some(Keys::Public(keys)),
             KeyStatus::Absent | KeyStatus::Stale => None,
         },
     }

@@ -52,7 +52,7 @@ impl Memory {
     #[must_use]
     pub fn new(config: &Config, entropy: &Entropy) -> Memory {
         let sources = config.issuers.iter().map(|issuer| match &issuer.keys {
-            KeyOrigin::Inline(_) => None,
+            KeyOrigin::Inline(_) | KeyOrigin::Secrets(_) => None,
             KeyOrigin::Remote { refresh, .. } => Some(Source::new(*refresh, entropy.key(1))),
         });
         let anonymous = config.servers.iter().map(|server| Identity::anonymous(server).map(Rc::new));

@@ -9,7 +9,7 @@ mod replies;
 
 use super::*;
 use crate::config::Secrets;
-use crate::keys::fixtures::{P256_X, P256_Y, RSA_2048_N, ec_jwk, rsa_jwk, set_of, sign};
+use crate::keys::fixtures::{P256_X, P256_Y, RSA_2048_N, SECRET, ec_jwk, rsa_jwk, set_of, sign};
 use crate::keys::{Alg, Software};
 use crate::metrics::Metric;
 use alloc::format;
@@ -22,7 +22,11 @@ struct Environment;
 
 impl Secrets for Environment {
     fn lookup(&self, name: &str) -> Option<Vec<u8>> {
-        (name == "UPSTREAM_TOKEN").then(|| b"Bearer up5tream".to_vec())
+        match name {
+            "UPSTREAM_TOKEN" => Some(b"Bearer up5tream".to_vec()),
+            "HS" => Some(SECRET.to_vec()),
+            _ => None,
+        }
     }
 }
 

@@ -5,7 +5,8 @@
 //! freshness headers of the answer that carried them, and the time.
 //! What leaves: a [`KeySet`] whose keys are all sound, when to fetch next and why, and the [`Verdict`] of a
 //! [`SignatureVerifier`].
-//! Deliberately absent: fetching (the shell does), private keys, symmetric keys, and any key that a token brings along.
+//! Deliberately absent: fetching (the shell does), private keys, and any key that a token brings along. Shared secrets
+//! are kept apart ([`SecretSet`]): no key set can hold one.
 
 mod alg;
 pub(crate) mod base64url;
@@ -17,6 +18,7 @@ mod jwk;
 mod material;
 mod meter;
 mod refresh;
+mod secret;
 mod set;
 mod shared;
 mod unknown;
@@ -30,12 +32,14 @@ pub use jwk::JwkRefusal;
 pub use material::{PublicKey, Thumbprint};
 pub use meter::{Budget, Metered, Place, SlowCurve};
 pub use refresh::{RefreshPolicy, Source};
+pub use secret::{Keys, MAX_SECRETS, Secret, SecretSet};
 pub use set::{Candidates, KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS, NoCandidate, Skipped};
 pub use shared::{Lease, LeaseState, Rejected, Shared, SharedState, StateKey, WeakSecret};
 pub use unknown::UnknownKid;
 pub use verifier::{Fallback, Signature, SignatureVerifier, Software, Verdict};
 
 pub(crate) use base64url::decode as decode_base64url;
+pub(crate) use jwk::MAX_KID;
 
 #[cfg(test)]
 pub(crate) mod fixtures;

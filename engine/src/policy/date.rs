@@ -4,7 +4,7 @@
 use crate::time::UnixTime;
 
 /// Reads `2027-01-01T00:00:00Z`, with an offset such as `+02:00` in place of `Z` if wanted. No fractions.
-pub(super) fn parse(text: &str) -> Option<UnixTime> {
+pub(crate) fn parse(text: &str) -> Option<UnixTime> {
     let (date, rest) = text.split_once(['T', 't'])?;
     let mut ymd = date.split('-');
     let (year, month, day) = (digits(ymd.next()?, 4)?, digits(ymd.next()?, 2)?, digits(ymd.next()?, 2)?);

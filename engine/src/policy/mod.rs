@@ -20,6 +20,7 @@ mod tests;
 mod truth;
 pub mod wire;
 
+pub(crate) use date::parse as parse_date;
 pub use facts::{Arguments, CertificateFacts, Context, Facts, KeyFacts, Surface};
 pub use roles::RoleSet;
 pub use truth::Truth;

@@ -42,7 +42,6 @@ impl Claims {
         if !matches!(root.kind(), Kind::Object) {
             return Err(PAYLOAD);
         }
-        let (azp, client_id) = (text(root, "azp")?, text(root, "client_id")?);
         Ok(Claims {
             iss: text(root, "iss")?.ok_or(Rejection::MissingClaim)?,
             exp: date(root, "exp")?.ok_or(Rejection::MissingClaim)?,
@@ -51,7 +50,7 @@ impl Claims {
             nbf: date(root, "nbf")?,
             iat: date(root, "iat")?,
             jti: text(root, "jti")?,
-            client_id: client_id.or(azp),
+            client_id: client(root)?,
             cnf: Confirmation::read(root)?,
             doc: doc.into_owned(),
         })
@@ -73,6 +72,15 @@ impl Claims {
 impl fmt::Debug for Claims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Claims(hidden)")
+    }
+}
+
+/// `client_id` (RFC 9068 section 2.2), or `azp` as OpenID providers write it. Both are the party that the token was
+/// issued to, so they must agree.
+fn client(root: Value<'_>) -> Result<Option<String>, Rejection> {
+    match (text(root, "client_id")?, text(root, "azp")?) {
+        (Some(client_id), Some(azp)) if client_id != azp => Err(Rejection::ClientMismatch),
+        (client_id, azp) => Ok(client_id.or(azp)),
     }
 }
 

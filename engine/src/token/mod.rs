@@ -14,8 +14,10 @@ mod confirmation;
 mod date;
 mod extract;
 mod jws;
+mod kind;
 mod path;
 mod rejection;
+mod rules;
 mod verify;
 
 pub use cache::{CacheKey, Inserted, Lookup, TokenCache};
@@ -25,7 +27,8 @@ pub use extract::{BearerToken, CredentialError, DEFAULT_MAX_TOKEN_BYTES, Present
 pub use jws::{Header, Jws};
 pub use path::{ClaimPath, Split};
 pub use rejection::{Malformed, Rejection};
-pub use verify::{IssuerRules, TypMode, Unverified, VerifiedToken};
+pub use rules::{IssuerRules, TypMode};
+pub use verify::{Unverified, VerifiedToken};
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ pub enum Rejection {
     Malformed(Malformed),
     /// `alg` is `none` (RFC 8725 section 3.2).
     AlgNone,
-    /// `alg` is not known here, the symmetric ones included.
+    /// `alg` is not known here.
     AlgUnknown,
     /// The header has `crit` (RFC 7515 section 4.1.11): Toolgate understands no extension.
     UnsupportedCritical,
@@ -23,7 +23,8 @@ pub enum Rejection {
     UnknownIssuer,
     /// The issuer's list does not have the algorithm (RFC 8725 section 3.1).
     AlgNotAllowed,
-    /// `typ` is not one that the issuer's access tokens have (RFC 9068 section 4, RFC 8725 section 3.11).
+    /// `typ` is not one that the issuer's access tokens have, or the claims are those of another kind of token (RFC 9068
+    /// section 4, RFC 8725 section 3.11).
     WrongType,
     /// No key of the issuer has the token's key id. A refetch of the set may help.
     UnknownKid,
@@ -50,6 +51,10 @@ pub enum Rejection {
     LifetimeTooLong,
     /// `aud` has none of the audiences expected here.
     WrongAudience,
+    /// `client_id` and `azp` name different clients.
+    ClientMismatch,
+    /// The client is not on the issuer's list of clients.
+    ClientNotAllowed,
     /// A claim that the issuer's rules require is not there.
     MissingClaim,
     /// A claim that the rules read (roles, scopes, groups) is neither a string nor a list of strings, or too long.
@@ -106,6 +111,8 @@ impl Rejection {
             Rejection::TooOld => "too_old",
             Rejection::LifetimeTooLong => "lifetime_too_long",
             Rejection::WrongAudience => "wrong_audience",
+            Rejection::ClientMismatch => "client_mismatch",
+            Rejection::ClientNotAllowed => "client_not_allowed",
             Rejection::MissingClaim => "missing_claim",
             Rejection::BadClaim => "bad_claim",
             Rejection::UnknownConfirmation => "unknown_confirmation",

@@ -8,53 +8,18 @@ use super::claims::Claims;
 use super::confirmation::Confirmation;
 use super::extract::BearerToken;
 use super::jws::Jws;
-use super::path::{ClaimPath, Split, extract_strings};
+use super::kind::is_foreign;
+use super::path::{Split, extract_strings};
 use super::rejection::Rejection;
+use super::rules::{
+    IssuerRules, TypMode, check_audience, check_client, check_required, check_time, check_typ, good_until,
+};
 use crate::json::Value;
-use crate::keys::{Alg, KeySet, NoCandidate, PublicKey, SignatureVerifier, Thumbprint, Verdict};
+use crate::keys::{Alg, KeySet, Keys, NoCandidate, SecretSet, SignatureVerifier, Thumbprint, Verdict};
 use crate::time::UnixTime;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-
-/// Which `typ` an issuer's access tokens carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TypMode {
-    /// `at+jwt` or `application/at+jwt` (RFC 9068 section 4).
-    Strict,
-    /// Also `JWT`, or none at all, as issuers from before RFC 9068 write it. Never another one: an ID token, an
-    /// ID-JAG, a DPoP proof or a logout token is no access token (RFC 8725 sections 3.11 and 3.12).
-    Relaxed,
-}
-
-/// What the configuration says about one issuer, compiled.
-#[derive(Clone, Debug)]
-pub struct IssuerRules {
-    /// The issuer's place in the configuration.
-    pub index: usize,
-    /// The `iss` value, compared byte for byte.
-    pub issuer: String,
-    /// One of these must be in `aud`. With none, no token passes.
-    pub audiences: Vec<String>,
-    /// The algorithms that the issuer signs with. With none, no token passes.
-    pub algorithms: Vec<Alg>,
-    /// How far clocks may be apart, in seconds.
-    pub leeway_secs: u64,
-    /// Which `typ` is an access token's.
-    pub typ: TypMode,
-    /// Longest time from `iat` to `exp`, in seconds.
-    pub max_lifetime_secs: Option<u64>,
-    /// Longest time since `iat`, in seconds.
-    pub max_age_secs: Option<u64>,
-    /// Where the roles stand.
-    pub roles: Vec<ClaimPath>,
-    /// Where the scopes stand.
-    pub scopes: Vec<ClaimPath>,
-    /// Where the groups stand.
-    pub groups: Vec<ClaimPath>,
-    /// What must be there besides `iss`, `exp` and `aud`.
-    pub required_claims: Vec<ClaimPath>,
-}
 
 /// A token whose form is right and which proves nothing yet.
 pub struct Unverified<'a> {
@@ -103,7 +68,11 @@ impl<'a> Unverified<'a> {
         if !rules.algorithms.contains(&self.jws.header.alg) {
             return Err(Rejection::AlgNotAllowed);
         }
-        check_typ(self.jws.header.typ.as_deref(), rules.typ)
+        check_typ(self.jws.header.typ.as_deref(), rules.typ)?;
+        match rules.typ {
+            TypMode::Relaxed if is_foreign(self.claims.root()) => Err(Rejection::WrongType),
+            TypMode::Relaxed | TypMode::Strict => Ok(()),
+        }
     }
 
     /// Verifies the token. Borrows it, so that a token whose key is unknown can wait for newer keys.
@@ -113,14 +82,18 @@ impl<'a> Unverified<'a> {
     pub fn verify(
         &self,
         rules: &IssuerRules,
-        keys: &KeySet,
+        keys: &Keys,
         verifier: &dyn SignatureVerifier,
         now: UnixTime,
     ) -> Result<VerifiedToken, Rejection> {
         self.check_rules(rules)?;
-        let key = self.check_signature(keys, verifier)?;
+        let proof = match keys {
+            Keys::Public(keys) => self.check_signature(keys, verifier)?,
+            Keys::Secret(secrets) => self.check_tag(secrets, now)?,
+        };
         check_time(&self.claims, rules, now)?;
         check_audience(&self.claims.aud, &rules.audiences)?;
+        check_client(&self.claims, &rules.clients)?;
         check_required(&self.claims, &rules.required_claims)?;
         let root = self.claims.root();
         Ok(VerifiedToken {
@@ -128,20 +101,16 @@ impl<'a> Unverified<'a> {
             roles: extract_strings(root, &rules.roles, Split::Whole)?,
             scopes: extract_strings(root, &rules.scopes, Split::Spaces)?,
             groups: extract_strings(root, &rules.groups, Split::Whole)?,
-            good_until: good_until(&self.claims, rules),
+            good_until: proof.good_until(good_until(&self.claims, rules)),
             alg: self.jws.header.alg,
             kid: self.jws.header.kid.clone(),
-            key: *key.thumbprint(),
+            key: proof.key,
             generation: keys.generation(),
             claims: self.claims.clone(),
         })
     }
 
-    fn check_signature<'k>(
-        &self,
-        keys: &'k KeySet,
-        verifier: &dyn SignatureVerifier,
-    ) -> Result<&'k PublicKey, Rejection> {
+    fn check_signature(&self, keys: &KeySet, verifier: &dyn SignatureVerifier) -> Result<Proof, Rejection> {
         let (alg, signature) = (self.jws.header.alg, &self.jws.signature);
         let candidates = keys.candidates(self.kid(), alg).map_err(|none| match none {
             NoCandidate::UnknownKid => Rejection::UnknownKid,
@@ -150,7 +119,7 @@ impl<'a> Unverified<'a> {
         let mut worst = Rejection::BadSignature;
         for key in candidates.iter().filter(|key| key.length_fits(signature)) {
             match verifier.verify(alg, key, self.jws.signing_input, signature) {
-                Verdict::Verified => return Ok(key),
+                Verdict::Verified => return Ok(Proof { key: *key.thumbprint(), ends: None }),
                 Verdict::Refused => {}
                 Verdict::Unsupported => worst = Rejection::VerifierUnsupported,
                 Verdict::Throttled { retry_after_secs } => {
@@ -160,62 +129,27 @@ impl<'a> Unverified<'a> {
         }
         Err(worst)
     }
-}
 
-fn check_typ(typ: Option<&str>, mode: TypMode) -> Result<(), Rejection> {
-    let is = |names: &[&str]| typ.is_some_and(|typ| names.iter().any(|name| typ.eq_ignore_ascii_case(name)));
-    let access_token = is(&["at+jwt", "application/at+jwt"]);
-    let accepted = match mode {
-        TypMode::Strict => access_token,
-        TypMode::Relaxed => access_token || typ.is_none() || is(&["JWT", "application/jwt"]),
-    };
-    if accepted { Ok(()) } else { Err(Rejection::WrongType) }
-}
-
-fn check_time(claims: &Claims, rules: &IssuerRules, now: UnixTime) -> Result<(), Rejection> {
-    let leeway = rules.leeway_secs;
-    if now >= claims.exp.plus_secs(leeway) {
-        return Err(Rejection::Expired);
-    }
-    let later = now.plus_secs(leeway);
-    if claims.nbf.is_some_and(|nbf| later < nbf) {
-        return Err(Rejection::NotYetValid);
-    }
-    if claims.iat.is_some_and(|iat| later < iat) {
-        return Err(Rejection::IssuedInFuture);
-    }
-    if let Some(longest) = rules.max_lifetime_secs {
-        let iat = claims.iat.ok_or(Rejection::MissingClaim)?;
-        if claims.exp > iat.plus_secs(longest) {
-            return Err(Rejection::LifetimeTooLong);
+    fn check_tag(&self, secrets: &SecretSet, now: UnixTime) -> Result<Proof, Rejection> {
+        if self.kid().is_some_and(|kid| !secrets.knows(kid)) {
+            return Err(Rejection::UnknownKid);
         }
-    }
-    if let Some(oldest) = rules.max_age_secs {
-        let iat = claims.iat.ok_or(Rejection::MissingClaim)?;
-        if now >= iat.plus_secs(oldest).plus_secs(leeway) {
-            return Err(Rejection::TooOld);
-        }
-    }
-    Ok(())
-}
-
-/// The time from which [`check_time`] would refuse the token as expired or too old.
-fn good_until(claims: &Claims, rules: &IssuerRules) -> UnixTime {
-    let oldest = rules.max_age_secs.zip(claims.iat).map(|(secs, iat)| iat.plus_secs(secs));
-    oldest.map_or(claims.exp, |oldest| oldest.min(claims.exp)).plus_secs(rules.leeway_secs)
-}
-
-fn check_audience(own: &[String], expected: &[String]) -> Result<(), Rejection> {
-    match own.iter().any(|audience| expected.contains(audience)) {
-        true => Ok(()),
-        false => Err(Rejection::WrongAudience),
+        let (alg, tag) = (self.jws.header.alg, &self.jws.signature);
+        let maker = secrets.maker(self.kid(), alg, self.jws.signing_input, tag, now);
+        maker.map(|maker| Proof { key: maker.id, ends: maker.ends }).ok_or(Rejection::BadSignature)
     }
 }
 
-fn check_required(claims: &Claims, required: &[ClaimPath]) -> Result<(), Rejection> {
-    match required.iter().all(|path| path.find(claims.root()).is_some()) {
-        true => Ok(()),
-        false => Err(Rejection::MissingClaim),
+/// What proved a token, and until when that counts.
+struct Proof {
+    key: Thumbprint,
+    ends: Option<UnixTime>,
+}
+
+impl Proof {
+    /// A token is good no longer than the secret that proves it.
+    fn good_until(&self, claimed: UnixTime) -> UnixTime {
+        self.ends.map_or(claimed, |ends| ends.min(claimed))
     }
 }
 
@@ -325,7 +259,7 @@ impl VerifiedToken {
         self.kid.as_deref()
     }
 
-    /// The thumbprint (RFC 7638) of the key that proved it.
+    /// The thumbprint (RFC 7638) of the key that proved it, or the name of the secret.
     #[must_use]
     pub const fn key_thumbprint(&self) -> &Thumbprint {
         &self.key

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use toolgate_engine::{
-    keys::{Alg, KeySet, Software},
+    keys::{Alg, KeySet, Keys, Software},
     time::UnixTime,
     token::{
         BearerToken, ClaimPath, Confirmation, DEFAULT_MAX_TOKEN_BYTES, IssuerRules, Rejection, TypMode,
@@ -55,6 +55,7 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let keys = file::read(&args.jwks)?;
     let keys = KeySet::parse(keys.as_bytes())
         .map_err(|error| Failure::refused(format!("`{}`: {error}", args.jwks.display())))?;
+    let keys = Keys::from(keys);
     let now = clock::now();
     let judged =
         verify(token.trim(), args, &keys, UnixTime::from_secs(u64::try_from(now).unwrap_or_default()))?;
@@ -74,7 +75,7 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
 fn verify(
     token: &str,
     args: &Args,
-    keys: &KeySet,
+    keys: &Keys,
     now: UnixTime,
 ) -> Result<Result<VerifiedToken, Rejection>, Failure> {
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
@@ -96,6 +97,7 @@ fn rules(args: &Args) -> IssuerRules {
         typ: if args.relaxed_typ { TypMode::Relaxed } else { TypMode::Strict },
         max_lifetime_secs: None,
         max_age_secs: None,
+        clients: Vec::new(),
         roles: paths(&["roles"]),
         scopes: paths(&["scope", "scp"]),
         groups: paths(&["groups"]),
@@ -148,6 +150,8 @@ fn explain(rejection: Rejection) -> &'static str {
         Rejection::TooOld => "it is too old: see `iat`",
         Rejection::LifetimeTooLong => "it lives too long: see `iat` and `exp`",
         Rejection::WrongAudience => "`aud` does not hold the expected audience",
+        Rejection::ClientMismatch => "`client_id` and `azp` name different clients",
+        Rejection::ClientNotAllowed => "its client is not one of the expected clients",
         Rejection::MissingClaim => "a required claim is missing",
         Rejection::BadClaim => "a claim has an unusable value",
         Rejection::UnknownConfirmation => "`cnf` binds it in a way that toolgate does not know",

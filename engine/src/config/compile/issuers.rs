@@ -49,7 +49,6 @@ impl<'c> Compiler<'c> {
         }
         let rules = IssuerRules {
             index,
-            max_age_secs: None,
             issuer: wire.issuer.clone(),
             audiences: wire.audiences.clone(),
             algorithms,
@@ -59,12 +58,26 @@ impl<'c> Compiler<'c> {
                 TypWire::Relaxed => TypMode::Relaxed,
             },
             max_lifetime_secs: wire.max_lifetime_seconds,
+            max_age_secs: wire.max_age_seconds,
+            clients: clients(wire)?,
             roles: at(claim_paths("roles", &wire.claims.roles), &[key("claims")])?,
             scopes: at(claim_paths("scopes", &wire.claims.scopes), &[key("claims")])?,
             groups: at(claim_paths("groups", &wire.claims.groups), &[key("claims")])?,
             required_claims: claim_paths("required_claims", &wire.required_claims)?,
         };
-        let keys = at(self.keys(name, wire), &[key("jwks")])?;
+        let keys = match algorithm_kind(&rules.algorithms)? {
+            AlgorithmKind::Secret => {
+                KeyOrigin::Secrets(Rc::new(self.issuer_secrets(wire, &rules.algorithms)?))
+            }
+            AlgorithmKind::Public if !wire.secrets.is_empty() => {
+                let error = wrong(
+                    "secrets verify only `HS256`, `HS384` and `HS512`, and none of them is listed".to_owned(),
+                    "remove `secrets`, or make a second issuer entry for them",
+                );
+                return at(Err(error), &[key("secrets")]);
+            }
+            AlgorithmKind::Public => at(self.keys(name, wire), &[key("jwks")])?,
+        };
         Ok(Issuer { name: Arc::from(name), rules, keys })
     }
 
@@ -149,19 +162,52 @@ fn algorithms(names: &[String]) -> Result<Vec<Alg>, DeError> {
             wrong("no algorithm is accepted, so no token would be".to_owned(), "add `RS256` or `ES256`");
         return at(Err(error), &[key("algorithms")]);
     }
-    let asymmetric = |alg: &&Alg| alg.family() != Family::Secret;
     let each = names.iter().enumerate().map(|(index, name)| {
         let unknown = || {
-            let names = || Alg::ALL.iter().filter(asymmetric).map(|alg| alg.name());
-            let help = nearest(name, names()).map(|near| format!("did you mean `{near}`?"));
-            let known = names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let help = nearest(name, Alg::ALL.iter().map(|alg| alg.name()))
+                .map(|near| format!("did you mean `{near}`?"));
+            let known = Alg::ALL.iter().map(|alg| format!("`{}`", alg.name())).collect::<Vec<_>>().join(", ");
             DeError::new(format!("`{name}` is not an algorithm that can be accepted"))
                 .with_help(help.unwrap_or_else(|| format!("known here: {known}")))
         };
-        let alg = Alg::from_name(name).filter(|alg| asymmetric(&alg)).ok_or_else(unknown);
-        at(alg, &[key("algorithms"), Segment::Index(index)])
+        at(Alg::from_name(name).ok_or_else(unknown), &[key("algorithms"), Segment::Index(index)])
     });
     each.collect()
+}
+
+/// What an issuer's algorithms need. A mix is how a public key comes to be taken for a secret (RFC 8725 section 2.1).
+enum AlgorithmKind {
+    Public,
+    Secret,
+}
+
+fn algorithm_kind(algorithms: &[Alg]) -> Result<AlgorithmKind, DeError> {
+    let secret = |alg: &Alg| alg.family() == Family::Secret;
+    match (algorithms.iter().all(secret), algorithms.iter().any(secret)) {
+        (true, _) => Ok(AlgorithmKind::Secret),
+        (false, false) => Ok(AlgorithmKind::Public),
+        (false, true) => {
+            let error = wrong(
+                "algorithms with a shared secret and with public keys do not mix".to_owned(),
+                "list one kind only",
+            );
+            at(Err(error), &[key("algorithms")])
+        }
+    }
+}
+
+fn clients(wire: &IssuerWire) -> Result<Vec<String>, DeError> {
+    match &wire.clients {
+        None => Ok(Vec::new()),
+        Some(clients) if clients.is_empty() => {
+            let error = wrong(
+                "no client is accepted, so no token would be".to_owned(),
+                "list client ids, or remove `clients`",
+            );
+            at(Err(error), &[key("clients")])
+        }
+        Some(clients) => Ok(clients.clone()),
+    }
 }
 
 fn claim_paths(name: &str, paths: &[String]) -> Result<Vec<ClaimPath>, DeError> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From the configuration as written to the configuration as compiled.
 
+mod issuer_secrets;
 mod issuers;
 mod places;
 mod routes;

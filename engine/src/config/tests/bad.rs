@@ -215,7 +215,7 @@ fn issuers() {
         ),
         (
             issuer(r#"["RS256"]"#, r#"["none"]"#),
-            "issuers.corp.algorithms[0]: `none` is not an algorithm that can be accepted | known here: `RS256`, `RS384`, `RS512`, `ES256`, `ES384`, `PS256`, `PS384`, `PS512`, `EdDSA`",
+            "issuers.corp.algorithms[0]: `none` is not an algorithm that can be accepted | known here: `HS256`, `HS384`, `HS512`, `RS256`, `RS384`, `RS512`, `ES256`, `ES384`, `PS256`, `PS384`, `PS512`, `EdDSA`",
         ),
         (
             issuer("{\"inline\":JWKS}", "{}"),
@@ -268,6 +268,68 @@ fn issuers() {
         (
             remote(r#""min_refresh_seconds":90,"max_refresh_seconds":60"#),
             "issuers.corp.jwks.min_refresh_seconds: `min_refresh_seconds` is above `max_refresh_seconds` | -",
+        ),
+    ]);
+}
+
+#[test]
+fn issuers_with_secrets() {
+    const ISSUER: &str = r#""issuer":"https://idp.example.com","audiences":["https://mcp.example.com/mcp"]"#;
+    let with = |more: &str| Parts { issuer: &format!("{ISSUER},{more}"), ..PARTS }.json();
+    let secret = |secret: &str| with(&format!(r#""algorithms":["HS512"],"secrets":[{secret}]"#));
+    let many = [r#"{"value":{"env":"HS_512"}}"#; 5].join(",");
+    refused(&[
+        (
+            with(r#""algorithms":["HS256","RS256"],"jwks":{"inline":JWKS}"#),
+            "issuers.corp.algorithms: algorithms with a shared secret and with public keys do not mix | list one kind only",
+        ),
+        (
+            with(r#""algorithms":["HS256"],"jwks":{"inline":JWKS}"#),
+            "issuers.corp.jwks: no public key can verify the algorithms listed | remove `jwks`, and write `secrets`",
+        ),
+        (
+            with(r#""algorithms":["RS256"],"jwks":{"inline":JWKS},"secrets":[{"value":{"env":"HS_512"}}]"#),
+            "issuers.corp.secrets: secrets verify only `HS256`, `HS384` and `HS512`, and none of them is listed | remove `secrets`, or make a second issuer entry for them",
+        ),
+        (
+            with(r#""algorithms":["HS256"]"#),
+            "issuers.corp.secrets: 0 secrets, expected 1 to 4 | write them like `{ id: a, value: { env: NAME } }`",
+        ),
+        (
+            secret(&many),
+            "issuers.corp.secrets: 5 secrets, expected 1 to 4 | write them like `{ id: a, value: { env: NAME } }`",
+        ),
+        (
+            secret(r#"{"value":{"env":"HS_256"}}"#),
+            "issuers.corp.secrets[0].value.env: the value of `HS_256` is shorter than the hash of HS512 | make one with `openssl rand -hex 64` (RFC 7518 section 3.2)",
+        ),
+        (
+            secret(r#"{"value":{"env":"HS_512"},"encoding":"base64url"},{"value":{"env":"HS_512"}}"#),
+            "issuers.corp.secrets[0].value.env: the value of `HS_512` is shorter than the hash of HS512 | make one with `openssl rand -hex 64` (RFC 7518 section 3.2)",
+        ),
+        (
+            secret(r#"{"value":{"env":"UGLY"},"encoding":"base64url"}"#),
+            "issuers.corp.secrets[0].value.env: the value of `UGLY` is not base64url without padding | write it as `k` of a JWK, or remove `encoding`",
+        ),
+        (
+            secret(r#"{"id":"a","value":{"env":"HS_512"}},{"id":"a","value":{"env":"HS_BASE64URL"}}"#),
+            "issuers.corp.secrets[1].id: another secret has the same id | give each its own, as tokens name it in `kid`",
+        ),
+        (
+            secret(r#"{"id":"","value":{"env":"HS_512"}}"#),
+            "issuers.corp.secrets[0].id: an id has 1 to 256 bytes | -",
+        ),
+        (
+            secret(r#"{"value":{"env":"HS_512"},"until":"soon"}"#),
+            "issuers.corp.secrets[0].until: `soon` is not a date | write it like `2027-01-01T00:00:00Z`",
+        ),
+        (
+            secret(r#"{"value":"s3cr3t"}"#),
+            "issuers.corp.secrets[0].value: a secret cannot stand in the configuration, which is public in the proxy's dump; write `{ env: NAME }` | -",
+        ),
+        (
+            with(r#""algorithms":["RS256"],"jwks":{"inline":JWKS},"clients":[]"#),
+            "issuers.corp.clients: no client is accepted, so no token would be | list client ids, or remove `clients`",
         ),
     ]);
 }

@@ -91,6 +91,27 @@ fn the_example_of_the_design_compiles() {
 }
 
 #[test]
+fn an_issuer_may_share_secrets() {
+    let issuer = r#""issuer":"https://idp.example.com","audiences":["https://mcp.example.com/mcp"],"algorithms":["HS512","HS256"],
+        "secrets":[{"id":"old","value":{"env":"HS_512"},"until":"2027-01-01T00:00:00Z"},
+                   {"id":"new","value":{"env":"HS_BASE64URL"},"encoding":"base64url"}],
+        "max_age_seconds":900,"max_lifetime_seconds":1800,"clients":["cli"]"#;
+    let config = good(&Parts { issuer, ..PARTS }.json());
+    let [issuer] = &config.issuers[..] else { panic!("one issuer") };
+    let KeyOrigin::Secrets(secrets) = &issuer.keys else { panic!("secrets") };
+    let told: Vec<_> =
+        secrets.iter().map(|secret| (secret.id(), secret.ends().map(|at| at.as_secs()))).collect();
+    assert_eq!(told, [(Some("old"), Some(1_798_761_600)), (Some("new"), None)]);
+    let rules = &issuer.rules;
+    assert_eq!((rules.max_age_secs, rules.max_lifetime_secs), (Some(900), Some(1_800)));
+    assert_eq!(rules.clients, ["cli"]);
+    let printed = format!("{config:?}");
+    assert!(
+        printed.contains("SecretSet(2 secrets)") && !printed.contains("72, 72") && !printed.contains("HHHH")
+    );
+}
+
+#[test]
 fn no_secret_is_printed() {
     let printed = format!("{:?}", good(FULL));
     assert!(printed.contains("Replace(<secret>)") && printed.contains("StateKey(hidden)"));

@@ -359,3 +359,63 @@ fn a_bound_token_is_no_bearer_token_not_even_when_it_is_remembered() {
         }
     }
 }
+
+#[test]
+fn a_shared_secret_proves_until_it_ends() {
+    let ends = "2027-01-15T08:00:50Z";
+    let secrets =
+        format!(r#""algorithms":["HS256"],"secrets":[{{"id":"h","value":{{"env":"HS"}},"until":"{ends}"}}]"#);
+    let keys = format!(r#""algorithms":["RS256","ES256"],"jwks":{{"inline":{}}}"#, jwks());
+    let document = document("", &format!(r#""inline":{}"#, jwks()), "").replace(&keys, &secrets);
+    assert!(document.contains("HS256"));
+    let mut world = World::of(&document);
+    let good = token(Alg::Hs256, "h", r#","groups":["eng"]"#);
+    for (later, expected) in [(0, "miss"), (0, "hit"), (49, "hit")] {
+        world.now = NOW + later;
+        drop(world.post(&[("authorization", &good)], LIST).passage());
+        let counted = world.counted(Metric::TokenCache).pop().unwrap_or_default();
+        assert_eq!(counted, format!("toolgate_token_cache_total;result={expected}"));
+    }
+    world.now = NOW + 50;
+    assert_eq!(world.post(&[("authorization", &good)], LIST).answer().details, "bad_signature");
+    let other = token(Alg::Hs512, "h", "");
+    assert_eq!(world.post(&[("authorization", &other)], LIST).answer().details, "alg_not_allowed");
+    let stranger = token(Alg::Hs256, "x", "");
+    assert_eq!(world.post(&[("authorization", &stranger)], LIST).answer().details, "unknown_kid");
+}
+
+struct Busy;
+
+impl crate::keys::SignatureVerifier for Busy {
+    fn verify(
+        &self,
+        _: Alg,
+        _: &crate::keys::PublicKey,
+        _: &[u8],
+        _: &crate::keys::Signature,
+    ) -> crate::keys::Verdict {
+        crate::keys::Verdict::Throttled { retry_after_secs: 17 }
+    }
+}
+
+#[test]
+fn a_spent_budget_says_when_to_come_back() {
+    let mut world = World::new("", "");
+    let token = engineer();
+    let fields: Vec<(&[u8], &[u8])> = alloc::vec![
+        (b":method", b"POST"),
+        (b":path", b"/mcp"),
+        (b":authority", b"mcp.example.com"),
+        (b"content-type", b"application/json"),
+        (b"authorization", token.as_bytes()),
+    ];
+    let head = Head { fields: &fields, body: BodyFollows::Yes, route_server: None, attempt: Attempt::First };
+    let mut desk = world.desk();
+    desk.verifier = &Busy;
+    let Step::Answer(answer) = start(&head, &mut desk) else { panic!("no answer") };
+    assert_eq!(
+        (answer.status, answer.details, header(&answer, "retry-after")),
+        (503, "verification_busy", Some("17"))
+    );
+    assert_eq!(header(&answer, "www-authenticate"), None);
+}
