@@ -4,7 +4,7 @@
 use crate::apply::{self, Done};
 use crate::host::{self, Buffer, Map};
 use crate::root;
-use crate::vm::{self, Vm};
+use crate::vm::{self, Vm, Watch};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::cell::RefCell;
@@ -32,7 +32,7 @@ impl Handle {
             phase: Phase::New,
             body_ended: false,
             follows: BodyFollows::Yes,
-            spent: 0,
+            watch: Watch::Running(0),
         };
         Handle(vm.map(|vm| Rc::new(RefCell::new(stream(vm)))))
     }
@@ -64,7 +64,7 @@ pub(crate) struct Stream {
     /// Whether the whole body is buffered.
     body_ended: bool,
     follows: BodyFollows,
-    spent: u64,
+    watch: Watch,
 }
 
 enum Phase {
@@ -203,7 +203,7 @@ impl Stream {
         let route_server = route_server.map(|name| String::from_utf8_lossy(&name).into_owned());
         let head =
             Head { fields: &pairs, body: self.follows, route_server: route_server.as_deref(), attempt };
-        match vm.step(&mut self.spent, |desk| flow::start(&head, desk)) {
+        match vm.step(&mut self.watch, |desk| flow::start(&head, desk)) {
             Step::Pass(passage) => self.pass(*passage),
             Step::Answer(answer) => self.answer(&answer),
             Step::Wait => self.wait(),
@@ -270,7 +270,7 @@ impl Stream {
             Phase::Body(body) => {
                 // The engine is asked only where it has something to say: a step has its price.
                 if size > vm.config.limits.body
-                    && let Some(answer) = vm.step(&mut self.spent, |desk| body.check_size(size, desk))
+                    && let Some(answer) = vm.step(&mut self.watch, |desk| body.check_size(size, desk))
                 {
                     return self.answer(&answer);
                 }
@@ -295,7 +295,7 @@ impl Stream {
             },
         };
         let vm = self.vm.clone();
-        match vm.step(&mut self.spent, |desk| body.finish(&bytes, desk)) {
+        match vm.step(&mut self.watch, |desk| body.finish(&bytes, desk)) {
             BodyStep::Pass(passage) => self.pass(*passage),
             BodyStep::Answer(answer) => self.answer(&answer),
         }
@@ -351,7 +351,7 @@ impl Stream {
         let Ok(fields) = host::fields(Map::Response) else { return self.fail() };
         let pairs = fields.pairs();
         let vm = self.vm.clone();
-        match vm.step(&mut self.spent, |desk| reply.start(&pairs, desk)) {
+        match vm.step(&mut self.watch, |desk| reply.start(&pairs, desk)) {
             ReplyStep::Pass(edits) => self.reply_edits(&edits),
             ReplyStep::Filter(edits, _) if end_of_stream => self.reply_edits(&edits),
             ReplyStep::Filter(edits, body) => {
@@ -401,7 +401,7 @@ impl Stream {
             return Action::Continue;
         }
         let vm = self.vm.clone();
-        match vm.step(&mut self.spent, |desk| filter.whole(&bytes, desk)) {
+        match vm.step(&mut self.watch, |desk| filter.whole(&bytes, desk)) {
             Ok(Body::Unchanged) => Action::Continue,
             Ok(Body::Changed(changed)) => {
                 if vm.config.host_mode == HostMode::Held {
@@ -428,7 +428,7 @@ impl Stream {
             return Action::Continue;
         };
         let vm = self.vm.clone();
-        let (out, result) = vm.step(&mut self.spent, |desk| filter.chunk(stream, &chunk, desk));
+        let (out, result) = vm.step(&mut self.watch, |desk| filter.chunk(stream, &chunk, desk));
         if out != chunk && host::set_buffer(Buffer::ResponseBody, chunk.len(), &out).is_err() {
             return self.fail();
         }

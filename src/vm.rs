@@ -25,6 +25,7 @@ pub(crate) struct Vm {
     pub(crate) tick: Cell<u32>,
     memory: RefCell<Memory>,
     stats: RefCell<Stats>,
+    samples: RefCell<Samples>,
     verifier: HostVerifier,
     /// For signatures that cost much.
     budget: RefCell<Budget>,
@@ -40,6 +41,7 @@ impl Vm {
             tick: Cell::new(0),
             memory: RefCell::new(memory),
             stats: RefCell::default(),
+            samples: RefCell::default(),
             verifier: HostVerifier::new(),
             budget: RefCell::new(Budget::new(config.limits.verify_millis)),
             config,
@@ -47,9 +49,10 @@ impl Vm {
     }
 
     /// Runs one step of the engine, records what it counted, and how long a verdict took.
-    pub(crate) fn step<T>(&self, spent: &mut u64, run: impl FnOnce(&mut Desk<'_>) -> T) -> T {
+    pub(crate) fn step<T>(&self, watch: &mut Watch, run: impl FnOnce(&mut Desk<'_>) -> T) -> T {
         let now = now();
-        let mut samples = Samples::new();
+        // One list serves all steps: its memory is kept.
+        let mut samples = self.samples.take();
         let budget = &self.budget;
         let host = Metered { inner: &self.verifier, place: Place::Host, budget, now };
         let module = Place::Module(self.config.limits.slow_curve);
@@ -61,13 +64,9 @@ impl Vm {
             now,
             samples: &mut samples,
         });
-        *spent = spent.saturating_add(crate::vm::now().micros_since(now));
-        let verdict = samples.iter().find(|sample| sample.series.metric == Metric::Requests);
-        if let Some(place) = verdict.map(|sample| sample.series.place) {
-            samples
-                .push(Sample { series: Series::new(Metric::DecisionDuration, "").at(place), value: *spent });
-        }
+        watch.after(now, &mut samples);
         self.record(&mut samples);
+        self.samples.replace(samples);
         result
     }
 
@@ -82,6 +81,32 @@ impl Vm {
 
     pub(crate) fn memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
         work(&mut self.memory.borrow_mut())
+    }
+}
+
+/// How long the steps of one request have taken. Stands still once the verdict has fallen: what follows costs no look
+/// at the clock.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Watch {
+    /// Microseconds so far.
+    Running(u64),
+    Stopped,
+}
+
+impl Watch {
+    /// Adds a step that began at `start`; the verdict among its samples ends the count.
+    fn after(&mut self, start: UnixTime, samples: &mut Samples) {
+        let Watch::Running(before) = *self else { return };
+        let micros = before.saturating_add(now().micros_since(start));
+        let verdict = samples.iter().find(|sample| sample.series.metric == Metric::Requests);
+        *self = match verdict.map(|sample| sample.series.place) {
+            None => Watch::Running(micros),
+            Some(place) => {
+                let series = Series::new(Metric::DecisionDuration, "").at(place);
+                samples.push(Sample { series, value: micros });
+                Watch::Stopped
+            }
+        };
     }
 }
 

@@ -109,7 +109,7 @@ pub struct Server {
     /// Its name in metrics and logs.
     pub name: Arc<str>,
     /// Host names; every host if empty.
-    pub hosts: Vec<HostName>,
+    pub hosts: Vec<HostName<'static>>,
     /// Its path.
     pub path: PathRule,
     /// Its external URL.
@@ -203,7 +203,7 @@ pub struct Route {
     /// Its name in policies, metrics and logs.
     pub name: Arc<str>,
     /// Host names; every host if empty.
-    pub hosts: Vec<HostName>,
+    pub hosts: Vec<HostName<'static>>,
     /// Its path.
     pub path: PathRule,
     /// HTTP methods; every method if empty.
@@ -345,7 +345,7 @@ pub struct Metrics {
 impl Server {
     /// Whether requests to `host` are its.
     #[must_use]
-    pub fn takes_host(&self, host: &HostName) -> bool {
+    pub fn takes_host(&self, host: &HostName<'_>) -> bool {
         self.hosts.is_empty() || self.hosts.iter().any(|own| own.covers(host))
     }
 

@@ -3,33 +3,44 @@
 
 use super::template::PathTemplate;
 use crate::percent;
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A host as it is compared: lower case, without a trailing dot, with a port only if one was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostName {
-    name: String,
-    port: Option<String>,
+pub struct HostName<'h> {
+    name: Cow<'h, str>,
+    port: Option<Cow<'h, str>>,
 }
 
-impl HostName {
-    /// Reads a host of the configuration or of a request.
+impl<'h> HostName<'h> {
+    /// Reads a host of the configuration or of a request; copies only what is not in lower case.
     #[must_use]
-    pub fn parse(text: &str) -> Option<HostName> {
+    pub fn parse(text: &'h str) -> Option<HostName<'h>> {
         let (name, port) = split_port(text)?;
-        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let name = name.strip_suffix('.').unwrap_or(name);
         let allowed = |byte: u8| {
             byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'[' | b']' | b':')
         };
         let fine = !name.is_empty() && name.bytes().all(allowed);
-        fine.then(|| HostName { name, port: port.map(ToOwned::to_owned) })
+        let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(name.to_ascii_lowercase()),
+            false => Cow::Borrowed(name),
+        };
+        fine.then(|| HostName { name, port: port.map(Cow::Borrowed) })
+    }
+
+    /// A copy that outlives the text.
+    #[must_use]
+    pub fn into_owned(self) -> HostName<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        HostName { name: own(self.name), port: self.port.map(own) }
     }
 
     /// Whether both are the same host, whatever the ports.
     #[must_use]
-    pub fn same_name(&self, host: &HostName) -> bool {
+    pub fn same_name(&self, host: &HostName<'_>) -> bool {
         self.name == host.name
     }
 
@@ -41,7 +52,7 @@ impl HostName {
 
     /// Whether a request to `host` is meant: ports are compared only if this one has one.
     #[must_use]
-    pub fn covers(&self, host: &HostName) -> bool {
+    pub fn covers(&self, host: &HostName<'_>) -> bool {
         self.name == host.name && (self.port.is_none() || self.port == host.port)
     }
 }
@@ -286,7 +297,7 @@ mod tests {
 
     #[test]
     fn hosts_are_compared_without_case_dot_and_unwritten_port() {
-        let host = |text: &str| HostName::parse(text).unwrap();
+        let host = |text: &'static str| HostName::parse(text).unwrap();
         assert!(host("mcp.example.com").covers(&host("MCP.example.com.:8443")));
         assert!(!host("mcp.example.com:443").covers(&host("mcp.example.com:8443")));
         assert!(!host("mcp.example.com").covers(&host("evil-mcp.example.com")));

@@ -66,7 +66,8 @@ fn possessed(identity: Rc<Identity>) -> Authenticated {
 
 fn identify(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Caller<'_>, attempt: Attempt) -> Authenticated {
     let target = front.target.as_bytes();
-    let token = match present(front.authorization.iter().copied(), target, desk.config.limits.token) {
+    let token = match present(front.authorization.iter().flatten().copied(), target, desk.config.limits.token)
+    {
         Ok(Presented::Bearer(token)) => token,
         Ok(Presented::None) => {
             return match &caller.anonymous {
@@ -80,13 +81,14 @@ fn identify(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Caller<'_>, attempt
         Err(error) => return Authenticated::Refused(Auth::Malformed(error.label())),
     };
     let slot = u32::try_from(caller.slot).unwrap_or(u32::MAX);
-    let key = desk.memory.tokens.key(slot, token.as_str().as_bytes());
+    let key = desk.memory.tokens.key(slot, token.bytes());
     if let Some(identity) = recall(desk, key, attempt) {
         return Authenticated::Known(identity);
     }
-    match Unverified::parse(token) {
-        Ok(unverified) => prove(desk, &unverified, caller, key, attempt),
-        Err(rejection) => Authenticated::Refused(Auth::Rejected(rejection.label())),
+    match token.read().map(Unverified::parse) {
+        Ok(Ok(unverified)) => prove(desk, &unverified, caller, key, attempt),
+        Ok(Err(rejection)) => Authenticated::Refused(Auth::Rejected(rejection.label())),
+        Err(error) => Authenticated::Refused(Auth::Malformed(error.label())),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::answer::{self, Denied, Scene};
 use super::head::verdict;
+use super::kept::KeptHead;
 use super::memory::DecisionId;
 use super::reply::Reply;
 use super::{Desk, Edit, Passage, surfaces};
@@ -18,14 +19,12 @@ use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
 
 /// A request whose body decides.
 #[derive(Debug)]
 pub struct AwaitBody {
     waiting: Waiting,
     head: KeptHead,
-    origin: Kept,
 }
 
 /// What the head phase has found out.
@@ -36,52 +35,6 @@ pub(super) struct Waiting {
     pub decision: DecisionId,
     pub edits: Vec<Edit>,
     pub reply: Reply,
-}
-
-/// Header values outlive the head phase as copies: the host may have released them.
-#[derive(Debug, Default)]
-struct KeptHead {
-    version: Kept,
-    method: Kept,
-    name: Kept,
-    session: Kept,
-}
-
-#[derive(Default)]
-enum Kept {
-    #[default]
-    Absent,
-    One(Vec<u8>),
-    Several,
-}
-
-impl fmt::Debug for Kept {
-    /// A session id is as good as a credential.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kept::Absent => "Absent",
-            Kept::One(_) => "One",
-            Kept::Several => "Several",
-        })
-    }
-}
-
-impl Kept {
-    fn of(value: HeaderValue<'_>) -> Kept {
-        match value {
-            HeaderValue::Absent => Kept::Absent,
-            HeaderValue::One(bytes) => Kept::One(bytes.to_vec()),
-            HeaderValue::Several => Kept::Several,
-        }
-    }
-
-    fn view(&self) -> HeaderValue<'_> {
-        match self {
-            Kept::Absent => HeaderValue::Absent,
-            Kept::One(bytes) => HeaderValue::One(bytes),
-            Kept::Several => HeaderValue::Several,
-        }
-    }
 }
 
 /// What happens after the body.
@@ -95,13 +48,7 @@ pub enum BodyStep {
 
 impl AwaitBody {
     pub(super) fn new(waiting: Waiting, head: &McpHead<'_>, origin: HeaderValue<'_>) -> AwaitBody {
-        let head = KeptHead {
-            version: Kept::of(head.protocol_version),
-            method: Kept::of(head.method),
-            name: Kept::of(head.name),
-            session: Kept::of(head.session),
-        };
-        AwaitBody { waiting, head, origin: Kept::of(origin) }
+        AwaitBody { waiting, head: KeptHead::new(head, origin) }
     }
 
     /// Header edits that do not depend on the body; where headers leave first, they are carried out first.
@@ -130,12 +77,7 @@ impl AwaitBody {
         if body.is_empty() {
             return self.refuse(desk, Denial::Door(Door::BodyMissing));
         }
-        let head = McpHead {
-            protocol_version: self.head.version.view(),
-            method: self.head.method.view(),
-            name: self.head.name.view(),
-            session: self.head.session.view(),
-        };
+        let head = self.head.mcp();
         let doc = match Doc::parse(body, desk.config.limits.json) {
             Ok(doc) => doc,
             Err(error) => return self.malformed(desk, &unreadable(&error, &head, server.versions)),
@@ -154,7 +96,7 @@ impl AwaitBody {
             server,
             route: None,
             metadata_url,
-            origin: self.origin.view(),
+            origin: self.head.origin(),
             decision: self.waiting.decision,
         }
     }

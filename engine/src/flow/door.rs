@@ -19,9 +19,10 @@ pub(super) struct Front<'h> {
     pub query: Option<&'h str>,
     /// Path and query, as they came.
     pub target: &'h str,
-    pub host: HostName,
+    pub host: HostName<'h>,
     pub origin: HeaderValue<'h>,
-    pub authorization: Vec<&'h [u8]>,
+    /// The first two values: two are too many, however many follow.
+    pub authorization: [Option<&'h [u8]>; 2],
     pub content_type: HeaderValue<'h>,
     pub content_encoding: HeaderValue<'h>,
     pub content_length: HeaderValue<'h>,
@@ -54,7 +55,7 @@ impl<'h> Front<'h> {
         let (mut origin, mut content_type, mut content_encoding, mut content_length) =
             (absent, absent, absent, absent);
         let (mut preflight, mut mcp) = (absent, McpHead::EMPTY);
-        let mut authorization = Vec::new();
+        let mut authorization = [None; 2];
         let mut spoofed = Vec::new();
         let mut has_accept_encoding = false;
         for (name, value) in fields {
@@ -64,7 +65,11 @@ impl<'h> Front<'h> {
                 b":authority" => note(&mut host, value),
                 b"host" => note(&mut host_header, value),
                 b"origin" => note(&mut origin, value),
-                b"authorization" => authorization.push(*value),
+                b"authorization" => {
+                    if let Some(free) = authorization.iter_mut().find(|slot| slot.is_none()) {
+                        *free = Some(*value);
+                    }
+                }
                 b"content-type" => note(&mut content_type, value),
                 b"content-encoding" => note(&mut content_encoding, value),
                 b"content-length" => note(&mut content_length, value),
@@ -224,7 +229,7 @@ pub fn locate(config: &Config, method: &str, authority: &str, target: &str) -> R
 }
 
 /// How closely a list of hosts is written for `host`: not at all, every host, by name, by name and port.
-fn closest_host(hosts: &[HostName], host: &HostName) -> Option<usize> {
+fn closest_host(hosts: &[HostName<'_>], host: &HostName<'_>) -> Option<usize> {
     if hosts.is_empty() {
         return Some(0);
     }
@@ -233,12 +238,24 @@ fn closest_host(hosts: &[HostName], host: &HostName) -> Option<usize> {
 
 /// The canonical form; most paths are their own.
 fn canonical(raw: &str) -> Cow<'_, str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_' | b'~');
-    let simple = raw.bytes().all(plain)
-        && raw.starts_with('/')
-        && !raw.contains("//")
-        && (raw == "/" || !raw.ends_with('/'));
-    if simple { Cow::Borrowed(raw) } else { Cow::Owned(canonical_path(raw)) }
+    if is_plain(raw.as_bytes()) { Cow::Borrowed(raw) } else { Cow::Owned(canonical_path(raw)) }
+}
+
+/// Whether a path holds nothing that could be read in two ways: no dot, no escape, no empty segment.
+fn is_plain(raw: &[u8]) -> bool {
+    let mut last = None;
+    for byte in raw {
+        let plain = match byte {
+            b'/' => last != Some(b'/'),
+            b'-' | b'_' | b'~' => last.is_some(),
+            other => other.is_ascii_alphanumeric() && last.is_some(),
+        };
+        if !plain {
+            return false;
+        }
+        last = Some(*byte);
+    }
+    last.is_some() && (raw.len() == 1 || last != Some(b'/'))
 }
 
 /// The browser origin: absent is fine, present must be on the list (MCP, all versions).
@@ -304,6 +321,16 @@ mod tests {
         }
         assert!(nominates(b"close, X_Toolgate_Subject"));
         assert!(!nominates(b"keep-alive, te"));
+    }
+
+    #[test]
+    fn plain_paths_are_their_own_canonical_form() {
+        for path in ["/", "/mcp", "/a/b-c/d_e~", "/A1"] {
+            assert!(is_plain(path.as_bytes()) && canonical_path(path) == path, "{path}");
+        }
+        for path in ["", "mcp", "-", "/mcp/", "//", "/a//b", "/a.b", "/%61", "/a;b", "/a b", "/\u{e9}", "*"] {
+            assert!(!is_plain(path.as_bytes()), "{path}");
+        }
     }
 
     #[test]

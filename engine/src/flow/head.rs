@@ -378,7 +378,7 @@ fn upstream_edits(
     decision: DecisionId,
 ) {
     match &upstream.authorization {
-        Authorization::Strip if !front.authorization.is_empty() => edits.push(Edit::remove("authorization")),
+        Authorization::Strip if front.authorization != [None; 2] => edits.push(Edit::remove("authorization")),
         Authorization::Strip | Authorization::Keep => {}
         Authorization::Replace(value) => edits.push(Edit::set("authorization", value)),
     }

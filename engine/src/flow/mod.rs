@@ -13,6 +13,7 @@ mod body;
 mod door;
 mod edit;
 mod head;
+mod kept;
 mod memory;
 mod reply;
 mod surfaces;

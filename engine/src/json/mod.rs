@@ -197,7 +197,17 @@ impl<'d> Value<'d> {
     /// Whether this is a string whose content is `other`, without allocating where there are no escapes.
     #[must_use]
     pub fn is_str(&self, other: &str) -> bool {
-        self.as_str().is_some_and(|own| own == other)
+        let node = self.node();
+        match node.kind {
+            Kind::String => {
+                let (start, end) = (node.start as usize + 1, (node.end as usize).saturating_sub(1));
+                // Most names differ in length: then no byte is looked at.
+                end.wrapping_sub(start) == other.len()
+                    && self.text.as_bytes().get(start..end) == Some(other.as_bytes())
+            }
+            Kind::EscapedString => self.as_str().is_some_and(|own| own == other),
+            Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::Array | Kind::Object => false,
+        }
     }
 
     /// The value of a boolean.

@@ -45,13 +45,40 @@ impl fmt::Debug for BearerToken<'_> {
     }
 }
 
+/// The credentials behind `Bearer`, of allowed length, whose characters nobody has looked at. Enough to look them up
+/// among those that were verified before: what is remembered was looked at when it came first.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Unread<'a>(&'a [u8]);
+
+impl<'a> Unread<'a> {
+    /// The bytes as they came. Not for logs.
+    #[must_use]
+    pub const fn bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Looks at the characters.
+    ///
+    /// # Errors
+    /// [`CredentialError::Malformed`] where they are not a b64token's.
+    pub fn read(&self) -> Result<BearerToken<'a>, CredentialError> {
+        BearerToken::new(self.0, self.0.len())
+    }
+}
+
+impl fmt::Debug for Unread<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unread(hidden)")
+    }
+}
+
 /// What a request presents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presented<'a> {
     /// No `Authorization`: a challenge without `error` (RFC 6750 section 3.1).
     None,
     /// One bearer token.
-    Bearer(BearerToken<'a>),
+    Bearer(Unread<'a>),
 }
 
 /// Why the credentials of a request cannot be read.
@@ -106,7 +133,10 @@ pub fn present<'a>(
     }
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = rest.get(spaces..).unwrap_or_default();
-    BearerToken::new(token, max_token_bytes).map(Presented::Bearer)
+    if token.len() > max_token_bytes {
+        return Err(CredentialError::TooLarge);
+    }
+    Ok(Presented::Bearer(Unread(token)))
 }
 
 fn is_b64token(byte: u8) -> bool {
@@ -131,7 +161,7 @@ mod tests {
 
     fn one(value: &[u8]) -> Result<&str, CredentialError> {
         match present([value].into_iter(), b"/mcp", 64) {
-            Ok(Presented::Bearer(token)) => Ok(token.as_str()),
+            Ok(Presented::Bearer(token)) => token.read().map(|token| token.as_str()),
             Ok(Presented::None) => panic!("a header was there"),
             Err(error) => Err(error),
         }

@@ -23,7 +23,7 @@ mod verify;
 pub use cache::{CacheKey, Inserted, Lookup, TokenCache};
 pub use claims::Claims;
 pub use confirmation::Confirmation;
-pub use extract::{BearerToken, CredentialError, DEFAULT_MAX_TOKEN_BYTES, Presented, present};
+pub use extract::{BearerToken, CredentialError, DEFAULT_MAX_TOKEN_BYTES, Presented, Unread, present};
 pub use jws::{Header, Jws};
 pub use path::{ClaimPath, Split};
 pub use rejection::{Malformed, Rejection};

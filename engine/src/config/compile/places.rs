@@ -14,7 +14,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub(super) fn matches(wire: &MatchWire) -> Result<(Vec<HostName>, PathRule), DeError> {
+pub(super) fn matches(wire: &MatchWire) -> Result<(Vec<HostName<'static>>, PathRule), DeError> {
     let mut hosts = Vec::new();
     if wire.hosts.as_ref().is_some_and(Vec::is_empty) {
         let error = wrong(
@@ -24,7 +24,7 @@ pub(super) fn matches(wire: &MatchWire) -> Result<(Vec<HostName>, PathRule), DeE
         return at(Err(error), &[key("hosts")]);
     }
     for (index, host) in wire.hosts.iter().flatten().enumerate() {
-        let parsed = HostName::parse(host).ok_or_else(|| {
+        let parsed = HostName::parse(host).map(HostName::into_owned).ok_or_else(|| {
             wrong(
                 format!("`{host}` is not a host name"),
                 "write it like `mcp.example.com`, with `:port` if wanted",
@@ -108,7 +108,7 @@ pub(super) fn check_unique(wire: &ConfigWire) -> Result<(), DeError> {
 }
 
 /// Name, hosts and methods of a place on the same path, and whether it is a server.
-type Earlier<'c> = (&'c Arc<str>, &'c Vec<HostName>, &'c [String], bool);
+type Earlier<'c> = (&'c Arc<str>, &'c Vec<HostName<'static>>, &'c [String], bool);
 
 /// Two places written for the same requests: the second would never be reached.
 pub(super) fn check_overlap(servers: &[Server], routes: &[Route]) -> Result<(), DeError> {
@@ -123,7 +123,7 @@ pub(super) fn check_overlap(servers: &[Server], routes: &[Route]) -> Result<(), 
     let mut seen: BTreeMap<(u8, String), Vec<Earlier<'_>>> = BTreeMap::new();
     for (list, index, name, hosts, path, methods) in servers.chain(routes) {
         let earlier = seen.entry(path.key()).or_default();
-        let same_host = |other: &Vec<HostName>| {
+        let same_host = |other: &Vec<HostName<'static>>| {
             hosts.is_empty() && other.is_empty() || hosts.iter().any(|host| other.contains(host))
         };
         let same_method = |other: &[String]| {
