@@ -1,78 +1,197 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which rules speak about a name: exact names by look-up, patterns one after the other.
+//! Which rules speak about a name, to a caller with these roles: exact names, beginnings and ends by look-up, what
+//! remains one after the other. The work depends on the name, the caller's roles and the patterns that fit, not on how
+//! many rules there are.
 
-use super::pattern::{Pattern, is_slippery, is_usual, usual_uri};
+use super::pattern::{Pattern, Spelled, is_slippery, usual_uri};
+use super::roles::RoleSet;
+use super::table::{Hash, Reading, Table};
 use super::truth::Truth;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-#[derive(Debug, Default)]
-pub(super) struct Index {
-    exact: BTreeMap<String, Vec<usize>>,
-    wild: Vec<Wild>,
+/// A pattern of a rule of a role.
+#[derive(Debug)]
+struct Entry {
+    role: u32,
+    rule: usize,
+    pattern: Pattern,
+    /// The pattern over URIs in their usual spelling, where that is another one.
+    usual: Option<Pattern>,
 }
 
+/// What an index is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Over {
+    /// Names with one spelling.
+    Names,
+    /// URIs, which have several spellings.
+    Uris,
+}
+
+/// An index as it is filled.
 #[derive(Debug)]
-struct Wild {
-    pattern: Pattern,
-    /// The pattern over URIs in their usual spelling.
-    usual: Pattern,
-    rule: usize,
+pub(super) struct Filling {
+    over: Over,
+    entries: Vec<Entry>,
+}
+
+/// Entries stand in the order of roles, and so does every list of them.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    entries: Vec<Entry>,
+    exact: Table,
+    heads: Table,
+    tails: Table,
+    any: Vec<u32>,
+    rest: Vec<u32>,
+    /// Patterns that are not in the usual spelling, and are tried on every URI.
+    odd: Vec<u32>,
+}
+
+impl Filling {
+    pub(super) fn new(over: Over) -> Filling {
+        Filling { over, entries: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, pattern: Pattern, role: u32, rule: usize) {
+        let usual = match self.over {
+            Over::Names => None,
+            Over::Uris => pattern.usual(),
+        };
+        self.entries.push(Entry { role, rule, pattern, usual });
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn freeze(mut self) -> Index {
+        self.entries.sort_by_key(|entry| entry.role);
+        let (mut exact, mut heads, mut tails) = (Filed::default(), Filed::default(), Filed::default());
+        let mut index = Index::default();
+        for (at, entry) in (0_u32..).zip(&self.entries) {
+            if entry.usual.is_some() {
+                index.odd.push(at);
+                continue;
+            }
+            match &entry.pattern {
+                Pattern::Anything => index.any.push(at),
+                Pattern::Literal(text) => file(&mut exact, text, at),
+                Pattern::Prefix(head) => file(&mut heads, head, at),
+                Pattern::Suffix(tail) => file(&mut tails, tail, at),
+                Pattern::Glob(glob) => {
+                    let wild = ['*', '?'];
+                    let (head, _) = glob.split_once(wild).unwrap_or((glob, ""));
+                    let (_, tail) = glob.rsplit_once(wild).unwrap_or(("", glob));
+                    match (head, tail) {
+                        ("", "") => index.rest.push(at),
+                        ("", tail) => file(&mut tails, tail, at),
+                        (head, _) => file(&mut heads, head, at),
+                    }
+                }
+                Pattern::Regex(_) => index.rest.push(at),
+            }
+        }
+        index.exact = Table::build(exact, Reading::Forward);
+        index.heads = Table::build(heads, Reading::Forward);
+        index.tails = Table::build(tails, Reading::Backward);
+        index.entries = self.entries;
+        index
+    }
+}
+
+type Filed = BTreeMap<String, Vec<u32>>;
+
+fn file(filed: &mut Filed, text: &str, at: u32) {
+    match filed.get_mut(text) {
+        Some(list) => list.push(at),
+        None => {
+            filed.insert(text.into(), Vec::from([at]));
+        }
+    }
 }
 
 impl Index {
-    pub(super) fn add(&mut self, pattern: Pattern, rule: usize) {
-        match pattern {
-            // A literal that is not spelled in the usual way stands for other spellings too.
-            Pattern::Literal(name) if is_usual(&name) => self.exact.entry(name).or_default().push(rule),
-            Pattern::Literal(_)
-            | Pattern::Anything
-            | Pattern::Prefix(_)
-            | Pattern::Suffix(_)
-            | Pattern::Glob(_) => {
-                self.wild.push(Wild { usual: pattern.usual(), pattern, rule });
+    /// Calls `found` for every rule of these roles that speaks about `name`.
+    pub(super) fn names(&self, name: &str, roles: &RoleSet, mut found: impl FnMut(usize, Truth)) {
+        let mut try_each = |list: &[u32]| {
+            self.of_roles(list, roles, |entry| match entry.pattern.fits(name) {
+                Truth::False => {}
+                fit => found(entry.rule, fit),
+            });
+        };
+        try_each(&self.any);
+        try_each(&self.rest);
+        let bytes = name.as_bytes();
+        let mut lengths = self.heads.lengths().iter().copied().peekable();
+        let mut hash = Hash::START;
+        for (at, byte) in bytes.iter().enumerate() {
+            hash = hash.then(*byte);
+            if lengths.next_if_eq(&(at + 1)).is_some() {
+                let head = bytes.get(..=at).unwrap_or_default();
+                self.heads.find(hash, head).into_iter().for_each(&mut try_each);
             }
         }
-    }
-
-    /// Calls `found` for every rule that speaks about `name`.
-    pub(super) fn names(&self, name: &str, mut found: impl FnMut(usize, Truth)) {
-        for rule in self.exact.get(name).into_iter().flatten() {
-            found(*rule, Truth::True);
-        }
-        for wild in &self.wild {
-            match wild.pattern.fits(name) {
-                Truth::False => {}
-                fit => found(wild.rule, fit),
+        self.exact.find(hash, bytes).into_iter().for_each(&mut try_each);
+        let mut lengths = self.tails.lengths().iter().copied().peekable();
+        let mut hash = Hash::START;
+        for (at, byte) in bytes.iter().rev().enumerate() {
+            if lengths.peek().is_none() {
+                break;
+            }
+            hash = hash.then(*byte);
+            if lengths.next_if_eq(&(at + 1)).is_some() {
+                let tail = bytes.get(bytes.len() - at - 1..).unwrap_or_default();
+                self.tails.find(hash, tail).into_iter().for_each(&mut try_each);
             }
         }
     }
 
     /// As [`Index::names`], for resource URIs, which have several spellings: one that servers may read as another
     /// one concerns rules on that other one too, perhaps.
-    pub(super) fn uris(&self, uri: &str, mut found: impl FnMut(usize, Truth)) {
-        let (usual, slippery) = (usual_uri(uri), is_slippery(uri));
-        if matches!(usual, Cow::Borrowed(_)) && !slippery {
-            for rule in self.exact.get(uri).into_iter().flatten() {
-                found(*rule, Truth::True);
+    pub(super) fn uris(&self, uri: &str, roles: &RoleSet, mut found: impl FnMut(usize, Truth)) {
+        let usual = usual_uri(uri);
+        let spelled = Spelled { uri, usual: &usual, slippery: is_slippery(uri) };
+        let mut doubtful = |entry: &Entry| {
+            let pattern = entry.usual.as_ref().unwrap_or(&entry.pattern);
+            match entry.pattern.fits_uri(pattern, spelled) {
+                Truth::False => {}
+                fit => found(entry.rule, fit),
             }
+        };
+        if matches!(usual, Cow::Borrowed(_)) && !spelled.slippery {
+            self.of_roles(&self.odd, roles, doubtful);
+            self.names(uri, roles, found);
         } else {
-            for (name, rules) in &self.exact {
-                let fit = match (name == uri, slippery || *name == usual) {
-                    (true, _) => Truth::True,
-                    (false, true) => Truth::Unknown,
-                    (false, false) => continue,
-                };
-                rules.iter().for_each(|rule| found(*rule, fit));
+            for role in roles.effective() {
+                self.range(*role).iter().for_each(&mut doubtful);
             }
         }
-        for wild in &self.wild {
-            match wild.pattern.fits_uri(&wild.usual, uri) {
-                Truth::False => {}
-                fit => found(wild.rule, fit),
-            }
+    }
+
+    fn range(&self, role: u32) -> &[Entry] {
+        let from = self.entries.partition_point(|entry| entry.role < role);
+        let until = self.entries.partition_point(|entry| entry.role <= role);
+        self.entries.get(from..until).unwrap_or_default()
+    }
+
+    /// The entries of a list that belong to these roles: by looking at each, or by asking for each role, whichever
+    /// is less work.
+    fn of_roles(&self, list: &[u32], roles: &RoleSet, mut found: impl FnMut(&Entry)) {
+        let entry = |at: &u32| usize::try_from(*at).ok().and_then(|at| self.entries.get(at));
+        let role = |at: &u32| entry(at).map_or(u32::MAX, |entry| entry.role);
+        if list.len() <= 8 * roles.effective().len() {
+            let own = list.iter().filter_map(entry).filter(|entry| roles.reaches(entry.role));
+            return own.for_each(found);
+        }
+        let mut left = list;
+        for wanted in roles.effective() {
+            left = left.get(left.partition_point(|at| role(at) < *wanted)..).unwrap_or_default();
+            let own = left.get(..left.partition_point(|at| role(at) <= *wanted)).unwrap_or_default();
+            own.iter().filter_map(entry).for_each(&mut found);
         }
     }
 }

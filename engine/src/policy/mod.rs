@@ -7,20 +7,27 @@
 //!
 //! Deliberately absent: tokens, transport, and any knowledge of how the answer is worded.
 
+mod classes;
 mod compile;
 mod condition;
 mod date;
+mod digest;
+mod explain;
 mod facts;
 mod index;
 mod pattern;
 mod question;
 mod roles;
+mod table;
 #[cfg(test)]
 mod tests;
 mod truth;
 pub mod wire;
 
 pub(crate) use date::parse as parse_date;
+pub use condition::Finding;
+pub use digest::Digest;
+pub use explain::{Considered, Explained, Explanation, Outcome};
 pub use facts::{Arguments, CertificateFacts, Context, Facts, KeyFacts, Surface};
 pub use roles::RoleSet;
 pub use truth::Truth;
@@ -28,8 +35,10 @@ pub use truth::Truth;
 use crate::time::UnixTime;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use condition::{Condition, Needs};
+use classes::Classes;
+use condition::{Condition, Needs, Scene};
 use index::Index;
+use roles::Bits;
 use truth::Possible;
 
 /// The id under which the grant of the base protocol is reported: every caller who holds a role may use it.
@@ -38,8 +47,14 @@ pub const BASE_PROTOCOL: &str = "base-protocol";
 /// A compiled policy.
 #[derive(Debug, Default)]
 pub struct Policy {
+    digest: Digest,
+    revision: Option<Arc<str>>,
+    /// Roles with a name; behind them come the nameless ones of grants.
     roles: Vec<Arc<str>>,
+    /// What each role inherits.
+    parents: Vec<Vec<u32>>,
     rules: Vec<Rule>,
+    classes: Classes,
     methods: Index,
     tools: Index,
     prompts: Index,
@@ -54,19 +69,41 @@ pub struct Policy {
 struct Rule {
     id: Arc<str>,
     effect: Effect,
-    holders: RoleSet,
+    /// Whose rule it is.
+    roles: Vec<u32>,
+    surfaces: Surfaces,
     when: Option<Condition>,
 }
 
+/// What a rule is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Effect {
+enum Surfaces {
+    Both,
+    Call,
+    List,
+}
+
+impl Surfaces {
+    fn include(self, surface: Surface) -> bool {
+        match (self, surface) {
+            (Surfaces::Both, _) | (Surfaces::Call, Surface::Call) | (Surfaces::List, Surface::List) => true,
+            (Surfaces::Call, Surface::List) | (Surfaces::List, Surface::Call) => false,
+        }
+    }
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It grants.
     Allow,
+    /// It takes away, whatever grants.
     Deny,
 }
 
 #[derive(Debug)]
 struct Binding {
-    role: usize,
+    role: u32,
     when: Condition,
     from: Option<UnixTime>,
     until: Option<UnixTime>,
@@ -87,6 +124,15 @@ pub enum Ask<'a> {
     Resource(&'static str, &'a str),
     /// A plain HTTP route of the configuration.
     Route(&'a str),
+}
+
+impl<'a> Ask<'a> {
+    fn tool(&self) -> Option<&'a str> {
+        match *self {
+            Ask::Tool(_, name) => Some(name),
+            Ask::Base(_) | Ask::Method(_) | Ask::Prompt(..) | Ask::Resource(..) | Ask::Route(_) => None,
+        }
+    }
 }
 
 /// Proof that a policy allowed what was asked. Only [`Policy::decide`] and its kin make one, and nothing is forwarded
@@ -142,37 +188,50 @@ impl Policy {
     /// The roles that the bindings give a caller at `now`, and when that may change.
     #[must_use]
     pub fn resolve(&self, facts: &Facts<'_>, now: UnixTime) -> (RoleSet, Option<UnixTime>) {
-        let mut set = RoleSet::default();
+        let context = Context::at(now);
+        let scene = Scene::new(facts, &context, &self.classes, None);
+        let mut held = Bits::default();
         for binding in &self.bindings {
             let begun = binding.from.is_none_or(|from| from <= now);
             let ended = binding.until.is_some_and(|until| until <= now);
-            if begun
-                && !ended
-                && binding.when.evaluate(facts, &Context::at(now)) == Possible::only(Truth::True)
-            {
-                set.insert(binding.role);
+            if begun && !ended && binding.when.evaluate(&scene) == Possible::only(Truth::True) {
+                held.insert(binding.role);
             }
         }
-        (set, self.boundaries.iter().copied().find(|boundary| *boundary > now))
+        let boundary = self.boundaries.iter().copied().find(|boundary| *boundary > now);
+        (RoleSet::of(held, &self.parents), boundary)
     }
 
     /// The set of just this role, for anonymous callers; nothing if there is no such role.
     #[must_use]
     pub fn role(&self, name: &str) -> Option<RoleSet> {
         let at = self.roles.iter().position(|role| &**role == name)?;
-        let mut set = RoleSet::default();
-        set.insert(at);
-        Some(set)
+        let mut held = Bits::default();
+        held.insert(u32::try_from(at).ok()?);
+        Some(RoleSet::of(held, &self.parents))
     }
 
-    /// The names of the roles in a set.
+    /// The names of the roles in a set. What a grant gives has no name.
     pub fn role_names<'p>(&'p self, set: &'p RoleSet) -> impl Iterator<Item = &'p str> {
-        set.iter().filter_map(|at| self.roles.get(at)).map(|name| &**name)
+        let held = set.held().filter_map(|at| usize::try_from(at).ok());
+        held.filter_map(|at| self.roles.get(at)).map(|name| &**name)
     }
 
     /// All role names, sorted.
     pub fn all_roles(&self) -> impl Iterator<Item = &str> {
         self.roles.iter().map(|name| &**name)
+    }
+
+    /// SHA-256 over the document: two policies that say the same in the same order of lists have the same.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The operator's own name for this state of the policy.
+    #[must_use]
+    pub fn revision(&self) -> Option<&str> {
+        self.revision.as_deref()
     }
 
     /// How many rules there are.
@@ -207,32 +266,38 @@ impl Policy {
         if roles.is_empty() {
             return Err(Refused { reason: RefusedReason::NoRole, rule: None });
         }
+        let scene = Scene::new(facts, context, &self.classes, ask.tool());
         let mut tally = Tally::default();
-        let mut consider =
-            |rule: usize, fit: Truth| self.consider(&mut tally, rule, fit, roles, facts, context);
-        let base = match ask {
-            Ask::Base(method) | Ask::Method(method) => {
-                self.methods.names(method, &mut consider);
-                matches!(ask, Ask::Base(_))
-            }
+        self.speaking(ask, roles, |rule, fit| self.consider(&mut tally, rule, fit, &scene));
+        self.weigh(&tally, matches!(ask, Ask::Base(_)))
+    }
+
+    /// Every rule of these roles that speaks about what is asked, and whether it does so for certain.
+    fn speaking(&self, ask: Ask<'_>, roles: &RoleSet, mut found: impl FnMut(usize, Truth)) {
+        // A method with a target is granted by its target; rules on the method itself can only take away.
+        let deny_only = |method: &str, found: &mut dyn FnMut(usize, Truth)| {
+            self.methods.names(method, roles, |rule, fit| {
+                if self.rules.get(rule).is_some_and(|rule| rule.effect == Effect::Deny) {
+                    found(rule, fit);
+                }
+            });
+        };
+        match ask {
+            Ask::Base(method) | Ask::Method(method) => self.methods.names(method, roles, found),
             Ask::Tool(method, name) => {
-                self.tools.names(name, &mut consider);
-                self.deny_only(method, &mut consider)
+                self.tools.names(name, roles, &mut found);
+                deny_only(method, &mut found);
             }
             Ask::Prompt(method, name) => {
-                self.prompts.names(name, &mut consider);
-                self.deny_only(method, &mut consider)
+                self.prompts.names(name, roles, &mut found);
+                deny_only(method, &mut found);
             }
             Ask::Resource(method, uri) => {
-                self.resources.uris(uri, &mut consider);
-                self.deny_only(method, &mut consider)
+                self.resources.uris(uri, roles, &mut found);
+                deny_only(method, &mut found);
             }
-            Ask::Route(name) => {
-                self.routes.names(name, &mut consider);
-                false
-            }
-        };
-        self.weigh(&tally, base)
+            Ask::Route(name) => self.routes.names(name, roles, found),
+        }
     }
 
     /// Decides several questions at once: all must be allowed. The permit names the first one's rule.
@@ -254,30 +319,12 @@ impl Policy {
         permit.ok_or(Refused { reason: RefusedReason::NoRule, rule: None })
     }
 
-    /// A method with a target is granted by its target; rules on the method itself can only take away.
-    fn deny_only(&self, method: &str, consider: &mut impl FnMut(usize, Truth)) -> bool {
-        self.methods.names(method, |rule, fit| {
-            if self.rules.get(rule).is_some_and(|rule| rule.effect == Effect::Deny) {
-                consider(rule, fit);
-            }
-        });
-        false
-    }
-
-    fn consider(
-        &self,
-        tally: &mut Tally,
-        at: usize,
-        fit: Truth,
-        roles: &RoleSet,
-        facts: &Facts<'_>,
-        context: &Context<'_>,
-    ) {
-        let Some(rule) = self.rules.get(at).filter(|rule| rule.holders.meets(roles)) else { return };
-        let mut says = Possible::only(fit);
-        if let Some(when) = &rule.when {
-            says = says.and(when.evaluate(facts, context));
-        }
+    fn consider(&self, tally: &mut Tally, at: usize, fit: Truth, scene: &Scene<'_>) {
+        let Some(rule) = self.rules.get(at).filter(|rule| rule.surfaces.include(scene.context.surface))
+        else {
+            return;
+        };
+        let says = rule.says(fit, scene);
         let slot = match rule.effect {
             Effect::Deny if !says.may_be(Truth::False) => &mut tally.denied,
             Effect::Deny => return,

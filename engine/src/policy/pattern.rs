@@ -2,6 +2,7 @@
 //! Name and URI patterns: `*` stands for any run of characters, `?` for one. Compiled to literals, prefixes and
 //! suffixes first; what remains is matched in linear space and at most length × length steps.
 
+use super::condition::compile_regex;
 use super::truth::Truth;
 use crate::percent;
 use alloc::borrow::{Cow, ToOwned};
@@ -10,9 +11,11 @@ use alloc::string::String;
 
 /// The longest pattern that is accepted, in bytes.
 const MAX_PATTERN: usize = 512;
+/// The longest name that globs and expressions look at, in bytes; longer is unknown.
+const MAX_MATCHED: usize = 4_096;
 
 /// A compiled pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Pattern {
     /// `*`
     Anything,
@@ -24,6 +27,18 @@ pub(super) enum Pattern {
     Suffix(String),
     /// all others
     Glob(String),
+    /// an expression that matches the whole
+    Regex(regex_lite::Regex),
+}
+
+/// A URI with what has to be known of it to compare it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spelled<'u> {
+    pub(super) uri: &'u str,
+    /// In the usual spelling.
+    pub(super) usual: &'u str,
+    /// Whether servers may resolve it to something else than it says.
+    pub(super) slippery: bool,
 }
 
 impl Pattern {
@@ -50,24 +65,38 @@ impl Pattern {
         })
     }
 
+    /// An expression that has to match the whole name.
+    pub(super) fn compile_regex(text: &str) -> Result<Pattern, String> {
+        if text.is_empty() {
+            return Err("an empty expression matches nothing".to_owned());
+        }
+        compile_regex(text).map(Pattern::Regex).map_err(|error| error.message)
+    }
+
     pub(super) fn fits(&self, name: &str) -> Truth {
         Truth::from_bool(match self {
             Pattern::Anything => true,
             Pattern::Literal(text) => name == text,
             Pattern::Prefix(head) => name.starts_with(head.as_str()),
             Pattern::Suffix(tail) => name.ends_with(tail.as_str()),
+            Pattern::Glob(_) | Pattern::Regex(_) if name.len() > MAX_MATCHED => return Truth::Unknown,
             Pattern::Glob(glob) => glob_fits(glob, name),
+            Pattern::Regex(regex) => regex.is_match(name),
         })
     }
 
-    /// This pattern over URIs in their usual spelling.
-    pub(super) fn usual(&self) -> Pattern {
+    /// This pattern over URIs in their usual spelling, if that is another one.
+    pub(super) fn usual(&self) -> Option<Pattern> {
+        let other = |text: Cow<'_, str>| match text {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(text) => Some(text),
+        };
         match self {
-            Pattern::Anything => Pattern::Anything,
-            Pattern::Literal(text) => Pattern::Literal(usual_uri(text).into_owned()),
-            Pattern::Prefix(head) => Pattern::Prefix(usual_uri(head).into_owned()),
-            Pattern::Suffix(tail) => Pattern::Suffix(percent_decoded(tail).into_owned()),
-            Pattern::Glob(glob) => Pattern::Glob(usual_uri(glob).into_owned()),
+            Pattern::Anything | Pattern::Regex(_) => None,
+            Pattern::Literal(text) => other(usual_uri(text)).map(Pattern::Literal),
+            Pattern::Prefix(head) => other(usual_uri(head)).map(Pattern::Prefix),
+            Pattern::Suffix(tail) => other(percent_decoded(tail)).map(Pattern::Suffix),
+            Pattern::Glob(glob) => other(usual_uri(glob)).map(Pattern::Glob),
         }
     }
 
@@ -75,24 +104,24 @@ impl Pattern {
     /// backslashes) fits only perhaps; so does one that fits as written but not in its usual spelling (scheme and
     /// host in lower case, percent-encoding undone), or the other way round. `usual` is this pattern in that
     /// spelling. `*` alone means every resource and stays certain.
-    pub(super) fn fits_uri(&self, usual: &Pattern, uri: &str) -> Truth {
-        if *self == Pattern::Anything {
+    pub(super) fn fits_uri(&self, usual: &Pattern, spelled: Spelled<'_>) -> Truth {
+        let certain = match self {
+            Pattern::Anything => true,
+            Pattern::Literal(text) => text == spelled.uri,
+            Pattern::Prefix(_) | Pattern::Suffix(_) | Pattern::Glob(_) | Pattern::Regex(_) => false,
+        };
+        if certain {
             return Truth::True;
         }
-        if matches!(self, Pattern::Literal(text) if text == uri) {
-            return Truth::True;
+        if spelled.slippery {
+            return Truth::Unknown;
         }
-        let as_written = self.fits(uri);
-        match is_slippery(uri) || usual.fits(&usual_uri(uri)) != as_written {
-            true => Truth::Unknown,
-            false => as_written,
+        let as_written = self.fits(spelled.uri);
+        match usual.fits(spelled.usual) == as_written {
+            true => as_written,
+            false => Truth::Unknown,
         }
     }
-}
-
-/// Whether the URI is spelled in the usual way already.
-pub(super) fn is_usual(uri: &str) -> bool {
-    matches!(usual_uri(uri), Cow::Borrowed(_))
 }
 
 /// Scheme and authority in lower case, percent-encoding undone (RFC 3986 section 6.2.2): for comparison only.
@@ -187,14 +216,23 @@ mod tests {
     #[test]
     fn slippery_uris_fit_wildcards_only_perhaps() {
         let pattern = Pattern::compile("file:///src/*").unwrap();
-        let usual = pattern.usual();
-        assert_eq!(pattern.fits_uri(&usual, "file:///src/a"), Truth::True);
-        assert_eq!(pattern.fits_uri(&usual, "file:///src/a%20b"), Truth::True);
-        assert_eq!(pattern.fits_uri(&usual, "file:///etc/a"), Truth::False);
-        assert_eq!(pattern.fits_uri(&usual, "file:///etc/%61"), Truth::False);
+        let fits = |pattern: &Pattern, uri: &str| {
+            let usual = pattern.usual().unwrap_or_else(|| pattern.clone());
+            let spelled = Spelled { uri, usual: &usual_uri(uri), slippery: is_slippery(uri) };
+            pattern.fits_uri(&usual, spelled)
+        };
+        assert_eq!(fits(&pattern, "file:///src/a"), Truth::True);
+        assert_eq!(fits(&pattern, "file:///src/a%20b"), Truth::True);
+        assert_eq!(fits(&pattern, "file:///etc/a"), Truth::False);
+        assert_eq!(fits(&pattern, "file:///etc/%61"), Truth::False);
         let encoded = Pattern::compile("File:///my%20src/*").unwrap();
-        assert_eq!(encoded.fits_uri(&encoded.usual(), "File:///my%20src/x"), Truth::True);
-        assert_eq!(encoded.fits_uri(&encoded.usual(), "file:///my%20src/x"), Truth::Unknown);
+        assert_eq!(fits(&encoded, "File:///my%20src/x"), Truth::True);
+        assert_eq!(fits(&encoded, "file:///my%20src/x"), Truth::Unknown);
+        let regex = Pattern::compile_regex("file:///(src|doc)/[a-z]+").unwrap();
+        assert_eq!(fits(&regex, "file:///doc/a"), Truth::True);
+        assert_eq!(fits(&regex, "file:///doc/A"), Truth::False);
+        assert_eq!(fits(&regex, "file:///doc/%61"), Truth::Unknown);
+        assert_eq!(fits(&regex, &["file:///src/", &"a".repeat(5_000)].concat()), Truth::Unknown);
         for uri in [
             "file:///src/../etc",
             "file:///src/%2e%2E/etc",
@@ -204,7 +242,7 @@ mod tests {
             "FILE:///src/a",
             "file:///src%2Fa",
         ] {
-            assert_eq!(pattern.fits_uri(&usual, uri), Truth::Unknown, "{uri}");
+            assert_eq!(fits(&pattern, uri), Truth::Unknown, "{uri}");
         }
     }
 }

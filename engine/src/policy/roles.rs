@@ -3,49 +3,91 @@
 
 use alloc::vec::Vec;
 
-/// A set of roles of one policy. The first 64 need no allocation.
+/// The roles of one policy that a caller holds, and all whose rules reach the caller through them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleSet {
-    low: u64,
-    rest: Vec<u64>,
+    held: Bits,
+    effective: Bits,
+    /// The members of `effective`, ascending.
+    list: Vec<u32>,
 }
 
 impl RoleSet {
-    pub(super) fn insert(&mut self, role: usize) {
-        let bit = 1_u64 << (role % 64);
-        match (role / 64).checked_sub(1) {
-            None => self.low |= bit,
-            Some(word) => {
-                if self.rest.len() <= word {
-                    self.rest.resize(word + 1, 0);
-                }
-                if let Some(slot) = self.rest.get_mut(word) {
-                    *slot |= bit;
-                }
+    /// A set of these roles; `parents` says which roles a role inherits.
+    pub(super) fn of(held: Bits, parents: &[Vec<u32>]) -> RoleSet {
+        let mut effective = Bits::default();
+        let mut open: Vec<u32> = held.iter().collect();
+        while let Some(role) = open.pop() {
+            if effective.insert(role) {
+                let own = usize::try_from(role).ok().and_then(|at| parents.get(at));
+                open.extend(own.into_iter().flatten());
             }
         }
-    }
-
-    pub(super) fn extend(&mut self, other: &RoleSet) {
-        for role in other.iter() {
-            self.insert(role);
-        }
-    }
-
-    pub(super) fn meets(&self, other: &RoleSet) -> bool {
-        self.low & other.low != 0 || self.rest.iter().zip(&other.rest).any(|(one, two)| one & two != 0)
+        RoleSet { held, list: effective.iter().collect(), effective }
     }
 
     /// Whether no role is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.low == 0 && self.rest.iter().all(|word| *word == 0)
+        self.list.is_empty()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        let words = core::iter::once(&self.low).chain(&self.rest).enumerate();
-        words.flat_map(|(word, bits)| {
-            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * 64 + bit)
+    /// The roles that are held themselves.
+    pub(super) fn held(&self) -> impl Iterator<Item = u32> + '_ {
+        self.held.iter()
+    }
+
+    /// The roles whose rules count, ascending.
+    pub(super) fn effective(&self) -> &[u32] {
+        &self.list
+    }
+
+    /// Whether the rules of this role count.
+    pub(super) fn reaches(&self, role: u32) -> bool {
+        self.effective.has(role)
+    }
+}
+
+/// A set of small numbers. The first 64 need no allocation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Bits {
+    low: u64,
+    rest: Vec<u64>,
+}
+
+impl Bits {
+    /// Whether it was not there before.
+    pub(super) fn insert(&mut self, at: u32) -> bool {
+        let bit = 1_u64 << (at % 64);
+        let word = match usize::try_from(at / 64).unwrap_or(usize::MAX).checked_sub(1) {
+            None => &mut self.low,
+            Some(word) => {
+                if self.rest.len() <= word {
+                    self.rest.resize(word + 1, 0);
+                }
+                match self.rest.get_mut(word) {
+                    Some(slot) => slot,
+                    None => return false,
+                }
+            }
+        };
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    pub(super) fn has(&self, at: u32) -> bool {
+        let word = match usize::try_from(at / 64).unwrap_or(usize::MAX).checked_sub(1) {
+            None => self.low,
+            Some(word) => self.rest.get(word).copied().unwrap_or(0),
+        };
+        word >> (at % 64) & 1 == 1
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        let words = (0_u32..).step_by(64).zip(core::iter::once(&self.low).chain(&self.rest));
+        words.flat_map(|(first, bits)| {
+            (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| first + bit)
         })
     }
 }
@@ -53,18 +95,26 @@ impl RoleSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     #[test]
-    fn sets_meet_where_they_share_a_role() {
-        let of = |roles: &[usize]| {
-            let mut set = RoleSet::default();
-            roles.iter().for_each(|role| set.insert(*role));
-            set
-        };
-        assert!(of(&[1, 64, 900]).meets(&of(&[900])));
-        assert!(of(&[63]).meets(&of(&[63, 64])));
-        assert!(!of(&[63, 128]).meets(&of(&[64, 127])));
-        assert!(of(&[]).is_empty() && !of(&[200]).is_empty());
-        assert_eq!(of(&[3, 64, 200]).iter().collect::<Vec<_>>(), [3, 64, 200]);
+    fn bits_are_kept_apart() {
+        let mut bits = Bits::default();
+        let new = [3, 64, 200, 3].map(|at| bits.insert(at));
+        assert_eq!(new, [true, true, true, false]);
+        assert_eq!(bits.iter().collect::<Vec<_>>(), [3, 64, 200]);
+        assert!(bits.has(64) && !bits.has(63) && !bits.has(128) && !bits.has(4_000));
+    }
+
+    #[test]
+    fn what_is_inherited_counts_and_is_not_held() {
+        let parents = [vec![1], vec![2], vec![], vec![1]];
+        let mut held = Bits::default();
+        held.insert(0);
+        let set = RoleSet::of(held, &parents);
+        assert_eq!(set.held().collect::<Vec<_>>(), [0]);
+        assert_eq!(set.effective(), [0, 1, 2]);
+        assert!(set.reaches(2) && !set.reaches(3));
+        assert!(RoleSet::of(Bits::default(), &parents).is_empty());
     }
 }

@@ -3,6 +3,8 @@
 mod asks;
 mod compile;
 mod conditions;
+mod explain;
+mod language;
 mod property;
 
 use super::*;

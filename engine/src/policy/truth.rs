@@ -72,6 +72,11 @@ impl Possible {
         self.0 & bit(truth) != 0
     }
 
+    /// The one truth there is, if there is but one.
+    pub(super) fn certain(self) -> Option<Truth> {
+        EACH.into_iter().find(|truth| self == Possible::only(*truth))
+    }
+
     pub(super) fn and(self, other: Possible) -> Possible {
         self.combine(other, Truth::and)
     }

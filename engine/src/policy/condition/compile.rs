@@ -7,6 +7,7 @@ use super::path::relative_path;
 use super::test::Test;
 use super::{Condition, Operand};
 use crate::json::{DeError, Segment};
+use crate::policy::classes::{Classes, Labels, too_many};
 use crate::policy::wire::{LengthWire, TestWire, WhenWire};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -21,26 +22,26 @@ const MAX_REGEX: usize = 512;
 const MAX_NESTING: usize = 8;
 
 /// Where a condition stands, which says what it may look at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::policy) enum Place {
-    /// In a rule: everything.
-    Rule,
+pub(in crate::policy) enum Place<'c> {
+    /// In a rule: everything. The classes are those that the policy speaks of.
+    Rule(&'c mut Classes),
     /// In a binding: what is true of the caller for as long as the credentials are remembered.
     Binding,
 }
 
-pub(in crate::policy) fn compile(wire: &WhenWire, place: Place) -> Result<Condition, DeError> {
-    compile_nested(wire, place, 0)
+pub(in crate::policy) fn compile(wire: &WhenWire, mut place: Place<'_>) -> Result<Condition, DeError> {
+    compile_nested(wire, &mut place, 0)
 }
 
-fn compile_nested(wire: &WhenWire, place: Place, depth: usize) -> Result<Condition, DeError> {
+fn compile_nested(wire: &WhenWire, place: &mut Place<'_>, depth: usize) -> Result<Condition, DeError> {
     if depth >= MAX_NESTING {
         return Err(DeError::new(format!("conditions nest deeper than {MAX_NESTING} levels")));
     }
-    if place == Place::Binding {
-        check_binding(wire)?;
-    }
     let mut parts = Vec::new();
+    match place {
+        Place::Binding => check_binding(wire)?,
+        Place::Rule(own) => classes(wire, own, &mut parts)?,
+    }
     caller(wire, &mut parts)?;
     circumstances(wire, &mut parts)?;
     if let Some(all) = &wire.all {
@@ -69,6 +70,9 @@ fn check_binding(wire: &WhenWire) -> Result<(), DeError> {
     let in_rules = |error: DeError| error.with_help("put it into the rules of the role".to_owned());
     if !wire.args.is_empty() {
         return wrong("args", "arguments");
+    }
+    if wire.classes.is_some() {
+        return wrong("classes", "tools");
     }
     if wire.time.is_some() {
         return wrong("time", "the time of day").map_err(in_rules);
@@ -116,6 +120,19 @@ fn caller(wire: &WhenWire, parts: &mut Vec<Condition>) -> Result<(), DeError> {
     Ok(())
 }
 
+fn classes(wire: &WhenWire, own: &mut Classes, parts: &mut Vec<Condition>) -> Result<(), DeError> {
+    let Some(names) = &wire.classes else { return Ok(()) };
+    if names.is_empty() {
+        return Err(at("classes", DeError::new("an empty list can never match".to_owned())));
+    }
+    let mut labels = Labels::default();
+    for name in names {
+        labels = labels.join(own.mention(name).ok_or_else(|| at("classes", too_many()))?);
+    }
+    parts.push(Condition::Classes(labels));
+    Ok(())
+}
+
 fn refuse_empty(name: &str, help: &str, before: usize, parts: &[Condition]) -> Result<(), DeError> {
     if parts.len() > before {
         return Ok(());
@@ -139,7 +156,12 @@ fn circumstances(wire: &WhenWire, parts: &mut Vec<Condition>) -> Result<(), DeEr
     Ok(())
 }
 
-fn list(name: &str, wires: &[WhenWire], place: Place, depth: usize) -> Result<Vec<Condition>, DeError> {
+fn list(
+    name: &str,
+    wires: &[WhenWire],
+    place: &mut Place<'_>,
+    depth: usize,
+) -> Result<Vec<Condition>, DeError> {
     if wires.is_empty() {
         let error = DeError::new(format!("`{name}` lists no conditions"));
         return Err(at(name, error.with_help("take it out, or say what must hold".to_owned())));
@@ -258,7 +280,7 @@ fn on_numbers(wire: &TestWire, tests: &mut Vec<Test>) -> Result<(), DeError> {
     ))
 }
 
-fn compile_regex(text: &str) -> Result<regex_lite::Regex, DeError> {
+pub(in crate::policy) fn compile_regex(text: &str) -> Result<regex_lite::Regex, DeError> {
     if text.len() > MAX_REGEX {
         return Err(DeError::new(format!("the regular expression is longer than {MAX_REGEX} bytes")));
     }

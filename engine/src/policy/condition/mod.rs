@@ -3,12 +3,15 @@
 
 mod clock;
 mod compile;
+mod findings;
 mod network;
 mod path;
 mod test;
 
-pub(super) use compile::{Place, compile};
+pub(super) use compile::{Place, compile, compile_regex};
+pub use findings::Finding;
 
+use super::classes::{Classes, Labels};
 use super::facts::{Arguments, Context, Facts};
 use super::truth::{Possible, Truth};
 use crate::json::Value;
@@ -16,6 +19,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use clock::Hours;
+use core::cell::Cell;
 use network::Network;
 use test::{Test, Tested};
 
@@ -27,6 +31,8 @@ pub(super) enum Condition {
     Atom(Operand, Vec<Test>),
     Hours(Hours),
     Source(Vec<Network>),
+    Operations(Labels),
+    Classes(Labels),
 }
 
 /// What an atom looks at.
@@ -53,24 +59,58 @@ pub(super) enum Operand {
 pub(super) struct Needs {
     pub(super) arguments: bool,
     pub(super) source: bool,
+    pub(super) tool: bool,
+}
+
+/// Everything that one question is judged by.
+#[derive(Debug)]
+pub(super) struct Scene<'s> {
+    pub(super) facts: &'s Facts<'s>,
+    pub(super) context: &'s Context<'s>,
+    classes: &'s Classes,
+    tool: Option<&'s str>,
+    /// What is declared of the tool, once a condition has asked.
+    labels: Cell<Option<Labels>>,
+}
+
+impl<'s> Scene<'s> {
+    pub(super) fn new(
+        facts: &'s Facts<'s>,
+        context: &'s Context<'s>,
+        classes: &'s Classes,
+        tool: Option<&'s str>,
+    ) -> Scene<'s> {
+        Scene { facts, context, classes, tool, labels: Cell::new(None) }
+    }
+
+    fn labels(&self) -> Labels {
+        let labels = self.labels.get().unwrap_or_else(|| match self.tool {
+            Some(tool) => self.classes.of(tool, self.context.class),
+            None => Labels::default(),
+        });
+        self.labels.set(Some(labels));
+        labels
+    }
 }
 
 impl Condition {
-    pub(super) fn evaluate(&self, facts: &Facts<'_>, context: &Context<'_>) -> Possible {
+    pub(super) fn evaluate(&self, scene: &Scene<'_>) -> Possible {
         match self {
-            Condition::All(parts) => parts
-                .iter()
-                .fold(Possible::only(Truth::True), |set, part| set.and(part.evaluate(facts, context))),
-            Condition::Any(parts) => parts
-                .iter()
-                .fold(Possible::only(Truth::False), |set, part| set.or(part.evaluate(facts, context))),
-            Condition::Not(part) => part.evaluate(facts, context).negate(),
-            Condition::Atom(operand, tests) => operand.evaluate(tests, facts, context),
-            Condition::Hours(hours) => Possible::only(Truth::from_bool(hours.hold(context.now))),
-            Condition::Source(networks) => Possible::only(match context.source {
+            Condition::All(parts) => {
+                parts.iter().fold(Possible::only(Truth::True), |set, part| set.and(part.evaluate(scene)))
+            }
+            Condition::Any(parts) => {
+                parts.iter().fold(Possible::only(Truth::False), |set, part| set.or(part.evaluate(scene)))
+            }
+            Condition::Not(part) => part.evaluate(scene).negate(),
+            Condition::Atom(operand, tests) => operand.evaluate(tests, scene.facts, scene.context),
+            Condition::Hours(hours) => Possible::only(Truth::from_bool(hours.hold(scene.context.now))),
+            Condition::Source(networks) => Possible::only(match scene.context.source {
                 Some(address) => Truth::from_bool(networks.iter().any(|network| network.holds(address))),
                 None => Truth::Unknown,
             }),
+            Condition::Operations(granted) => Possible::only(scene.labels().within(*granted)),
+            Condition::Classes(wanted) => Possible::only(scene.labels().meet(*wanted)),
         }
     }
 
@@ -83,6 +123,7 @@ impl Condition {
             Condition::Not(part) => part.needs(),
             Condition::Atom(Operand::Argument(_), _) => Needs { arguments: true, ..Needs::default() },
             Condition::Source(_) => Needs { source: true, ..Needs::default() },
+            Condition::Operations(_) | Condition::Classes(_) => Needs { tool: true, ..Needs::default() },
             Condition::Atom(..) | Condition::Hours(_) => Needs::default(),
         }
     }
@@ -90,7 +131,11 @@ impl Condition {
 
 impl Needs {
     pub(super) fn join(self, other: Needs) -> Needs {
-        Needs { arguments: self.arguments | other.arguments, source: self.source | other.source }
+        Needs {
+            arguments: self.arguments | other.arguments,
+            source: self.source | other.source,
+            tool: self.tool | other.tool,
+        }
     }
 }
 

@@ -235,9 +235,10 @@ fn keys_and_certificates_are_tested_like_tokens() {
 fn under(when: &str, secs: u64, source: &str) -> Truth {
     let doc = Doc::parse(when.as_bytes(), Limits::CONFIG).expect(when);
     let wire: wire::WhenWire = crate::json::from_value(doc.root()).expect(when);
-    let condition = condition::compile(&wire, condition::Place::Rule).expect(when);
+    let mut classes = Classes::new();
+    let condition = condition::compile(&wire, condition::Place::Rule(&mut classes)).expect(when);
     let context = Context::at(UnixTime::from_secs(secs)).from(source.parse().ok());
-    let possible = condition.evaluate(&NOBODY, &context);
+    let possible = condition.evaluate(&Scene::new(&NOBODY, &context, &classes, None));
     let each = [Truth::True, Truth::False, Truth::Unknown];
     each.into_iter().find(|truth| possible == Possible::only(*truth)).expect(when)
 }

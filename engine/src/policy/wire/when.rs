@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A policy as written. Compiled by [`super::compile`]; nothing else reads these types.
+//! Conditions as written.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -8,81 +8,6 @@ use alloc::vec::Vec;
 use core::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
-
-/// The policy document, version 1.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyWire {
-    /// The version of this language: 1.
-    pub version: u32,
-    /// How deep roles may inherit; 5 unless written, 16 at most.
-    pub max_inheritance: Option<u8>,
-    /// Roles by name.
-    pub roles: BTreeMap<String, RoleWire>,
-    /// Who holds which role.
-    #[serde(default)]
-    pub bindings: Vec<BindingWire>,
-}
-
-/// A role as written.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RoleWire {
-    /// For people; not evaluated.
-    #[serde(default)]
-    pub description: String,
-    /// Roles whose rules this role has too.
-    #[serde(default)]
-    pub inherits: Vec<String>,
-    /// What holders may do.
-    #[serde(default)]
-    pub allow: Vec<RuleWire>,
-    /// What holders may not do, whatever allows it.
-    #[serde(default)]
-    pub deny: Vec<RuleWire>,
-}
-
-/// A rule as written: the union of its targets, under one condition.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RuleWire {
-    /// The name under which decisions report it.
-    pub id: Option<String>,
-    /// For people; not evaluated.
-    #[serde(default)]
-    pub description: String,
-    /// MCP methods without a target of their own.
-    #[serde(default)]
-    pub methods: Vec<String>,
-    /// Tool names.
-    #[serde(default)]
-    pub tools: Vec<String>,
-    /// Prompt names.
-    #[serde(default)]
-    pub prompts: Vec<String>,
-    /// Resource URIs.
-    #[serde(default)]
-    pub resources: Vec<String>,
-    /// Names of plain HTTP routes of the configuration.
-    #[serde(default)]
-    pub routes: Vec<String>,
-    /// The condition; always, if absent.
-    pub when: Option<WhenWire>,
-}
-
-/// A binding as written: callers for whom `when` is true hold `role`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BindingWire {
-    /// The role.
-    pub role: String,
-    /// Who holds it.
-    pub when: Option<WhenWire>,
-    /// From when on (RFC 3339, UTC).
-    pub from: Option<String>,
-    /// Until when, exclusive (RFC 3339, UTC).
-    pub until: Option<String>,
-}
 
 /// A condition as written: everything in it must hold.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -110,6 +35,8 @@ pub struct WhenWire {
     pub key: Option<KeyWire>,
     /// Tests on the client certificate.
     pub certificate: Option<CertificateWire>,
+    /// The operator's classes for the tool, one of which must be among these; in rules on tools only.
+    pub classes: Option<Vec<String>>,
     /// Hours of the day and days of the week; in rules only.
     pub time: Option<TimeWire>,
     /// The caller's address lies in one of these networks; in rules only.
@@ -264,7 +191,7 @@ impl<'de> Deserialize<'de> for Scalar {
 }
 
 /// Integers below this (2^53) survive the way through a double.
-pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
+pub(in crate::policy) const EXACT: f64 = 9_007_199_254_740_992.0;
 
 struct ScalarVisitor;
 

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Rules of roles, permissions and grants.
+
+use super::methods::check_methods;
+use super::{Compiler, key, patterns};
+use crate::json::{DeError, Segment};
+use crate::mcp::{Method, MethodClass};
+use crate::policy::classes::Labels;
+use crate::policy::condition::{self, Condition, Needs, Place};
+use crate::policy::wire::{PatternWire, RuleWire, SurfaceWire};
+use crate::policy::{Effect, Rule, Surfaces};
+use crate::suggest::nearest;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// How many rules a policy may have.
+const MAX_RULES: usize = 100_000;
+
+impl Compiler<'_> {
+    pub(super) fn roles(&mut self) -> Result<(), DeError> {
+        for (role, (name, wire)) in (0_u32..).zip(&self.wire.roles) {
+            let path = |error: DeError| error.inside(key(name)).inside(key("roles"));
+            self.rules(name, role, &wire.allow, &wire.deny).map_err(path)?;
+        }
+        Ok(())
+    }
+
+    /// Rules are reported under their id, or under where they stand.
+    pub(super) fn rules(
+        &mut self,
+        name: &str,
+        role: u32,
+        allow: &[RuleWire],
+        deny: &[RuleWire],
+    ) -> Result<(), DeError> {
+        for (effect, word, rules) in [(Effect::Allow, "allow", allow), (Effect::Deny, "deny", deny)] {
+            for (at, wire) in rules.iter().enumerate() {
+                let path = |error: DeError| error.inside(Segment::Index(at)).inside(key(word));
+                let id = wire.id.clone().unwrap_or_else(|| format!("{name}/{word}/{at}"));
+                self.rule(&id, effect, wire, Vec::from([role])).map_err(path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One rule for each permission, of all the roles that have it.
+    pub(super) fn permissions(&mut self) -> Result<(), DeError> {
+        let mut users: BTreeMap<&str, Vec<u32>> =
+            self.wire.permissions.keys().map(|name| (name.as_str(), Vec::new())).collect();
+        let roles = self.wire.roles.iter().map(|(name, role)| (key("roles"), key(name), &role.permissions));
+        let grants = self.wire.grants.iter().enumerate();
+        let grants = grants.map(|(at, grant)| (key("grants"), Segment::Index(at), &grant.permissions));
+        for (role, (section, place, permissions)) in (0_u32..).zip(roles.chain(grants)) {
+            for (at, name) in permissions.iter().enumerate() {
+                let known: Vec<&str> = users.keys().copied().collect();
+                let path = |error: DeError| {
+                    let error = error.inside(Segment::Index(at)).inside(key("permissions"));
+                    error.inside(place.clone()).inside(section.clone())
+                };
+                match users.get_mut(name.as_str()) {
+                    Some(list) if list.contains(&role) => {
+                        return Err(path(DeError::new(format!("permission `{name}` stands twice"))));
+                    }
+                    Some(list) => list.push(role),
+                    None => return Err(path(unknown_permission(name, &known))),
+                }
+            }
+        }
+        for (name, wire) in &self.wire.permissions {
+            let id = wire.id.as_deref().unwrap_or(name);
+            let users = users.remove(name.as_str()).unwrap_or_default();
+            self.rule(id, Effect::Allow, wire, users)
+                .map_err(|error| error.inside(key(name)).inside(key("permissions")))?;
+        }
+        Ok(())
+    }
+
+    fn rule(&mut self, id: &str, effect: Effect, wire: &RuleWire, roles: Vec<u32>) -> Result<(), DeError> {
+        if !self.ids.insert(id.to_owned()) {
+            let error = DeError::new(format!("two rules have the id `{id}`"));
+            return Err(error.with_help("rename one of them".to_owned()).inside(key("id")));
+        }
+        check_id(id)?;
+        let at = self.policy.rules.len();
+        if at >= MAX_RULES {
+            return Err(DeError::new(format!("more than {MAX_RULES} rules")));
+        }
+        check_targets(id, wire)?;
+        check_methods(effect, &wire.methods)?;
+        let surfaces = surfaces(wire)?;
+        let when = self.condition(id, wire)?;
+        let methods: Vec<PatternWire> = wire.methods.iter().cloned().map(PatternWire::Glob).collect();
+        for (filling, word, wires) in [
+            (&mut self.methods, "methods", &methods),
+            (&mut self.tools, "tools", &wire.tools),
+            (&mut self.prompts, "prompts", &wire.prompts),
+            (&mut self.resources, "resources", &wire.resources),
+            (&mut self.routes, "routes", &wire.routes),
+        ] {
+            for pattern in patterns(word, wires)? {
+                roles.iter().for_each(|role| filling.add(pattern.clone(), *role, at));
+            }
+        }
+        self.check_size()?;
+        self.policy.rules.push(Rule { id: Arc::from(id), effect, roles, surfaces, when });
+        Ok(())
+    }
+
+    /// Operations and `when` are one condition.
+    fn condition(&mut self, id: &str, wire: &RuleWire) -> Result<Option<Condition>, DeError> {
+        let mut parts = match &wire.when {
+            None => Vec::new(),
+            Some(when) => {
+                let compiled = condition::compile(when, Place::Rule(&mut self.classes));
+                match compiled.map_err(|error| error.inside(key("when")))? {
+                    Condition::All(parts) => parts,
+                    other => Vec::from([other]),
+                }
+            }
+        };
+        if let Some(operations) = &wire.operations {
+            if operations.is_empty() {
+                let error = DeError::new("an empty list can never match".to_owned());
+                return Err(error.inside(key("operations")));
+            }
+            let each = operations.iter().map(|operation| Labels::operation(*operation));
+            parts.push(Condition::Operations(each.fold(Labels::default(), Labels::join)));
+        }
+        let when = (!parts.is_empty()).then_some(Condition::All(parts));
+        check_needs(id, wire, when.as_ref().map(Condition::needs).unwrap_or_default())?;
+        Ok(when)
+    }
+}
+
+fn unknown_permission(name: &str, known: &[&str]) -> DeError {
+    let error = DeError::new(format!("there is no permission `{name}`"));
+    match nearest(name, known.iter().copied()) {
+        Some(near) => error.with_help(format!("did you mean `{near}`?")),
+        None => error.with_help("define it under `permissions`".to_owned()),
+    }
+}
+
+/// Rule ids reach headers, metrics and logs.
+fn check_id(id: &str) -> Result<(), DeError> {
+    let fine =
+        !id.is_empty() && id.len() <= 128 && id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';');
+    if fine {
+        return Ok(());
+    }
+    let error = DeError::new(format!("`{id}` cannot be a rule id"));
+    Err(error
+        .with_help("use up to 128 letters, digits and signs without spaces".to_owned())
+        .inside(key("id")))
+}
+
+fn check_targets(id: &str, wire: &RuleWire) -> Result<(), DeError> {
+    let targets = [&wire.tools, &wire.prompts, &wire.resources, &wire.routes];
+    if wire.methods.is_empty() && targets.iter().all(|names| names.is_empty()) {
+        let error = DeError::new(format!("rule `{id}` names nothing, so it can never match"));
+        return Err(error.with_help("add `methods`, `tools`, `prompts`, `resources` or `routes`".to_owned()));
+    }
+    Ok(())
+}
+
+/// Only what lists show can be seen without being done.
+fn surfaces(wire: &RuleWire) -> Result<Surfaces, DeError> {
+    let Some(on) = &wire.on else { return Ok(Surfaces::Both) };
+    let wrong = |message: &str, help: &str| {
+        Err(DeError::new(message.to_owned()).with_help(help.to_owned()).inside(key("on")))
+    };
+    if !wire.methods.is_empty() || !wire.routes.is_empty() {
+        return wrong(
+            "methods and routes stand in no list that is filtered",
+            "make a rule of its own for tools, prompts and resources",
+        );
+    }
+    match (on.contains(&SurfaceWire::Call), on.contains(&SurfaceWire::List)) {
+        (true, true) => Ok(Surfaces::Both),
+        (true, false) => Ok(Surfaces::Call),
+        (false, true) => Ok(Surfaces::List),
+        (false, false) => wrong("an empty list can never match", "leave `on` out for both"),
+    }
+}
+
+/// Only tools and prompts have arguments, and only tools have classes: elsewhere a test on them never holds, so an
+/// allow rule would be dead and a deny rule would always fire.
+fn check_needs(id: &str, wire: &RuleWire, needs: Needs) -> Result<(), DeError> {
+    let bare = |classes: &[MethodClass]| {
+        let misplaced =
+            |name: &String| Method::from_name(name).is_some_and(|method| !classes.contains(&method.class()));
+        wire.methods.iter().any(misplaced) || !wire.resources.is_empty() || !wire.routes.is_empty()
+    };
+    let help = |error: DeError, whose: &str| error.with_help(format!("make a rule of its own for {whose}"));
+    if needs.arguments && bare(&[MethodClass::Tool, MethodClass::Prompt]) {
+        let error = DeError::new(format!("rule `{id}` tests `args`, which only tools and prompts have"));
+        return Err(help(error, "tools and prompts").inside(key("args")).inside(key("when")));
+    }
+    if needs.tool && (bare(&[MethodClass::Tool]) || !wire.prompts.is_empty()) {
+        let error =
+            DeError::new(format!("rule `{id}` asks for operations or classes, which only tools have"));
+        return Err(help(error, "tools"));
+    }
+    Ok(())
+}

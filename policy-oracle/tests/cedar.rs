@@ -1,0 +1,4 @@
+#[test]
+fn x() {
+    let _ = cedar_policy::Authorizer::new();
+}
