@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy demo test test-engine test-cli test-policies test-e2e lint deny bench clean
+.PHONY: help setup wasm bin envoy demo test test-engine test-cli test-policies test-oracle test-e2e lint deny bench clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -41,10 +41,13 @@ envoy: ## unpack Envoy $(ENVOY_VERSION) into .tools
 demo: wasm bin envoy ## start everything and walk the tour (SERVE=1 keeps it up)
 	$(CARGO) run --locked -q -p toolgate-harness --bin toolgate-demo
 
-test: lint wasm bin envoy test-engine test-cli test-policies test-e2e ## run every test
+test: lint wasm bin envoy test-engine test-cli test-policies test-oracle test-e2e ## run every test
 
 test-engine: setup ## the engine's tests
 	$(CARGO) test --locked -p toolgate-engine
+
+test-oracle: setup ## generated policies against Cedar (builds Cedar the first time)
+	$(CARGO) test --locked -p toolgate-policy-oracle
 
 test-cli: setup ## the command's tests
 	$(CARGO) test --locked -p toolgate-cli

@@ -24,8 +24,8 @@ mod tests;
 mod truth;
 pub mod wire;
 
-pub(crate) use date::parse as parse_date;
 pub use condition::Finding;
+pub(crate) use date::parse as parse_date;
 pub use digest::Digest;
 pub use explain::{Considered, Explained, Explanation, Outcome};
 pub use facts::{Arguments, CertificateFacts, Context, Facts, KeyFacts, Surface};

@@ -51,18 +51,18 @@ impl Compiler<'_> {
     pub(super) fn permissions(&mut self) -> Result<(), DeError> {
         let mut users: BTreeMap<&str, Vec<u32>> =
             self.wire.permissions.keys().map(|name| (name.as_str(), Vec::new())).collect();
+        let known: Vec<&str> = users.keys().copied().collect();
         let roles = self.wire.roles.iter().map(|(name, role)| (key("roles"), key(name), &role.permissions));
         let grants = self.wire.grants.iter().enumerate();
         let grants = grants.map(|(at, grant)| (key("grants"), Segment::Index(at), &grant.permissions));
         for (role, (section, place, permissions)) in (0_u32..).zip(roles.chain(grants)) {
             for (at, name) in permissions.iter().enumerate() {
-                let known: Vec<&str> = users.keys().copied().collect();
                 let path = |error: DeError| {
                     let error = error.inside(Segment::Index(at)).inside(key("permissions"));
                     error.inside(place.clone()).inside(section.clone())
                 };
                 match users.get_mut(name.as_str()) {
-                    Some(list) if list.contains(&role) => {
+                    Some(list) if list.last() == Some(&role) => {
                         return Err(path(DeError::new(format!("permission `{name}` stands twice"))));
                     }
                     Some(list) => list.push(role),
