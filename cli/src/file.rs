@@ -42,8 +42,17 @@ fn drain(source: impl Read) -> io::Result<String> {
 
 /// Writes a file that only its owner can read, atomically.
 pub(crate) fn write_private(path: &Path, contents: &str, existing: Existing) -> Result<(), Failure> {
+    write_whole(path, contents, existing, 0o600)
+}
+
+/// Writes a file that everybody can read, atomically; one that is there is replaced.
+pub(crate) fn write_public(path: &Path, contents: &str) -> Result<(), Failure> {
+    write_whole(path, contents, Existing::Replace, 0o644)
+}
+
+fn write_whole(path: &Path, contents: &str, existing: Existing, mode: u32) -> Result<(), Failure> {
     let spare = beside(path);
-    let written = write_spare(&spare, contents).and_then(|()| match existing {
+    let written = write_spare(&spare, contents, mode).and_then(|()| match existing {
         Existing::Replace => fs::rename(&spare, path),
         // A link fails where the name is taken; a rename would replace it.
         Existing::Keep => fs::hard_link(&spare, path),
@@ -58,9 +67,9 @@ pub(crate) fn write_private(path: &Path, contents: &str, existing: Existing) -> 
     })
 }
 
-fn write_spare(path: &Path, contents: &str) -> io::Result<()> {
+fn write_spare(path: &Path, contents: &str, mode: u32) -> io::Result<()> {
     let _ = fs::remove_file(path);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(contents.as_bytes())?;
     file.sync_all()
 }

@@ -12,6 +12,7 @@ mod engine;
 mod file;
 mod issuer;
 mod jws;
+mod keychain;
 mod out;
 mod policy;
 mod signer;

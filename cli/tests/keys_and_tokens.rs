@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::run;
+use common::{run, run_with};
 use serde_json::json;
 
 #[test]
@@ -112,7 +112,10 @@ fn what_is_not_a_key_or_a_token_is_refused_without_showing_it() {
     std::fs::write(&file, "hunter2").unwrap();
     let refused = run(&["keys", "jwks", file.to_str().unwrap()]);
     assert_eq!(refused.code, Some(2));
-    assert!(refused.stderr.contains("no RSA or P-256 private key") && !refused.stderr.contains("hunter2"));
+    assert!(
+        refused.stderr.contains("no RSA, P-256, P-384 or Ed25519 private key")
+            && !refused.stderr.contains("hunter2")
+    );
     for token in ["hunter2", "hunter2.hunter2.", "a.b.c.d.e", "e30.W10.x"] {
         let refused = run(&["token", "inspect", token]);
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{token}");
@@ -137,4 +140,48 @@ fn bad_usage_has_its_own_exit_code_and_suggests_the_word_that_was_meant() {
     assert_eq!((in_json.code, &in_json.json()["ok"]), (Some(64), &json!(false)));
     assert_eq!(run(&["--help"]).code, Some(0));
     assert_eq!(run(&["--version"]).code, Some(0));
+}
+
+#[test]
+fn keys_rotate_encrypted_and_the_old_one_stays_for_its_grace() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let dir = keys.to_str().unwrap();
+    let variables = [("TOOLGATE_KEY_PASSPHRASE", "correct horse battery")];
+    let run_in = |arguments: &[&str]| run_with(arguments, "", &variables);
+    let missing = run(&["keys", "rotate", "--dir", dir]);
+    assert_eq!(missing.code, Some(2));
+    assert!(missing.stderr.contains("TOOLGATE_KEY_PASSPHRASE"), "{}", missing.stderr);
+    let first = run_in(&["keys", "rotate", "--dir", dir, "--algorithm", "EdDSA", "--json"]).json();
+    let second =
+        run_in(&["keys", "rotate", "--dir", dir, "--algorithm", "PS384", "--grace", "0s", "--json"]).json();
+    assert_eq!(second["published"].as_array().unwrap().len(), 2);
+    let pem =
+        std::fs::read_to_string(keys.join(format!("key-{}.pem", second["kid"].as_str().unwrap()))).unwrap();
+    assert!(pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----"));
+
+    let jwks = run(&["keys", "jwks", dir]).json();
+    assert_eq!(jwks["keys"][0]["kid"], second["kid"]);
+    assert_eq!((&jwks["keys"][1]["kid"], &jwks["keys"][1]["crv"]), (&first["kid"], &json!("Ed25519")));
+    let public = keys.join("jwks.json");
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&std::fs::read_to_string(&public).unwrap()).unwrap(),
+        jwks
+    );
+    let mut mint =
+        vec!["token", "mint", "--subject", "alice", "--key", dir, "--audience", "https://a.example"];
+    mint.extend(["--issuer", "https://i.example"]);
+    let token = run_in(&mint).stdout.trim().to_owned();
+    let mut verify =
+        vec!["token", "verify", &token, "--jwks", public.to_str().unwrap(), "--algorithm", "PS384"];
+    verify.extend(["--issuer", "https://i.example", "--audience", "https://a.example", "--json"]);
+    let verified = run(&verify);
+    assert_eq!((verified.code, &verified.json()["token"]["kid"]), (Some(0), &second["kid"]), "{verified:?}");
+    let closed = run_with(&mint, "", &[("TOOLGATE_KEY_PASSPHRASE", "another horse battery")]);
+    assert_eq!(closed.code, Some(2));
+    assert!(!closed.stderr.contains("horse"), "{}", closed.stderr);
+
+    let pruned = run(&["keys", "prune", "--dir", dir, "--json"]).json();
+    assert_eq!((&pruned["dropped"], &pruned["published"]), (&json!([first["kid"]]), &json!(1)));
+    assert_eq!(run(&["keys", "jwks", dir]).json()["keys"].as_array().unwrap().len(), 1);
 }

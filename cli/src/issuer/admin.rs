@@ -67,7 +67,7 @@ async fn rotate(State(issuer): State<Arc<Issuer>>, body: Bytes) -> Response {
         None => issuer.keys.key(None).map(|key| key.algorithm()),
     };
     let Some(algorithm) = algorithm else {
-        return refuse(StatusCode::BAD_REQUEST, "algorithm is RS256 or ES256");
+        return refuse(StatusCode::BAD_REQUEST, "no algorithm of this name signs here");
     };
     // An RSA key takes a while; tokens are given out meanwhile.
     let made = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await;

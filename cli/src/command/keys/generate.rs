@@ -10,7 +10,7 @@ use crate::{
     diagnostic::Exit,
     file::{self, Existing},
     out::Out,
-    signer::{Algorithm, SigningKey},
+    signer::{Algorithm, Passphrase, SigningKey},
 };
 
 #[derive(Debug, clap::Args)]
@@ -24,12 +24,16 @@ pub(crate) struct Args {
     /// Replace the file if it is there
     #[arg(long)]
     force: bool,
+    /// Encrypt it under the passphrase in `TOOLGATE_KEY_PASSPHRASE`
+    #[arg(long)]
+    encrypt: bool,
 }
 
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
+    let passphrase = if args.encrypt { Some(Passphrase::from_environment()?) } else { None };
     let key = SigningKey::generate(args.algorithm)?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    file::write_private(&args.out, &key.to_pem()?, existing)?;
+    file::write_private(&args.out, &key.to_pem(passphrase.as_ref())?, existing)?;
     let name = args.out.display().to_string();
     let answer = json!({ "ok": true, "file": name, "kid": key.kid(), "algorithm": key.algorithm().name() });
     out.either(&answer, || format!("wrote `{name}`: {} key `{}`", key.algorithm().name(), key.kid()))?;

@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use crate::{
     command::Outcome,
     diagnostic::{Exit, Failure},
-    file,
+    file, keychain,
     out::Out,
     signer::SigningKey,
 };
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Private keys in PEM form
+    /// Private keys in PEM form, or folders of `keys rotate`
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -25,6 +25,10 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let mut keys = Vec::new();
     for path in &args.files {
         let name = path.display().to_string();
+        if path.is_dir() {
+            keys.extend(keychain::jwks(path)?);
+            continue;
+        }
         let key = SigningKey::from_pem(&file::read(path)?, &name)?;
         if let Some(other) = seen.insert(key.kid().to_owned(), name.clone()) {
             return Err(

@@ -3,6 +3,8 @@
 
 mod generate;
 mod jwks;
+mod prune;
+mod rotate;
 
 use crate::{command::Outcome, out::Out};
 
@@ -12,6 +14,10 @@ pub(crate) enum Command {
     Generate(generate::Args),
     /// Print the public halves of private keys as a JWKS
     Jwks(jwks::Args),
+    /// Sign with a new key, and keep the ones before it published for a while
+    Rotate(rotate::Args),
+    /// Drop the keys whose time is over
+    Prune(prune::Args),
 }
 
 impl Command {
@@ -19,6 +25,8 @@ impl Command {
         match self {
             Self::Generate(args) => generate::run(&args, out),
             Self::Jwks(args) => jwks::run(&args, out),
+            Self::Rotate(args) => rotate::run(&args, out),
+            Self::Prune(args) => prune::run(&args, out),
         }
     }
 }

@@ -8,11 +8,12 @@ use serde_json::json;
 use crate::{
     clock,
     command::Outcome,
-    diagnostic::{Diagnostic, Exit},
+    diagnostic::{Diagnostic, Exit, Failure},
     file,
     jws::{self, Object},
+    keychain,
     out::Out,
-    signer::SigningKey,
+    signer::{Algorithm, SigningKey},
 };
 
 /// A stolen token is of use this long; longer wants a reason.
@@ -41,14 +42,16 @@ pub(crate) struct Args {
     /// How long it lives
     #[arg(long, value_name = "SPAN", default_value = "30m", value_parser = clock::parse_span)]
     expires: Duration,
-    /// The private key, in PEM form
+    /// The private key, in PEM form; or a folder of `keys rotate`
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
+    /// How the key signs, where it could do otherwise: an RSA key signs by RS256 if nothing is said
+    #[arg(long, value_enum)]
+    algorithm: Option<Algorithm>,
 }
 
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
-    let name = args.key.display().to_string();
-    let key = SigningKey::from_pem(&file::read(&args.key)?, &name)?;
+    let key = signing_key(args)?;
     let warning = long_lived(args.expires);
     let claims = claims(args, clock::now());
     let token = jws::sign(&key, &jws::access_token_header(&key), &claims);
@@ -66,6 +69,18 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     });
     out.either(&answer, || token.clone())?;
     Ok(Exit::Success)
+}
+
+fn signing_key(args: &Args) -> Result<SigningKey, Failure> {
+    let name = args.key.display().to_string();
+    let key = match args.key.is_dir() {
+        true => keychain::signing_key(&args.key)?,
+        false => SigningKey::from_pem(&file::read(&args.key)?, &name)?,
+    };
+    match args.algorithm {
+        Some(algorithm) => key.with(algorithm, &name),
+        None => Ok(key),
+    }
 }
 
 fn long_lived(span: Duration) -> Option<Diagnostic> {
