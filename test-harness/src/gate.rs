@@ -11,6 +11,7 @@ use crate::{
     envoy::Envoy,
     jwks::TestIssuer,
     mcp_server::{McpServer, Recorder},
+    node::EverythingServer,
     paths,
     scripted::Scripted,
 };
@@ -31,6 +32,8 @@ pub enum Upstream {
     Mcp(McpServer),
     /// Scripted answers.
     Scripted(Scripted),
+    /// A server of the official TypeScript SDK.
+    Everything(EverythingServer),
 }
 
 impl Upstream {
@@ -40,6 +43,7 @@ impl Upstream {
         match self {
             Self::Mcp(server) => server.address(),
             Self::Scripted(server) => server.address(),
+            Self::Everything(server) => server.address(),
         }
     }
 
@@ -49,6 +53,7 @@ impl Upstream {
         match self {
             Self::Mcp(server) => server.seen(),
             Self::Scripted(server) => server.seen(),
+            Self::Everything(server) => server.seen(),
         }
     }
 }
@@ -154,7 +159,9 @@ impl Gate {
     pub fn script(&self) -> Result<&Scripted> {
         match &self.upstream {
             Upstream::Scripted(scripted) => Ok(scripted),
-            Upstream::Mcp(_) => anyhow::bail!("the upstream is a real MCP server"),
+            Upstream::Mcp(_) | Upstream::Everything(_) => {
+                anyhow::bail!("the upstream is a real MCP server")
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod issuer;
 pub mod jwks;
 pub mod mcp_server;
+pub mod node;
 pub mod paths;
 pub mod process;
 pub mod raw;

@@ -56,6 +56,18 @@ pub fn envoy() -> Result<PathBuf> {
     first("envoy", "ENVOY_BIN", &[installed], "install it with `test-harness/fetch-envoy`")
 }
 
+/// The `node_modules` that `test-harness/fetch-node` installed, Node itself included.
+///
+/// # Errors
+/// If it is not there.
+pub fn node_modules() -> Result<PathBuf> {
+    let modules = repository().join("target/node/node_modules");
+    if modules.join(".bin/node").is_file() {
+        return Ok(modules);
+    }
+    bail!("Node is not at `{}`: install it with `test-harness/fetch-node`", modules.display())
+}
+
 fn first(what: &str, variable: &str, candidates: &[PathBuf], mend: &str) -> Result<PathBuf> {
     if let Some(named) = env::var_os(variable).map(PathBuf::from) {
         if named.is_file() {

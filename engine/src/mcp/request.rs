@@ -116,15 +116,17 @@ fn stateless<'d>(
     let modern = |reason| Fault::new(reason, Era::Modern);
     let stated = stated.as_str().ok_or(modern(Refusal::MissingMeta))?;
     check_meta(meta, envelope.shape).map_err(modern)?;
+    let header = head.protocol_version.text().map_err(modern)?;
+    // Two versions are a mismatch, whether or not one of them is served.
+    if header.is_some_and(|text| *text != *stated) {
+        return Err(modern(Refusal::HeaderMismatchVersion));
+    }
     let version = match Version::parse(&stated) {
         Some(version) if version.era() == Era::Modern && versions.contains(version) => version,
         Some(_) | None => return Err(Fault::unsupported(&stated, Era::Modern)),
     };
-    match (head.protocol_version.text().map_err(modern)?, presence(envelope.shape)) {
-        (Some(text), _) if text == version.as_str() => {}
-        (Some(_), _) => return Err(modern(Refusal::HeaderMismatchVersion)),
-        (None, Presence::Required) => return Err(modern(Refusal::HeaderMissingVersion)),
-        (None, Presence::Optional) => {}
+    if let (None, Presence::Required) = (header, presence(envelope.shape)) {
+        return Err(modern(Refusal::HeaderMissingVersion));
     }
     finish(envelope, version, head).map_err(modern)
 }
