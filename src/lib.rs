@@ -8,6 +8,7 @@ mod host;
 mod keys;
 mod root;
 mod stats;
+mod store;
 mod stream;
 mod verifier;
 mod vm;

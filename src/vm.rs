@@ -4,6 +4,7 @@
 use crate::host::{self, Level};
 use crate::keys::KeyPost;
 use crate::stats::Stats;
+use crate::store::HostStore;
 use crate::stream::Stream;
 use crate::verifier::HostVerifier;
 use std::cell::{Cell, RefCell};
@@ -61,6 +62,7 @@ impl Vm {
             config: &self.config,
             memory: &mut self.memory.borrow_mut(),
             verifier: &verifier,
+            store: &HostStore,
             now,
             samples: &mut samples,
         });

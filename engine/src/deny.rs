@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why a request does not go on, and the answer it gets: one exhaustive way from reason to status, code and label.
 
+use crate::dpop::Fault;
 use crate::json::quoted;
 use crate::mcp::Refusal;
 use crate::policy::RefusedReason;
@@ -52,6 +53,8 @@ pub enum Auth {
         /// Whole seconds after which there will be room again.
         retry_after_secs: u64,
     },
+    /// The sender has not proved that the token is its own (RFC 9449).
+    Possession(Fault),
 }
 
 /// What the configuration of the server forbids, whoever calls.
@@ -118,6 +121,7 @@ impl Denial {
             Denial::Auth(Auth::OtherScheme(label) | Auth::Malformed(label) | Auth::Rejected(label)) => label,
             Denial::Auth(Auth::KeysUnavailable) => "keys_unavailable",
             Denial::Auth(Auth::Busy { .. }) => "verification_busy",
+            Denial::Auth(Auth::Possession(fault)) => fault.label(),
             Denial::Message(refusal) => refusal.label(),
             Denial::Policy(reason) => policy_label(reason),
             Denial::Surface(surface) => surface.facts().2,
@@ -131,6 +135,7 @@ impl Denial {
         match self {
             Denial::Auth(Auth::Rejected(_)) => "invalid_token",
             Denial::Auth(Auth::Malformed(_)) => "invalid_request",
+            Denial::Auth(Auth::Possession(fault)) => fault.error().unwrap_or(fault.label()),
             Denial::Answer(_) => "upstream_answer",
             Denial::Door(_)
             | Denial::Auth(_)
@@ -148,6 +153,7 @@ impl Denial {
             Denial::Auth(Auth::Missing | Auth::OtherScheme(_) | Auth::Rejected(_)) => 401,
             Denial::Auth(Auth::Malformed(_)) | Denial::Message(_) => 400,
             Denial::Auth(Auth::KeysUnavailable | Auth::Busy { .. }) => 503,
+            Denial::Auth(Auth::Possession(fault)) => fault.error().map_or(503, |_| 401),
             Denial::Policy(_) => 403,
             Denial::Surface(surface) => surface.facts().0,
             Denial::Answer(_) => 502,
@@ -182,6 +188,11 @@ impl Denial {
             Denial::Auth(Auth::Rejected(_)) => "the token is not valid here",
             Denial::Auth(Auth::KeysUnavailable) => "the token cannot be verified right now",
             Denial::Auth(Auth::Busy { .. }) => "too many tokens are being verified right now",
+            Denial::Auth(Auth::Possession(fault)) => match fault.error() {
+                Some("use_dpop_nonce") => "the proof of possession needs the nonce of this answer",
+                Some(_) => "possession of the token's key is not proven",
+                None => "whether the proof was used before cannot be told right now",
+            },
             Denial::Message(refusal) => refusal.message(),
             Denial::Policy(_) => "the policy does not allow this",
             Denial::Surface(surface) => surface.facts().3,

@@ -12,6 +12,7 @@ extern crate alloc;
 
 pub mod config;
 pub mod deny;
+pub mod dpop;
 pub mod flow;
 pub mod identity;
 pub mod json;
@@ -21,6 +22,7 @@ pub mod metrics;
 pub mod oauth;
 mod percent;
 pub mod policy;
+pub mod store;
 pub mod suggest;
 pub mod time;
 pub mod token;

@@ -32,6 +32,8 @@ pub enum Metric {
     DecisionDuration,
     /// Look-ups of the token cache.
     TokenCache,
+    /// Proofs of possession, as the replay cache saw them.
+    DpopProofs,
     /// Requests that waited for keys.
     Waits,
     /// Key fetches.
@@ -56,11 +58,12 @@ pub enum Metric {
 
 impl Metric {
     /// The whole catalogue.
-    pub const ALL: [Metric; 14] = [
+    pub const ALL: [Metric; 15] = [
         Metric::Requests,
         Metric::AuthAttempts,
         Metric::DecisionDuration,
         Metric::TokenCache,
+        Metric::DpopProofs,
         Metric::Waits,
         Metric::JwksFetches,
         Metric::JwksAge,
@@ -81,6 +84,7 @@ impl Metric {
             Metric::AuthAttempts => "toolgate_auth_attempts_total",
             Metric::DecisionDuration => "toolgate_decision_duration_microseconds",
             Metric::TokenCache => "toolgate_token_cache_total",
+            Metric::DpopProofs => "toolgate_dpop_proofs_total",
             Metric::Waits => "toolgate_key_waits_total",
             Metric::JwksFetches => "toolgate_jwks_fetches_total",
             Metric::JwksAge => "toolgate_jwks_age_seconds",
@@ -103,6 +107,7 @@ impl Metric {
             Metric::Requests
             | Metric::AuthAttempts
             | Metric::TokenCache
+            | Metric::DpopProofs
             | Metric::Waits
             | Metric::JwksFetches
             | Metric::ListItems
@@ -123,6 +128,7 @@ impl Metric {
                 "time spent deciding in microseconds, without waiting for body or keys"
             }
             Metric::TokenCache => "look-ups of verified tokens by result",
+            Metric::DpopProofs => "proofs of possession by what the replay cache said",
             Metric::Waits => "requests that waited for keys by outcome",
             Metric::JwksFetches => "fetches of a key set by issuer and result",
             Metric::JwksAge => "seconds since the keys in use were fetched",
@@ -141,7 +147,7 @@ impl Metric {
     pub fn labels(self) -> &'static [Label] {
         match self {
             Metric::Requests => &[Label::Server, Label::Method, Label::Tool, Label::Decision, Label::Reason],
-            Metric::AuthAttempts => &[Label::Server, Label::Result],
+            Metric::AuthAttempts | Metric::DpopProofs => &[Label::Server, Label::Result],
             Metric::DecisionDuration => &[Label::Server],
             Metric::TokenCache | Metric::Waits | Metric::SharedRejected => &[Label::Result],
             Metric::JwksFetches => &[Label::Issuer, Label::Result],

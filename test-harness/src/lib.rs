@@ -7,6 +7,7 @@ pub mod bench;
 pub mod bootstrap;
 pub mod client;
 pub mod docker;
+pub mod dpop;
 pub mod envoy;
 pub mod gate;
 pub mod issuer;

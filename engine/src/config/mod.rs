@@ -16,6 +16,7 @@ pub mod wire;
 pub use compile::{ConfigError, Secrets};
 pub use wire::{Answers, DenialStyle, MetricSyntax, Permission, Unmatched};
 
+use crate::dpop::{DpopRules, NonceKey};
 use crate::keys::{KeySet, RefreshPolicy, SecretSet, SharedState, SlowCurve};
 use crate::mcp::{ServerRequest, Target, VersionSet};
 use crate::policy::{Policy, RoleSet};
@@ -54,6 +55,8 @@ pub struct Config {
     pub show_rule: ShowRule,
     /// What authenticates shared data.
     pub shared_state: SharedState,
+    /// Makes and checks nonces for proofs of possession; there whenever a place asks for them.
+    pub nonces: Option<NonceKey>,
     /// What is legal but should be known: shown by `toolgate config check`.
     pub warnings: Vec<Warning>,
 }
@@ -146,6 +149,8 @@ pub struct Server {
     pub cors: Vec<String>,
     /// What its upstream sees of the caller.
     pub upstream: Upstream,
+    /// What proofs of possession have to be like, where they are accepted.
+    pub dpop: Option<DpopRules>,
 }
 
 /// What a server may ask of clients.
@@ -227,6 +232,8 @@ pub enum Access {
         issuers: Vec<Audience>,
         /// The document a 401 names, if there is one.
         metadata_url: Option<String>,
+        /// What proofs of possession have to be like, where they are accepted.
+        dpop: Option<DpopRules>,
     },
 }
 

@@ -103,6 +103,8 @@ pub struct ServerWire {
     /// What the upstream sees.
     #[serde(default)]
     pub upstream: UpstreamWire,
+    /// Proof of possession (RFC 9449); not accepted if absent.
+    pub dpop: Option<DpopWire>,
     /// Scopes that the metadata document advertises.
     #[serde(default)]
     pub scopes_supported: Vec<String>,
@@ -158,6 +160,30 @@ pub enum Answers {
     Inspect,
     /// Event streams, and JSON answers to requests for lists.
     Lists,
+}
+
+/// `dpop`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DpopWire {
+    /// Which tokens are accepted.
+    pub mode: DpopMode,
+    /// Algorithms that proofs may be signed with.
+    pub algorithms: Option<Vec<String>>,
+    /// How far `iat` may be from now, in seconds.
+    pub window_seconds: Option<u32>,
+    /// How long a nonce is good, in seconds; no nonces if absent.
+    pub nonce_seconds: Option<u32>,
+}
+
+/// `dpop.mode`
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum DpopMode {
+    /// Bound tokens with a proof, unbound ones as bearer tokens.
+    Accepted,
+    /// Only bound tokens with a proof.
+    Required,
 }
 
 /// `match`
@@ -348,6 +374,8 @@ pub struct RouteWire {
     pub policy: Option<String>,
     /// The external URL whose metadata a 401 names.
     pub resource: Option<String>,
+    /// Proof of possession (RFC 9449); not accepted if absent.
+    pub dpop: Option<DpopWire>,
     /// What the upstream sees.
     #[serde(default)]
     pub upstream: UpstreamWire,

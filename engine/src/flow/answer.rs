@@ -4,9 +4,11 @@
 use super::memory::DecisionId;
 use crate::config::{Config, DenialStyle, FilterState, Route, Server, ShowRule};
 use crate::deny::{Answer, Auth, Denial, Door, ErrorData, error_body};
+use crate::dpop::DpopRules;
 use crate::mcp::{Era, HeaderValue, Refused, Shape, Target, VersionSet};
 use crate::oauth::{Challenge, www_authenticate};
 use crate::policy;
+use crate::time::UnixTime;
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -19,6 +21,8 @@ pub(super) struct Scene<'s> {
     pub metadata_url: Option<&'s str>,
     pub origin: HeaderValue<'s>,
     pub decision: DecisionId,
+    pub dpop: Option<&'s DpopRules>,
+    pub now: UnixTime,
 }
 
 /// The call that was denied, as far as it is known.
@@ -122,7 +126,11 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
         Denial::Auth(Auth::Missing | Auth::OtherScheme(_)) => Some(Challenge::Missing),
         Denial::Auth(Auth::Rejected(_)) => Some(Challenge::InvalidToken),
         Denial::Auth(Auth::Malformed(_)) => Some(Challenge::InvalidRequest),
-        Denial::Auth(Auth::KeysUnavailable) => {
+        Denial::Auth(Auth::Possession(fault)) if let Some(error) = fault.error() => {
+            answer.headers.extend(fresh_nonce(scene).map(|nonce| ("dpop-nonce", nonce)));
+            Some(Challenge::Dpop(error))
+        }
+        Denial::Auth(Auth::KeysUnavailable | Auth::Possession(_)) => {
             answer = answer.with("retry-after", "5".to_string());
             None
         }
@@ -139,7 +147,8 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
         }
     };
     if let Some(challenge) = challenge {
-        answer = answer.with("www-authenticate", www_authenticate(challenge, scene.metadata_url));
+        let algs = scene.dpop.map(|dpop| dpop.algs.as_str());
+        answer = answer.with("www-authenticate", www_authenticate(challenge, scene.metadata_url, algs));
     }
     if let (Some(server), HeaderValue::One(origin)) = (scene.server, scene.origin)
         && let Some(origin) = cors_origin(server, origin)
@@ -148,6 +157,12 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
         answer = answer.with("access-control-expose-headers", EXPOSED.to_string());
     }
     answer
+}
+
+/// A nonce, where the place asks for one (RFC 9449 section 9).
+fn fresh_nonce(scene: &Scene<'_>) -> Option<String> {
+    scene.dpop?.nonce_secs?;
+    scene.config.nonces.as_ref().map(|nonces| nonces.issue(scene.now))
 }
 
 fn allowed_methods(scene: &Scene<'_>) -> String {
@@ -159,7 +174,7 @@ fn allowed_methods(scene: &Scene<'_>) -> String {
 }
 
 /// What pages may read besides the safelisted headers.
-pub(super) const EXPOSED: &str = "mcp-session-id, www-authenticate, retry-after";
+pub(super) const EXPOSED: &str = "mcp-session-id, www-authenticate, retry-after, dpop-nonce";
 
 /// The origin to name in answers, if its pages may read them.
 pub(super) fn cors_origin(server: &Server, origin: &[u8]) -> Option<String> {
@@ -171,7 +186,7 @@ pub(super) fn cors_origin(server: &Server, origin: &[u8]) -> Option<String> {
 pub(super) fn preflight(server: &Server, origin: &[u8]) -> Option<Answer> {
     let origin = cors_origin(server, origin)?;
     let answer = Answer::new(204, String::new(), "cors_preflight");
-    let headers = "authorization, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id";
+    let headers = "authorization, dpop, content-type, accept, mcp-protocol-version, mcp-method, mcp-name, mcp-session-id, last-event-id";
     Some(
         answer
             .with("access-control-allow-origin", origin)

@@ -2,17 +2,19 @@
 //! Who calls: from the `Authorization` header to an [`Identity`], by memory or by verification.
 
 use super::door::Front;
-use super::{Attempt, Desk};
+use super::{Attempt, Desk, possession};
 use crate::config::{Audience, Issuer, KeyOrigin};
 use crate::deny::Auth;
+use crate::dpop::DpopRules;
 use crate::identity::Identity;
 use crate::keys::{KeyStatus, Keys, Source, UnknownKid};
 use crate::metrics::{Metric, Place, Sample, Series};
 use crate::time::UnixTime;
 use crate::token::{
-    CacheKey, Confirmation, CredentialError, Lookup, Presented, Rejection, Unverified, VerifiedToken, present,
+    CacheKey, CredentialError, Lookup, Presented, Rejection, Unverified, VerifiedToken, present,
 };
 use alloc::rc::Rc;
+use alloc::string::String;
 
 /// Whose credentials are accepted where.
 pub(super) struct Caller<'c> {
@@ -22,11 +24,14 @@ pub(super) struct Caller<'c> {
     /// Tells this place's entries of the token cache from other places'.
     pub slot: usize,
     pub anonymous: Option<Rc<Identity>>,
+    /// What proofs of possession have to be like, where they are accepted.
+    pub dpop: Option<&'c DpopRules>,
 }
 
 /// What came of it.
 pub(super) enum Authenticated {
-    Known(Rc<Identity>),
+    /// Who calls, and a fresh nonce for the answer where the caller's grows old.
+    Known(Rc<Identity>, Option<String>),
     Wait,
     Refused(Auth),
 }
@@ -38,12 +43,12 @@ pub(super) fn authenticate(
     attempt: Attempt,
 ) -> Authenticated {
     let outcome = match identify(desk, front, caller, attempt) {
-        Authenticated::Known(identity) => possessed(identity),
-        other => other,
+        Authenticated::Known(identity, _) => possession::prove(desk, front, caller, identity),
+        other @ (Authenticated::Wait | Authenticated::Refused(_)) => other,
     };
     let result = match &outcome {
-        Authenticated::Known(identity) if identity.is_anonymous() => "anonymous",
-        Authenticated::Known(_) => "success",
+        Authenticated::Known(identity, _) if identity.is_anonymous() => "anonymous",
+        Authenticated::Known(..) => "success",
         // Counted when the wait is over.
         Authenticated::Wait => return outcome,
         Authenticated::Refused(auth) => crate::deny::Denial::Auth(*auth).label(),
@@ -53,25 +58,18 @@ pub(super) fn authenticate(
     outcome
 }
 
-/// A bound token is good only with what it is bound to (RFC 9449 section 7.1, RFC 8705 section 3). Asked on every
-/// request: what was remembered of a token is true of the token, not of who sends it now.
-fn possessed(identity: Rc<Identity>) -> Authenticated {
-    match identity.confirmation() {
-        Confirmation::None => Authenticated::Known(identity),
-        Confirmation::Key(_) | Confirmation::Certificate(_) => {
-            Authenticated::Refused(Auth::Rejected(Rejection::NotPossessed.label()))
-        }
-    }
-}
-
 fn identify(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Caller<'_>, attempt: Attempt) -> Authenticated {
     let target = front.target.as_bytes();
     let token = match present(front.authorization.iter().flatten().copied(), target, desk.config.limits.token)
     {
         Ok(Presented::Bearer(token)) => token,
+        Ok(Presented::Dpop(token)) if caller.dpop.is_some() => token,
+        Ok(Presented::Dpop(_)) => {
+            return Authenticated::Refused(Auth::OtherScheme(CredentialError::UnsupportedScheme.label()));
+        }
         Ok(Presented::None) => {
             return match &caller.anonymous {
-                Some(identity) => Authenticated::Known(identity.clone()),
+                Some(identity) => Authenticated::Known(identity.clone(), None),
                 None => Authenticated::Refused(Auth::Missing),
             };
         }
@@ -83,7 +81,7 @@ fn identify(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Caller<'_>, attempt
     let slot = u32::try_from(caller.slot).unwrap_or(u32::MAX);
     let key = desk.memory.tokens.key(slot, token.bytes());
     if let Some(identity) = recall(desk, key, attempt) {
-        return Authenticated::Known(identity);
+        return Authenticated::Known(identity, None);
     }
     match token.read().map(Unverified::parse) {
         Ok(Ok(unverified)) => prove(desk, &unverified, caller, key, attempt),
@@ -144,7 +142,7 @@ fn prove(
     };
     match token.verify(&issuer.rules, &keys, desk.verifier, desk.now) {
         Ok(verified) => match verified.recheck(&issuer.rules, &audience.accepted, desk.now) {
-            Ok(()) => Authenticated::Known(remember(desk, verified, issuer, caller, key)),
+            Ok(()) => Authenticated::Known(remember(desk, verified, issuer, caller, key), None),
             Err(rejection) => refused(rejection),
         },
         Err(Rejection::UnknownKid) => unknown_kid(desk, token, audience.issuer, attempt),

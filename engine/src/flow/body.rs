@@ -14,6 +14,7 @@ use crate::json::Doc;
 use crate::mcp::{Call, Head as McpHead, HeaderValue, Refusal, Refused, Target, classify, unreadable};
 use crate::metrics::{MethodLabel, Place, Sample, Series, ToolLabel};
 use crate::policy::{Arguments, Context, Permit};
+use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -88,7 +89,7 @@ impl AwaitBody {
         }
     }
 
-    fn scene<'s>(&'s self, config: &'s Config) -> Scene<'s> {
+    fn scene<'s>(&'s self, config: &'s Config, now: UnixTime) -> Scene<'s> {
         let server = config.servers.get(self.waiting.at);
         let metadata_url = server.map(|server| server.metadata_url.as_str());
         Scene {
@@ -98,6 +99,8 @@ impl AwaitBody {
             metadata_url,
             origin: self.head.origin(),
             decision: self.waiting.decision,
+            dpop: server.and_then(|server| server.dpop.as_ref()),
+            now,
         }
     }
 
@@ -110,7 +113,7 @@ impl AwaitBody {
             series: verdict(Place::Server(self.waiting.at), "deny", denial.label()),
             value: 1,
         });
-        Box::new(answer::plain(&self.scene(desk.config), denial))
+        Box::new(answer::plain(&self.scene(desk.config, desk.now), denial))
     }
 
     fn malformed(&self, desk: &mut Desk<'_>, refused: &Refused<'_>) -> BodyStep {
@@ -121,7 +124,7 @@ impl AwaitBody {
         let series =
             Series { method, ..verdict(Place::Server(self.waiting.at), "deny", refused.reason.label()) };
         desk.samples.push(Sample { series, value: 1 });
-        BodyStep::Answer(Box::new(answer::malformed(&self.scene(desk.config), refused)))
+        BodyStep::Answer(Box::new(answer::malformed(&self.scene(desk.config, desk.now), refused)))
     }
 
     fn judge_call(mut self, call: &Call<'_>, body: &[u8], server: &Server, desk: &mut Desk<'_>) -> BodyStep {
@@ -171,7 +174,7 @@ impl AwaitBody {
             target: &call.target,
             rule,
         };
-        BodyStep::Answer(Box::new(answer::by_policy(&self.scene(desk.config), denial, &denied)))
+        BodyStep::Answer(Box::new(answer::by_policy(&self.scene(desk.config, desk.now), denial, &denied)))
     }
 
     /// The only way on: it takes the permit.

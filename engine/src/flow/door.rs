@@ -23,6 +23,7 @@ pub(super) struct Front<'h> {
     pub origin: HeaderValue<'h>,
     /// The first two values: two are too many, however many follow.
     pub authorization: [Option<&'h [u8]>; 2],
+    pub dpop: HeaderValue<'h>,
     pub content_type: HeaderValue<'h>,
     pub content_encoding: HeaderValue<'h>,
     pub content_length: HeaderValue<'h>,
@@ -56,6 +57,7 @@ impl<'h> Front<'h> {
             (absent, absent, absent, absent);
         let (mut preflight, mut mcp) = (absent, McpHead::EMPTY);
         let mut authorization = [None; 2];
+        let mut dpop = absent;
         let mut spoofed = Vec::new();
         let mut has_accept_encoding = false;
         for (name, value) in fields {
@@ -70,6 +72,7 @@ impl<'h> Front<'h> {
                         *free = Some(*value);
                     }
                 }
+                b"dpop" => note(&mut dpop, value),
                 b"content-type" => note(&mut content_type, value),
                 b"content-encoding" => note(&mut content_encoding, value),
                 b"content-length" => note(&mut content_length, value),
@@ -108,6 +111,7 @@ impl<'h> Front<'h> {
                 host,
                 origin,
                 authorization,
+                dpop,
                 content_type,
                 content_encoding,
                 content_length,

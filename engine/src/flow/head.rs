@@ -23,6 +23,7 @@ use crate::policy::{Arguments, Ask, Context, Permit};
 use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Looks at the head of a request.
@@ -37,6 +38,8 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
                 metadata_url: None,
                 origin: HeaderValue::Absent,
                 decision: desk.memory.next_decision(),
+                dpop: None,
+                now: desk.now,
             };
             return deny(desk, &scene, Place::None, Denial::Door(door));
         }
@@ -47,8 +50,16 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
     }
     let decision = desk.memory.next_decision();
     let place = door::place(&front, config, head.route_server);
-    let mut scene =
-        Scene { config, server: None, route: None, metadata_url: None, origin: front.origin, decision };
+    let mut scene = Scene {
+        config,
+        server: None,
+        route: None,
+        metadata_url: None,
+        origin: front.origin,
+        decision,
+        dpop: None,
+        now: desk.now,
+    };
     match place {
         Err((door, place)) => {
             if let Place::Route(at) = place {
@@ -65,6 +76,7 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
             Some(server) => {
                 scene.server = Some(server);
                 scene.metadata_url = Some(&server.metadata_url);
+                scene.dpop = server.dpop.as_ref();
                 on_server(desk, Visit { front, scene, at, server, body: head.body }, head.attempt)
             }
             None => deny(desk, &scene, Place::None, Denial::Door(Door::Unmatched)),
@@ -151,22 +163,24 @@ fn on_route<'s>(
 ) -> Step {
     let place = Place::Route(at);
     let mut edits = front.spoofed.clone();
-    let (identity, permit) = match &route.access {
+    let (identity, nonce, permit) = match &route.access {
         Access::Anyone => {
             upstream_edits(&mut edits, front, &route.upstream, None, scene.decision);
             return pass(desk, place, edits, Reply::untouched());
         }
-        Access::Policy { policy, issuers, metadata_url } => {
+        Access::Policy { policy, issuers, metadata_url, dpop } => {
             scene.metadata_url = metadata_url.as_deref();
+            scene.dpop = dpop.as_ref();
             let caller = auth::Caller {
                 place,
                 issuers,
                 policy: *policy,
                 slot: desk.config.servers.len() + at,
                 anonymous: None,
+                dpop: dpop.as_ref(),
             };
-            let identity = match auth::authenticate(desk, front, &caller, head.attempt) {
-                Authenticated::Known(identity) => identity,
+            let (identity, nonce) = match auth::authenticate(desk, front, &caller, head.attempt) {
+                Authenticated::Known(identity, nonce) => (identity, nonce),
                 Authenticated::Wait => return Step::Wait,
                 Authenticated::Refused(auth) => return deny(desk, &scene, place, Denial::Auth(auth)),
             };
@@ -175,7 +189,7 @@ fn on_route<'s>(
                 policy.decide(identity.roles(), &identity.facts(), Ask::Route(&route.name), &context)
             });
             match judged {
-                Some(Ok(permit)) => (identity, permit),
+                Some(Ok(permit)) => (identity, nonce, permit),
                 Some(Err(refused)) => {
                     return forbid(desk, &scene, verdict_on(place, MethodLabel::None), &refused);
                 }
@@ -184,7 +198,8 @@ fn on_route<'s>(
         }
     };
     upstream_edits(&mut edits, front, &route.upstream, Some(&identity), scene.decision);
-    let passage = Passage { edits, body: None, reply: Reply::untouched(), facts: Vec::new() };
+    let reply = Reply::untouched().with_nonce(nonce);
+    let passage = Passage { edits, body: None, reply, facts: Vec::new() };
     allow(desk, &scene, (place, MethodLabel::None), permit, &identity, passage)
 }
 
@@ -212,13 +227,14 @@ fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt) -> Step {
         policy: server.policy,
         slot: visit.at,
         anonymous: desk.memory.anonymous.get(visit.at).cloned().flatten(),
+        dpop: server.dpop.as_ref(),
     };
-    let identity = match auth::authenticate(desk, front, &caller, attempt) {
-        Authenticated::Known(identity) => identity,
+    let (identity, nonce) = match auth::authenticate(desk, front, &caller, attempt) {
+        Authenticated::Known(identity, nonce) => (identity, nonce),
         Authenticated::Wait => return Step::Wait,
         Authenticated::Refused(auth) => return visit.deny(desk, Denial::Auth(auth)),
     };
-    let onward = Onward::new(&visit, &identity, method);
+    let onward = Onward::new(&visit, &identity, method, nonce);
     match method {
         Some(_) if let Some(step) = refuse_head(desk, &visit) => step,
         Some(method) => without_body(desk, &visit, &identity, method, onward),
@@ -227,14 +243,19 @@ fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt) -> Step {
 }
 
 impl Onward {
-    fn new(visit: &Visit<'_>, identity: &Rc<Identity>, method: Option<Method>) -> Onward {
+    fn new(
+        visit: &Visit<'_>,
+        identity: &Rc<Identity>,
+        method: Option<Method>,
+        nonce: Option<String>,
+    ) -> Onward {
         let Visit { front, server, .. } = visit;
         let mut edits = front.spoofed.clone();
         upstream_edits(&mut edits, front, &server.upstream, Some(identity), visit.scene.decision);
         if front.has_accept_encoding {
             edits.push(Edit::remove("accept-encoding"));
         }
-        let reply = Reply::guarded(visit.at, identity.clone(), front, server, method);
+        let reply = Reply::guarded(visit.at, identity.clone(), front, server, method).with_nonce(nonce);
         Onward { edits, reply }
     }
 }
@@ -381,6 +402,13 @@ fn upstream_edits(
         Authorization::Strip if front.authorization != [None; 2] => edits.push(Edit::remove("authorization")),
         Authorization::Strip | Authorization::Keep => {}
         Authorization::Replace(value) => edits.push(Edit::set("authorization", value)),
+    }
+    // A proof is of no use without its token, and not meant for anybody behind the gate.
+    match (front.dpop, &upstream.authorization) {
+        (HeaderValue::Absent, _) | (_, Authorization::Keep) => {}
+        (HeaderValue::One(_) | HeaderValue::Several, Authorization::Strip | Authorization::Replace(_)) => {
+            edits.push(Edit::remove("dpop"));
+        }
     }
     let (Some(identity), IdentityHeaders::Sent) = (identity, upstream.identity_headers) else { return };
     for (name, value) in identity.headers() {

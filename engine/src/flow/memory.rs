@@ -2,6 +2,7 @@
 //! What one VM remembers between requests. All of it is bounded.
 
 use crate::config::{Config, KeyOrigin};
+use crate::dpop::Replay;
 use crate::identity::Identity;
 use crate::keys::Source;
 use crate::token::TokenCache;
@@ -41,6 +42,8 @@ pub struct Memory {
     pub sources: Vec<Option<Source>>,
     /// Callers without credentials, one per server.
     pub anonymous: Vec<Option<Rc<Identity>>>,
+    /// Proofs of possession that have been used.
+    pub replay: Replay,
     /// Names this VM in leases and decision ids.
     pub vm: u64,
     spread: u64,
@@ -60,6 +63,7 @@ impl Memory {
             tokens: TokenCache::new(config.limits.token_cache, entropy.key(0)),
             sources: sources.collect(),
             anonymous: anonymous.collect(),
+            replay: Replay::new(&config.shared_state, entropy.key(3)),
             vm: entropy.word(4),
             spread: entropy.word(5),
             decisions: 0,

@@ -15,6 +15,7 @@ mod edit;
 mod head;
 mod kept;
 mod memory;
+mod possession;
 mod reply;
 mod surfaces;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use crate::config::Config;
 use crate::deny::Answer;
 use crate::keys::SignatureVerifier;
 use crate::metrics::Samples;
+use crate::store::Store;
 use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -52,6 +54,8 @@ pub struct Desk<'d> {
     pub memory: &'d mut Memory,
     /// Who checks signatures.
     pub verifier: &'d dyn SignatureVerifier,
+    /// What all workers share.
+    pub store: &'d dyn Store,
     /// The time.
     pub now: UnixTime,
     /// Where samples go.

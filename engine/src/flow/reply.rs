@@ -22,6 +22,8 @@ use alloc::vec::Vec;
 #[derive(Debug)]
 pub struct Reply {
     guarded: Option<Guarded>,
+    /// A fresh nonce for proofs (RFC 9449 section 8.2).
+    nonce: Option<String>,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,7 @@ pub struct Filter {
 impl Reply {
     /// For what the gate does not guard.
     pub(super) fn untouched() -> Reply {
-        Reply { guarded: None }
+        Reply { guarded: None, nonce: None }
     }
 
     pub(super) fn guarded(
@@ -87,9 +89,16 @@ impl Reply {
             HeaderValue::One(origin) => cors_origin(server, origin),
             HeaderValue::Absent | HeaderValue::Several => None,
         };
-        let mut reply = Reply { guarded: Some(Guarded { at, identity, cors, expected: Expected::Other }) };
+        let guarded = Guarded { at, identity, cors, expected: Expected::Other };
+        let mut reply = Reply { guarded: Some(guarded), nonce: None };
         method.into_iter().for_each(|method| reply.expect(method, server.answers));
         reply
+    }
+
+    /// With a nonce that the answer brings.
+    pub(super) fn with_nonce(mut self, nonce: Option<String>) -> Reply {
+        self.nonce = nonce;
+        self
     }
 
     /// Notes what was asked for.
@@ -113,8 +122,9 @@ impl Reply {
     /// Looks at the head of the answer.
     #[must_use]
     pub fn start(self, fields: &Fields<'_>, desk: &mut Desk<'_>) -> ReplyStep {
-        let Some(guarded) = self.guarded else { return ReplyStep::Pass(Vec::new()) };
-        let mut edits = Vec::new();
+        let nonce = self.nonce.map(|nonce| Edit::set("dpop-nonce", nonce));
+        let mut edits: Vec<Edit> = nonce.into_iter().collect();
+        let Some(guarded) = self.guarded else { return ReplyStep::Pass(edits) };
         let mut vary = Vec::new();
         let (mut content_type, mut encoded, mut status) = (HeaderValue::Absent, false, 0_u16);
         for (name, value) in fields {
@@ -238,6 +248,8 @@ impl Filter {
             metadata_url: None,
             origin: HeaderValue::Absent,
             decision,
+            dpop: None,
+            now: desk.now,
         };
         answer::plain(&scene, Denial::Answer(label))
     }

@@ -5,6 +5,7 @@ mod answers;
 mod auth;
 mod calls;
 mod door;
+mod dpop;
 mod replies;
 
 use super::*;
@@ -12,6 +13,7 @@ use crate::config::Secrets;
 use crate::keys::fixtures::{P256_X, P256_Y, RSA_2048_N, SECRET, ec_jwk, rsa_jwk, set_of, sign};
 use crate::keys::{Alg, Software};
 use crate::metrics::Metric;
+use crate::store::MemoryStore;
 use alloc::format;
 use alloc::string::ToString;
 
@@ -25,6 +27,7 @@ impl Secrets for Environment {
         match name {
             "UPSTREAM_TOKEN" => Some(b"Bearer up5tream".to_vec()),
             "HS" => Some(SECRET.to_vec()),
+            "STATE" => Some(b"a secret of thirty-two bytes or more".to_vec()),
             _ => None,
         }
     }
@@ -57,6 +60,7 @@ fn document(server: &str, keys: &str, top: &str) -> String {
 struct World {
     config: Config,
     memory: Memory,
+    store: MemoryStore,
     samples: Samples,
     now: u64,
 }
@@ -66,7 +70,7 @@ impl World {
         let config = Config::compile(document.as_bytes(), &Environment)
             .unwrap_or_else(|error| panic!("{error:?} {document}"));
         let memory = Memory::new(&config, &Entropy([7; 64]));
-        World { config, memory, samples: Samples::new(), now: NOW }
+        World { config, memory, store: MemoryStore::default(), samples: Samples::new(), now: NOW }
     }
 
     fn new(server: &str, top: &str) -> World {
@@ -78,6 +82,7 @@ impl World {
             config: &self.config,
             memory: &mut self.memory,
             verifier: &Software,
+            store: &self.store,
             now: UnixTime::from_secs(self.now),
             samples: &mut self.samples,
         }

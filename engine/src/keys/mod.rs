@@ -40,6 +40,7 @@ pub use verifier::{Fallback, Signature, SignatureVerifier, Software, Verdict};
 
 pub(crate) use base64url::decode as decode_base64url;
 pub(crate) use jwk::MAX_KID;
+pub(crate) use shared::{open_value, seal_value};
 
 #[cfg(test)]
 pub(crate) mod fixtures;

@@ -52,6 +52,11 @@ impl StateKey {
         Ok(StateKey(mac.finalize().into_bytes().into()))
     }
 
+    /// A key of its own for another use of the secret.
+    pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        self.mac(&[purpose]).map(|mac| mac.finalize().into_bytes().into()).unwrap_or_default()
+    }
+
     /// `None` cannot happen: HMAC takes keys of every length. The type says so without a panic.
     fn mac(&self, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
@@ -115,7 +120,13 @@ impl<'a> Shared<'a> {
     /// Magic, version, digest, the two times, body, MAC.
     #[must_use]
     pub fn seal(&self, key: &StateKey, digest: [u8; 8]) -> Vec<u8> {
-        seal(key, KEYS_MAGIC, digest, [self.fetched_at.as_micros(), self.fresh_until.as_micros()], self.body)
+        seal_value(
+            key,
+            KEYS_MAGIC,
+            digest,
+            [self.fetched_at.as_micros(), self.fresh_until.as_micros()],
+            self.body,
+        )
     }
 
     /// Reads a sealed value.
@@ -123,7 +134,7 @@ impl<'a> Shared<'a> {
     /// # Errors
     /// Why it is not believed.
     pub fn open(bytes: &'a [u8], key: &StateKey, digest: [u8; 8]) -> Result<Self, Rejected> {
-        let ([fetched_at, fresh_until], body) = open(bytes, key, KEYS_MAGIC, digest)?;
+        let ([fetched_at, fresh_until], body) = open_value(bytes, key, KEYS_MAGIC, digest)?;
         let (fetched_at, fresh_until) =
             (UnixTime::from_micros(fetched_at), UnixTime::from_micros(fresh_until));
         Ok(Shared { fetched_at, fresh_until, body })
@@ -152,7 +163,7 @@ impl Lease {
     /// Magic, version, digest, end and owner, MAC.
     #[must_use]
     pub fn seal(&self, key: &StateKey, digest: [u8; 8]) -> Vec<u8> {
-        seal(key, LEASE_MAGIC, digest, [self.until.as_micros(), self.owner], &[])
+        seal_value(key, LEASE_MAGIC, digest, [self.until.as_micros(), self.owner], &[])
     }
 
     /// Reads a sealed lease. Whatever is not believed is to be treated as free, and overwritten.
@@ -160,7 +171,7 @@ impl Lease {
     /// # Errors
     /// Why it is not believed.
     pub fn open(bytes: &[u8], key: &StateKey, digest: [u8; 8]) -> Result<Self, Rejected> {
-        match open(bytes, key, LEASE_MAGIC, digest)? {
+        match open_value(bytes, key, LEASE_MAGIC, digest)? {
             ([until, owner], []) => Ok(Lease { until: UnixTime::from_micros(until), owner }),
             (_, [..]) => Err(Rejected::Version),
         }
@@ -176,7 +187,14 @@ impl Lease {
     }
 }
 
-fn seal(key: &StateKey, magic: [u8; 4], digest: [u8; 8], numbers: [u64; 2], body: &[u8]) -> Vec<u8> {
+/// Magic, version, digest, two numbers, body, MAC.
+pub(crate) fn seal_value(
+    key: &StateKey,
+    magic: [u8; 4],
+    digest: [u8; 8],
+    numbers: [u64; 2],
+    body: &[u8],
+) -> Vec<u8> {
     let [one, two] = numbers.map(u64::to_be_bytes);
     let parts: [&[u8]; 6] = [&magic, &[VERSION], &digest, &one, &two, body];
     let mut out = Vec::with_capacity(body.len().saturating_add(HEAD + MAC_LEN));
@@ -191,7 +209,11 @@ fn seal(key: &StateKey, magic: [u8; 4], digest: [u8; 8], numbers: [u64; 2], body
 
 const HEAD: usize = 4 + 1 + 8 + 8 + 8;
 
-fn open<'a>(
+/// Reads what [`seal_value`] wrote.
+///
+/// # Errors
+/// Why it is not believed.
+pub(crate) fn open_value<'a>(
     bytes: &'a [u8],
     key: &StateKey,
     magic: [u8; 4],

@@ -3,6 +3,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// RFC 9728 section 3: where protected resource metadata is found.
 pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
@@ -16,22 +17,33 @@ pub enum Challenge {
     InvalidToken,
     /// The request itself is malformed: several credentials, or a token in the query.
     InvalidRequest,
+    /// A proof of possession is missing or refused: the error stands at the scheme that was used (RFC 9449 section
+    /// 7.1).
+    Dpop(&'static str),
 }
 
 /// The value of `WWW-Authenticate`. One header, `Bearer` first, no quotes inside values: clients' parsers are simple.
+/// `dpop_algs` are the algorithms for proofs, where proofs are accepted.
 #[must_use]
-pub fn www_authenticate(challenge: Challenge, metadata_url: Option<&str>) -> String {
-    let error = match challenge {
-        Challenge::Missing => None,
-        Challenge::InvalidToken => Some("invalid_token"),
-        Challenge::InvalidRequest => Some("invalid_request"),
+pub fn www_authenticate(challenge: Challenge, metadata_url: Option<&str>, dpop_algs: Option<&str>) -> String {
+    let (bearer, dpop) = match challenge {
+        Challenge::Missing => (None, None),
+        Challenge::InvalidToken => (Some("invalid_token"), None),
+        Challenge::InvalidRequest => (Some("invalid_request"), None),
+        Challenge::Dpop(error) => (None, Some(error)),
     };
-    match (metadata_url, error) {
-        (Some(url), None) => format!("Bearer resource_metadata=\"{url}\""),
-        (Some(url), Some(error)) => format!("Bearer resource_metadata=\"{url}\", error=\"{error}\""),
-        (None, Some(error)) => format!("Bearer error=\"{error}\""),
-        (None, None) => String::from("Bearer"),
+    let mut value = scheme("Bearer", &[("resource_metadata", metadata_url), ("error", bearer)]);
+    if dpop_algs.is_some() {
+        value.push_str(", ");
+        value.push_str(&scheme("DPoP", &[("algs", dpop_algs), ("error", dpop)]));
     }
+    value
+}
+
+fn scheme(name: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let written = parameters.iter().filter_map(|(name, value)| Some(format!("{name}=\"{}\"", (*value)?)));
+    let written: Vec<String> = written.collect();
+    if written.is_empty() { String::from(name) } else { format!("{name} {}", written.join(", ")) }
 }
 
 #[cfg(test)]
@@ -42,10 +54,28 @@ mod tests {
     fn no_credentials_no_error_code() {
         let url = Some("https://mcp.example.com/.well-known/oauth-protected-resource/mcp");
         assert_eq!(
-            www_authenticate(Challenge::Missing, url),
+            www_authenticate(Challenge::Missing, url, None),
             "Bearer resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\""
         );
-        assert!(www_authenticate(Challenge::InvalidToken, url).ends_with(", error=\"invalid_token\""));
-        assert_eq!(www_authenticate(Challenge::Missing, None), "Bearer");
+        assert!(www_authenticate(Challenge::InvalidToken, url, None).ends_with(", error=\"invalid_token\""));
+        assert_eq!(www_authenticate(Challenge::Missing, None, None), "Bearer");
+    }
+
+    #[test]
+    fn an_error_stands_at_the_scheme_that_was_used() {
+        for (challenge, value) in [
+            (Challenge::Missing, r#"Bearer resource_metadata="u", DPoP algs="ES256 EdDSA""#),
+            (
+                Challenge::InvalidToken,
+                r#"Bearer resource_metadata="u", error="invalid_token", DPoP algs="ES256 EdDSA""#,
+            ),
+            (
+                Challenge::Dpop("use_dpop_nonce"),
+                r#"Bearer resource_metadata="u", DPoP algs="ES256 EdDSA", error="use_dpop_nonce""#,
+            ),
+        ] {
+            assert_eq!(www_authenticate(challenge, Some("u"), Some("ES256 EdDSA")), value);
+        }
+        assert_eq!(www_authenticate(Challenge::Missing, None, Some("ES256")), r#"Bearer, DPoP algs="ES256""#);
     }
 }

@@ -9,7 +9,7 @@ const MAX_DIGITS: usize = 40;
 
 /// Reads a JSON number as seconds since the epoch, to the microsecond, rounding down.
 /// Negative numbers, numbers after the year 9999 and overlong ones give `None`.
-pub(super) fn numeric_date(number: &str) -> Option<UnixTime> {
+pub(crate) fn numeric_date(number: &str) -> Option<UnixTime> {
     if number.starts_with('-') || number.len() > MAX_DIGITS {
         return None;
     }

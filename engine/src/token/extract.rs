@@ -2,7 +2,7 @@
 //! Where a request carries its token (RFC 6750 section 2.1), and where it must not.
 //!
 //! What enters: every value of `Authorization`, and the path with its query as the proxy gives it.
-//! What leaves: no credentials, one token, or why the request is invalid (400 `invalid_request`).
+//! What leaves: no credentials, one token and its scheme, or why the request is invalid (400 `invalid_request`).
 //! Deliberately absent: tokens in the query or in a form (RFC 6750 sections 2.2 and 2.3; MCP forbids them).
 
 use crate::percent;
@@ -79,6 +79,8 @@ pub enum Presented<'a> {
     None,
     /// One bearer token.
     Bearer(Unread<'a>),
+    /// One token under the scheme `DPoP` (RFC 9449 section 7.1), whose proof is to be asked for.
+    Dpop(Unread<'a>),
 }
 
 /// Why the credentials of a request cannot be read.
@@ -86,11 +88,11 @@ pub enum Presented<'a> {
 pub enum CredentialError {
     /// More than one `Authorization`.
     Several,
-    /// Not `Bearer`, spaces, b64token.
+    /// Not `Bearer` or `DPoP`, spaces, b64token.
     Malformed,
     /// The token is longer than allowed.
     TooLarge,
-    /// Another scheme than `Bearer`.
+    /// Another scheme than `Bearer` and `DPoP`.
     UnsupportedScheme,
     /// The query has `access_token`.
     InQuery,
@@ -128,15 +130,17 @@ pub fn present<'a>(
     }
     let space = value.iter().position(|byte| *byte == b' ').ok_or(CredentialError::Malformed)?;
     let (scheme, rest) = value.split_at_checked(space).ok_or(CredentialError::Malformed)?;
-    if !scheme.eq_ignore_ascii_case(b"Bearer") {
-        return Err(CredentialError::UnsupportedScheme);
-    }
+    let presented = match scheme {
+        bearer if bearer.eq_ignore_ascii_case(b"Bearer") => Presented::Bearer,
+        dpop if dpop.eq_ignore_ascii_case(b"DPoP") => Presented::Dpop,
+        _ => return Err(CredentialError::UnsupportedScheme),
+    };
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = rest.get(spaces..).unwrap_or_default();
     if token.len() > max_token_bytes {
         return Err(CredentialError::TooLarge);
     }
-    Ok(Presented::Bearer(Unread(token)))
+    Ok(presented(Unread(token)))
 }
 
 fn is_b64token(byte: u8) -> bool {
@@ -163,6 +167,7 @@ mod tests {
         match present([value].into_iter(), b"/mcp", 64) {
             Ok(Presented::Bearer(token)) => token.read().map(|token| token.as_str()),
             Ok(Presented::None) => panic!("a header was there"),
+            Ok(Presented::Dpop(_)) => panic!("another scheme was meant"),
             Err(error) => Err(error),
         }
     }
@@ -174,6 +179,14 @@ mod tests {
         }
         assert_eq!(one(b"Bearer a~+/=="), Ok("a~+/=="));
         assert_eq!(present(core::iter::empty(), b"/mcp?x=1", 64), Ok(Presented::None));
+    }
+
+    #[test]
+    fn a_token_under_dpop_is_told_apart() {
+        for value in ["DPoP a.b-c", "dpop  a.b-c"] {
+            let presented = present([value.as_bytes()].into_iter(), b"/mcp", 64);
+            assert_eq!(presented, Ok(Presented::Dpop(Unread(b"a.b-c"))), "{value}");
+        }
     }
 
     #[test]
@@ -193,7 +206,8 @@ mod tests {
             (b"Bearer\ta", E::Malformed),
             (b" Bearer a", E::UnsupportedScheme),
             (b"Basic YTpi", E::UnsupportedScheme),
-            (b"DPoP a", E::UnsupportedScheme),
+            (b"DPoPx a", E::UnsupportedScheme),
+            (b"DPoP", E::Malformed),
         ] {
             assert_eq!(one(value), Err(error), "{}", value.escape_ascii());
         }

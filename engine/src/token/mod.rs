@@ -23,6 +23,7 @@ mod verify;
 pub use cache::{CacheKey, Inserted, Lookup, TokenCache};
 pub use claims::Claims;
 pub use confirmation::Confirmation;
+pub(crate) use date::numeric_date;
 pub use extract::{BearerToken, CredentialError, DEFAULT_MAX_TOKEN_BYTES, Presented, Unread, present};
 pub use jws::{Header, Jws};
 pub use path::{ClaimPath, Split};

@@ -156,7 +156,7 @@ impl<'c> Compiler<'c> {
     }
 }
 
-fn algorithms(names: &[String]) -> Result<Vec<Alg>, DeError> {
+pub(super) fn algorithms(names: &[String]) -> Result<Vec<Alg>, DeError> {
     if names.is_empty() {
         let error =
             wrong("no algorithm is accepted, so no token would be".to_owned(), "add `RS256` or `ES256`");

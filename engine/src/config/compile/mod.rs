@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From the configuration as written to the configuration as compiled.
 
+mod dpop;
 mod issuer_secrets;
 mod issuers;
 mod places;
@@ -91,6 +92,7 @@ impl<'c> Compiler<'c> {
             return at(Err(error), &[key("metrics"), key("max_series")]);
         }
         let shared_state = at(self.shared_state(), &[key("secrets"), key("shared_state")])?;
+        let nonces = self.nonces(&shared_state)?;
         let limits = at(self.limits(), &[key("limits")])?;
         self.warn_open_host(&servers);
         Ok(Config {
@@ -110,6 +112,7 @@ impl<'c> Compiler<'c> {
             filter_state: if wire.audit.filter_state { FilterState::On } else { FilterState::Off },
             show_rule: if wire.audit.show_rule { ShowRule::Always } else { ShowRule::Never },
             shared_state,
+            nonces,
             warnings: self.warnings,
         })
     }

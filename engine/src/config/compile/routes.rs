@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Plain HTTP beside MCP, and what the upstream of a place sees.
 
+use super::dpop::dpop as rules;
 use super::places::{matches, metadata_location, resource};
 use super::{Compiler, Names, at, key, label, wrong};
+use crate::config::origin::Url;
 use crate::config::wire::{AuthorizationWire, RouteWire, UpstreamWire};
 use crate::config::{Access, Authorization, IdentityHeaders, Route, Upstream};
+use crate::dpop::DpopRules;
 use crate::json::{DeError, Segment};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -17,6 +20,10 @@ impl<'c> Compiler<'c> {
         at(label("route", &wire.name), &[key("name")])?;
         let (hosts, path) = at(matches(&wire.matches), &[key("match")])?;
         let access = match (&wire.allow, &wire.policy) {
+            (Some(_), None) if wire.dpop.is_some() => {
+                let error = wrong("who needs no token has nothing to prove".to_owned(), "take `dpop` out");
+                return at(Err(error), &[key("dpop")]);
+            }
             (Some(_), None) => Access::Anyone,
             (None, Some(policy)) => {
                 let resource_text = wire.resource.as_deref().unwrap_or_default();
@@ -29,8 +36,11 @@ impl<'c> Compiler<'c> {
                     return at(Err(error), &[key("issuers")]);
                 }
                 let resource = wire.resource.as_deref().map(resource).transpose();
-                let metadata_url = at(resource, &[key("resource")])?.map(|url| metadata_location(&url).1);
-                Access::Policy { policy: at(names.policy(policy), &[key("policy")])?, issuers, metadata_url }
+                let resource = at(resource, &[key("resource")])?;
+                let dpop = at(route_dpop(wire, resource.as_ref()), &[key("dpop")])?;
+                let metadata_url = resource.map(|url| metadata_location(&url).1);
+                let policy = at(names.policy(policy), &[key("policy")])?;
+                Access::Policy { policy, issuers, metadata_url, dpop }
             }
             (Some(_), Some(_)) => {
                 return Err(wrong("`allow` and `policy` exclude each other".to_owned(), "keep one of them"));
@@ -72,6 +82,15 @@ impl<'c> Compiler<'c> {
             }
         }
     }
+}
+
+/// A proof names the URL of its request, so the gate has to know it.
+fn route_dpop(wire: &RouteWire, resource: Option<&Url>) -> Result<Option<DpopRules>, DeError> {
+    let Some(dpop) = &wire.dpop else { return Ok(None) };
+    let resource = resource.ok_or_else(|| {
+        wrong("the external URL of the route is not known".to_owned(), "add `resource` to the route")
+    })?;
+    rules(dpop, resource).map(Some)
 }
 
 /// HTTP methods are compared with their case (RFC 9110 section 9.1), so one in lower case would never match.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Servers: what is guarded, for whom, and what the metadata document says of it.
 
+use super::dpop::dpop as rules;
 use super::places::{matches, metadata_location, resource, usual_resource};
 use super::{Compiler, Names, at, key, label, shown, wrong};
 use crate::config::origin::Url;
@@ -8,6 +9,7 @@ use crate::config::wire::{
     Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire,
 };
 use crate::config::{Audience, Server, ServerRequests, Tool};
+use crate::dpop::{DpopRules, Mode};
 use crate::json::{DeError, Segment, quoted};
 use crate::mcp::{Version, VersionSet};
 use crate::policy::Policy;
@@ -62,11 +64,13 @@ impl<'c> Compiler<'c> {
         let versions = at(versions(wire.versions.as_deref()), &[key("versions")])?;
         let server_requests = at(server_requests(wire), &[key("answers")])?;
         let (metadata_path, metadata_url) = metadata_location(&resource);
+        let dpop = at(wire.dpop.as_ref().map(|dpop| rules(dpop, &resource)).transpose(), &[key("dpop")])?;
         Ok(Server {
             name: Arc::from(wire.name.as_str()),
             hosts,
             path,
-            metadata: self.metadata(wire, &issuers),
+            metadata: self.metadata(wire, &issuers, dpop.as_ref()),
+            dpop,
             metadata_url,
             metadata_path,
             // In this order: a wrong one is told under the key where it stands.
@@ -156,7 +160,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// The RFC 9728 document. Members without values are left out (section 3.2).
-    fn metadata(&self, wire: &ServerWire, issuers: &[Audience]) -> String {
+    fn metadata(&self, wire: &ServerWire, issuers: &[Audience], dpop: Option<&DpopRules>) -> String {
         let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(",");
         let servers: Vec<String> = {
             let all: Vec<&IssuerWire> = self.wire.issuers.values().collect();
@@ -172,6 +176,13 @@ impl<'c> Compiler<'c> {
         }
         if !wire.scopes_supported.is_empty() {
             text.push_str(&format!(",\"scopes_supported\":[{}]", list(&wire.scopes_supported)));
+        }
+        if let Some(dpop) = dpop {
+            let names: Vec<String> = dpop.algorithms.iter().map(|alg| alg.name().to_owned()).collect();
+            text.push_str(&format!(",\"dpop_signing_alg_values_supported\":[{}]", list(&names)));
+            if dpop.mode == Mode::Required {
+                text.push_str(",\"dpop_bound_access_tokens_required\":true");
+            }
         }
         text.push_str(&format!(
             ",\"bearer_methods_supported\":[\"header\"],\"resource_name\":{}}}",
