@@ -62,6 +62,10 @@ pub enum Auth {
 pub enum Surface {
     /// A server asks, or a client answers, what is not allowed on this server.
     ServerRequest,
+    /// Tasks are not bound to their callers here, so there are none.
+    TasksOff,
+    /// The task is unknown, or another caller's.
+    TaskForeign,
 }
 
 /// Why a request does not go on.
@@ -107,6 +111,8 @@ impl Surface {
             Surface::ServerRequest => {
                 (403, 403, "server_request_denied", "what the server asks of clients is not allowed here")
             }
+            Surface::TasksOff => (403, 403, "tasks_not_bound", "tasks are not available here"),
+            Surface::TaskForeign => (403, 403, "task_not_yours", "the task is not one of this caller's"),
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod oauth;
 mod percent;
 pub mod policy;
+pub mod seal;
 pub mod store;
 pub mod suggest;
 pub mod time;

@@ -12,6 +12,10 @@ use toolgate_harness::{
 
 fn configure(configuration: &mut Value) {
     configuration["servers"][0]["server_requests"] = json!({ "sampling": "deny" });
+    let allow = &mut configuration["policies"]["default"]["inline"]["roles"]["readonly"]["allow"];
+    if let Some(rules) = allow.as_array_mut() {
+        rules.push(json!({ "methods": ["tasks/get", "tasks/cancel"] }));
+    }
 }
 
 shared_gate!(gate, |mode| Gate::scripted(mode, configure));
@@ -22,6 +26,7 @@ in_both_modes!(gate:
     a_forbidden_capability_does_not_reach_the_server,
     an_answer_to_what_was_forbidden_is_refused,
     a_list_that_nobody_asked_for_is_filtered,
+    a_task_belongs_to_its_caller,
 );
 
 async fn answered(gate: &Gate, name: &str, script: Script) -> Result<toolgate_harness::client::Answer> {
@@ -104,5 +109,41 @@ async fn a_list_that_nobody_asked_for_is_filtered(gate: &Gate) -> Result<()> {
     let body = json!({ "jsonrpc": "2.0", "id": "u", "result": { "tools": tools } }).to_string();
     let answer = answered(gate, "unasked", Script::new("application/json").piece(body).with_length()).await?;
     assert_eq!(answer.listed("tools", "name"), ["echo"]);
+    Ok(())
+}
+
+async fn a_task_belongs_to_its_caller(gate: &Gate) -> Result<()> {
+    let upstream = format!("upstream-task-{:?}", gate.mode);
+    let name = format!("task-{:?}", gate.mode);
+    let result = json!({ "task": { "taskId": upstream, "status": "working" } });
+    let body = json!({ "jsonrpc": "2.0", "id": "t", "result": result }).to_string();
+    gate.script()?.on(&name, Script::new("application/json").piece(body).with_length());
+    let (alice, bob) = (gate.token("alice", &["developer"])?, gate.token("bob", &["developer"])?);
+    let params = json!({ "name": "echo", "task": { "ttl": 60_000 } });
+    let start = Call::legacy(gate.url(), "t", "tools/call", params).header("x-script", &name);
+    let started = start.token(&alice).send().await?.message();
+    let id = started["result"]["task"]["taskId"].as_str().unwrap_or_default().to_owned();
+    assert!(id.starts_with("tg1.") && id != upstream, "{started}");
+    let get = Call::legacy(gate.url(), &format!("get-{name}"), "tasks/get", json!({ "taskId": id }));
+    assert_eq!(get.clone().token(&alice).send().await?.status, 200);
+    let modern = |mark: &str| {
+        let call = Call::modern(gate.url(), mark, "tasks/get", json!({ "taskId": id }));
+        call.header("mcp-name", &id)
+    };
+    assert_eq!(modern(&format!("modern-{name}")).token(&alice).send().await?.status, 200);
+    for (mark, named) in [(format!("get-{name}"), None), (format!("modern-{name}"), Some(upstream.as_str()))]
+    {
+        let seen = gate.upstream.seen().with(&mark);
+        assert_eq!(seen.len(), 1, "{mark}");
+        assert_eq!(seen[0].json()["params"]["taskId"], upstream.as_str());
+        assert_eq!(seen[0].header("mcp-name"), named);
+        assert_eq!(seen[0].header("content-length"), Some(seen[0].body.len().to_string().as_str()));
+    }
+    for (token, id) in [(&bob, id.as_str()), (&alice, upstream.as_str())] {
+        let get = Call::legacy(gate.url(), &format!("foreign-{name}"), "tasks/get", json!({ "taskId": id }));
+        let refused = get.token(token).send().await?;
+        assert_eq!((refused.status, refused.reason().as_deref()), (403, Some("task_not_yours")));
+    }
+    assert!(gate.upstream.seen().with(&format!("foreign-{name}")).is_empty());
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::dpop::{DpopRules, NonceKey};
 use crate::keys::{KeySet, RefreshPolicy, SecretSet, SharedState, SlowCurve};
 use crate::mcp::{ServerRequest, Target, VersionSet};
 use crate::policy::{Policy, RoleSet};
+use crate::seal::SealKey;
 use crate::token::IssuerRules;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -137,6 +138,8 @@ pub struct Server {
     pub denial: DenialStyle,
     /// Known tools, sorted by name.
     pub tools: Vec<Tool>,
+    /// What becomes of tasks.
+    pub tasks: Tasks,
     /// What it may ask of clients.
     pub server_requests: ServerRequests,
     /// The capabilities that clients declare to it in vain.
@@ -151,6 +154,17 @@ pub struct Server {
     pub upstream: Upstream,
     /// What proofs of possession have to be like, where they are accepted.
     pub dpop: Option<DpopRules>,
+}
+
+/// What becomes of a server's tasks.
+#[derive(Debug)]
+pub enum Tasks {
+    /// Their ids are bound to caller and tool under this key.
+    Bound(SealKey),
+    /// They are as the server has them: who knows an id may use it.
+    Unbound,
+    /// There are none.
+    Off,
 }
 
 /// What a server may ask of clients.

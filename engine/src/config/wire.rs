@@ -114,6 +114,8 @@ pub struct ServerWire {
     /// Which answers are looked into.
     #[serde(default)]
     pub answers: Answers,
+    /// What becomes of tasks; bound to their callers if there is a secret for it, else denied.
+    pub tasks: Option<TasksWire>,
 }
 
 /// `server_requests`
@@ -148,6 +150,18 @@ pub enum Permission {
     /// Yes.
     Allow,
     /// No.
+    Deny,
+}
+
+/// `tasks`
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum TasksWire {
+    /// Bound to caller and tool.
+    Bound,
+    /// As the server has them.
+    Unbound,
+    /// None.
     Deny,
 }
 

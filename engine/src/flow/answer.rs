@@ -3,7 +3,7 @@
 
 use super::memory::DecisionId;
 use crate::config::{Config, DenialStyle, FilterState, Route, Server, ShowRule};
-use crate::deny::{Answer, Auth, Denial, Door, ErrorData, error_body};
+use crate::deny::{Answer, Auth, Denial, Door, ErrorData, Surface, error_body};
 use crate::dpop::DpopRules;
 use crate::mcp::{Era, HeaderValue, Refused, Shape, Target, VersionSet};
 use crate::oauth::{Challenge, www_authenticate};
@@ -95,19 +95,22 @@ pub(super) fn by_policy(scene: &Scene<'_>, denial: Denial, denied: &Denied<'_>) 
             (denial.status(), error_body(denied.id, denial.code(), denial.message(), data))
         }
         DenialStyle::Readable => (200, error_body(denied.id, denial.code(), denial.message(), data)),
-        DenialStyle::Hidden => hidden(denied),
+        DenialStyle::Hidden => hidden(denial, denied),
     };
     let answer = decorate(scene, denial, Answer::new(status, body, denial.label()));
     ruled(scene.config, answer, denied.rule)
 }
 
 /// As a server answers that does not have what was asked for. Nothing in it names the gate.
-fn hidden(denied: &Denied<'_>) -> (u16, String) {
+fn hidden(denial: Denial, denied: &Denied<'_>) -> (u16, String) {
     let (code, message) = match denied.target {
         Target::Tool(name) => (-32602, format!("Unknown tool: {name}")),
         Target::Prompt(name) | Target::PromptRef(name) => (-32602, format!("Unknown prompt: {name}")),
         Target::Resource(uri) | Target::ResourceRef(uri) => {
             (if denied.era == Era::Modern { -32602 } else { -32002 }, format!("Resource not found: {uri}"))
+        }
+        Target::Task(_) if denial == Denial::Surface(Surface::TaskForeign) => {
+            (-32602, "Task not found".to_string())
         }
         Target::None | Target::Listen { .. } | Target::Task(_) => (-32601, "Method not found".to_string()),
     };

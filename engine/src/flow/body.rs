@@ -6,7 +6,8 @@ use super::head::verdict;
 use super::kept::KeptHead;
 use super::memory::DecisionId;
 use super::reply::Reply;
-use super::{Desk, Edit, Passage, surfaces};
+use super::surfaces::{Clearing, Objection};
+use super::{Desk, Edit, Passage};
 use crate::config::{Config, FilterState, Server};
 use crate::deny::{Answer, Denial, Door};
 use crate::identity::Identity;
@@ -131,26 +132,28 @@ impl AwaitBody {
         let place = Place::Server(self.waiting.at);
         let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
         let context = Context::at(desk.now).of_class(server.class_of(&call.target)).with(arguments);
-        let judged = desk.config.policies.get(server.policy).map(|policy| {
-            let identity = &self.waiting.identity;
-            policy.judge(identity.roles(), &identity.facts(), call.method, &call.target, &context)
-        });
-        let method = MethodLabel::Known(call.method.index());
-        let tool = tool_label(server, &call.target);
-        match judged {
-            Some(Ok(permit)) => match surfaces::check_answers(call, server) {
-                Ok(()) => {
-                    self.waiting.reply.expect(call.method, server.answers);
-                    let body = surfaces::rewritten(body, call, server);
-                    let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
-                    self.permitted(permit, body, series, desk)
-                }
-                Err(denial) => self.denied(call, server, denial, None, desk),
-            },
-            Some(Err(refused)) => {
-                self.denied(call, server, Denial::Policy(refused.reason), refused.rule.as_deref(), desk)
+        let Some(policy) = desk.config.policies.get(server.policy) else {
+            return self.refuse(desk, Denial::Door(Door::Unmatched));
+        };
+        let identity = &self.waiting.identity;
+        let judged = policy.judge(identity.roles(), &identity.facts(), call.method, &call.target, &context);
+        let permit = match judged {
+            Ok(permit) => permit,
+            Err(refused) => {
+                return self.denied(call, server, (Denial::Policy(refused.reason), refused.rule), desk);
             }
-            None => self.refuse(desk, Denial::Door(Door::Unmatched)),
+        };
+        let clearing = Clearing { server, policy, identity, now: desk.now, memory: desk.memory };
+        match clearing.look(call, body) {
+            Ok(cleared) => {
+                self.waiting.reply.expect(call.method, server.answers);
+                self.waiting.reply.about(cleared.tool);
+                let method = MethodLabel::Known(call.method.index());
+                let tool = tool_label(server, &call.target);
+                let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
+                self.permitted(permit, cleared.body, series, desk)
+            }
+            Err(objection) => self.denied(call, server, objection, desk),
         }
     }
 
@@ -159,8 +162,7 @@ impl AwaitBody {
         &self,
         call: &Call<'_>,
         server: &Server,
-        denial: Denial,
-        rule: Option<&str>,
+        (denial, rule): Objection,
         desk: &mut Desk<'_>,
     ) -> BodyStep {
         let method = MethodLabel::Known(call.method.index());
@@ -172,7 +174,7 @@ impl AwaitBody {
             shape: call.shape,
             era: call.version.era(),
             target: &call.target,
-            rule,
+            rule: rule.as_deref(),
         };
         BodyStep::Answer(Box::new(answer::by_policy(&self.scene(desk.config, desk.now), denial, &denied)))
     }

@@ -7,7 +7,7 @@ use super::body::{AwaitBody, Waiting};
 use super::door::{self, Front};
 use super::memory::DecisionId;
 use super::reply::Reply;
-use super::{Attempt, BodyFollows, Desk, Edit, Head, Passage, Step};
+use super::{Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, surfaces};
 use crate::config::{
     Access, Authorization, Config, DenialStyle, HostMode, IdentityHeaders, Route, Server, Upstream,
 };
@@ -341,7 +341,8 @@ fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onwa
     {
         return forbid(desk, &visit.scene, Series { tool, ..verdict_on(visit.place(), method) }, &refused);
     }
-    let Onward { edits, reply } = onward;
+    let Onward { mut edits, reply } = onward;
+    edits.extend(surfaces::task_header(&visit.front.mcp, visit.server, &identity));
     let waiting = Waiting { at: visit.at, identity, decision: visit.scene.decision, edits, reply };
     Step::Body(Box::new(AwaitBody::new(waiting, &visit.front.mcp, visit.front.origin)))
 }

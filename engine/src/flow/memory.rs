@@ -5,11 +5,17 @@ use crate::config::{Config, KeyOrigin};
 use crate::dpop::Replay;
 use crate::identity::Identity;
 use crate::keys::Source;
+use crate::seal::Remembered;
 use crate::token::TokenCache;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::hash::Hasher;
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+/// Most tasks that one VM remembers.
+const TASKS: usize = 4_096;
 
 /// Fresh random bytes, given once by the shell.
 #[derive(Clone, Copy)]
@@ -33,6 +39,15 @@ impl Entropy {
     }
 }
 
+impl Entropy {
+    /// A key for another use beside the one at that place.
+    fn derived(&self, at: usize, label: &[u8]) -> [u8; 16] {
+        let mut hasher = SipHasher24::new_with_key(&self.key(at));
+        hasher.write(label);
+        hasher.finish128().as_bytes()
+    }
+}
+
 /// What one VM remembers.
 #[derive(Debug)]
 pub struct Memory {
@@ -44,6 +59,8 @@ pub struct Memory {
     pub anonymous: Vec<Option<Rc<Identity>>>,
     /// Proofs of possession that have been used.
     pub replay: Replay,
+    /// Tasks that were given out of late.
+    pub tasks: Remembered,
     /// Names this VM in leases and decision ids.
     pub vm: u64,
     spread: u64,
@@ -64,6 +81,7 @@ impl Memory {
             sources: sources.collect(),
             anonymous: anonymous.collect(),
             replay: Replay::new(&config.shared_state, entropy.key(3)),
+            tasks: Remembered::new(TASKS, entropy.derived(3, b"tasks")),
             vm: entropy.word(4),
             spread: entropy.word(5),
             decisions: 0,

@@ -32,6 +32,7 @@ struct Guarded {
     identity: Rc<Identity>,
     cors: Option<String>,
     expected: Expected,
+    tool: Option<Rc<str>>,
 }
 
 /// What kind of answer the request asks for.
@@ -70,6 +71,7 @@ pub enum ReplyBody {
 pub struct Filter {
     at: usize,
     identity: Rc<Identity>,
+    tool: Option<Rc<str>>,
 }
 
 impl Reply {
@@ -89,7 +91,7 @@ impl Reply {
             HeaderValue::One(origin) => cors_origin(server, origin),
             HeaderValue::Absent | HeaderValue::Several => None,
         };
-        let guarded = Guarded { at, identity, cors, expected: Expected::Other };
+        let guarded = Guarded { at, identity, cors, expected: Expected::Other, tool: None };
         let mut reply = Reply { guarded: Some(guarded), nonce: None };
         method.into_iter().for_each(|method| reply.expect(method, server.answers));
         reply
@@ -99,6 +101,13 @@ impl Reply {
     pub(super) fn with_nonce(mut self, nonce: Option<String>) -> Reply {
         self.nonce = nonce;
         self
+    }
+
+    /// Notes the tool that tasks of the answer belong to.
+    pub(super) fn about(&mut self, tool: Option<Rc<str>>) {
+        if let Some(guarded) = &mut self.guarded {
+            guarded.tool = tool;
+        }
     }
 
     /// Notes what was asked for.
@@ -158,7 +167,7 @@ impl Reply {
             vary.extend_from_slice(b"origin");
             edits.push(Edit::set("vary", vary));
         }
-        let filter = Filter { at: guarded.at, identity: guarded.identity };
+        let filter = Filter { at: guarded.at, identity: guarded.identity, tool: guarded.tool };
         let kind = media(content_type);
         // Two content types: whichever is believed here, a client may believe the other.
         if content_type == HeaderValue::Several && status < 400 {
@@ -257,7 +266,7 @@ impl Filter {
     fn run(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Left, FilterError> {
         let limits = Limits { depth: desk.config.limits.json.depth.max(64), nodes: 1_000_000 };
         let options = Options { limits, max_ttl_ms: Some(desk.config.limits.list_ttl_millis) };
-        let mut view = View::new(desk, self.at, &self.identity);
+        let mut view = View::new(desk, self.at, &self.identity, self.tool.as_deref());
         let filtered = filter_answer(bytes, &mut view, options)?;
         let place = Place::Server(self.at);
         for (word, count) in [("kept", filtered.kept), ("removed", filtered.removed)] {

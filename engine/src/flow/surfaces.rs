@@ -1,23 +1,172 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the configuration of a server forbids in a request, whoever calls.
+//! What the configuration of a server forbids in a call that the policy allows, and what is changed in the call before
+//! the server reads it.
 
-use crate::config::{Permission, Server};
+use super::edit::Edit;
+use super::memory::Memory;
+use crate::config::{Permission, Server, Tasks};
 use crate::deny::{Denial, Surface};
-use crate::mcp::{Call, answers, without_capabilities};
+use crate::identity::{Identity, header_value};
+use crate::mcp::{
+    Call, Head, HeadFacts, HeaderValue, Method, MethodClass, Target, TaskIds, answers, judge_head, replaced,
+    task_ids, without_capabilities,
+};
+use crate::policy::{Context, Policy};
+use crate::seal::{Bond, Purpose, SealKey};
+use crate::time::UnixTime;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// Whether the answers that a client brings are answers to what the server may ask.
-pub(super) fn check_answers(call: &Call<'_>, server: &Server) -> Result<(), Denial> {
-    let kinds = answers(call).map_err(Denial::Message)?;
-    let denied = kinds.into_iter().any(|kind| server.server_requests.allows(kind) == Permission::Deny);
-    if denied { Err(Denial::Surface(Surface::ServerRequest)) } else { Ok(()) }
+/// Everything that a call is looked at with.
+pub(super) struct Clearing<'c> {
+    pub server: &'c Server,
+    pub policy: &'c Policy,
+    pub identity: &'c Identity,
+    pub now: UnixTime,
+    pub memory: &'c mut Memory,
 }
 
-/// The message as the server may read it: without the capabilities that it may not use, in the same length; nothing
-/// where it goes on as it came.
-pub(super) fn rewritten(body: &[u8], call: &Call<'_>, server: &Server) -> Option<Vec<u8>> {
-    match server.denied_capabilities.as_slice() {
-        [] => None,
-        denied => without_capabilities(body, call, denied),
+/// What a call goes on with.
+#[derive(Debug, Default)]
+pub(super) struct Cleared {
+    /// The message as the server may read it, in the length of the one that came; nothing where it goes on as it is.
+    pub body: Option<Vec<u8>>,
+    /// The tool that a task of the answer belongs to.
+    pub tool: Option<Rc<str>>,
+}
+
+/// Why a call does not go on, and by which rule if one says so.
+pub(super) type Objection = (Denial, Option<Arc<str>>);
+
+impl Clearing<'_> {
+    /// Looks at a call.
+    pub(super) fn look(mut self, call: &Call<'_>, body: &[u8]) -> Result<Cleared, Objection> {
+        self.check_answers(call).map_err(|denial| (denial, None))?;
+        let mut cleared = self.tasks(call, body)?;
+        let denied = self.server.denied_capabilities.as_slice();
+        if !denied.is_empty()
+            && let Some(blanked) = without_capabilities(cleared.body.as_deref().unwrap_or(body), call, denied)
+        {
+            cleared.body = Some(blanked);
+        }
+        Ok(cleared)
     }
+
+    /// Whether the answers that a client brings are answers to what the server may ask.
+    fn check_answers(&self, call: &Call<'_>) -> Result<(), Denial> {
+        let kinds = answers(call).map_err(Denial::Message)?;
+        let permitted = &self.server.server_requests;
+        let denied = kinds.into_iter().any(|kind| permitted.allows(kind) == Permission::Deny);
+        if denied { Err(Denial::Surface(Surface::ServerRequest)) } else { Ok(()) }
+    }
+
+    fn tasks(&mut self, call: &Call<'_>, body: &[u8]) -> Result<Cleared, Objection> {
+        let off = Err((Denial::Surface(Surface::TasksOff), None));
+        let ids = task_ids(call).map_err(|refusal| (Denial::Message(refusal), None))?;
+        let about_tasks =
+            call.method.class() == MethodClass::Task || !ids.meant.is_empty() || ids.asks_for_one;
+        match &self.server.tasks {
+            Tasks::Unbound => Ok(Cleared::default()),
+            Tasks::Off if about_tasks => off,
+            Tasks::Off => Ok(Cleared::default()),
+            Tasks::Bound(key) => match principal(self.identity) {
+                Some(principal) => self.bound(call, body, &ids, key, &principal),
+                None if about_tasks => off,
+                None => Ok(Cleared::default()),
+            },
+        }
+    }
+
+    /// Each id becomes the server's own again, if it was given to this caller, and the caller may still call the tool.
+    fn bound(
+        &mut self,
+        call: &Call<'_>,
+        body: &[u8],
+        ids: &TaskIds<'_>,
+        key: &SealKey,
+        principal: &[u8],
+    ) -> Result<Cleared, Objection> {
+        let bond = Bond { purpose: Purpose::Task, server: &self.server.name, principal };
+        let mut places: Vec<(core::ops::Range<usize>, String)> = Vec::new();
+        let mut tool = match &call.target {
+            Target::Tool(name) if ids.asks_for_one || ids.takes_one => Some(Rc::from(&**name)),
+            _ => None,
+        };
+        let foreign = || (Denial::Surface(Surface::TaskForeign), None);
+        for (span, id) in &ids.meant {
+            let opened = key.open(&bond, id).map_err(|_| foreign())?;
+            self.may_call(&opened.note)?;
+            self.memory.tasks.add(&bond, &opened.id, &opened.note);
+            tool = Some(Rc::from(opened.note.as_str()));
+            places.push((span.clone(), opened.id));
+        }
+        for (span, id) in &ids.related {
+            // One that is not sealed may be a task of the client's own.
+            match key.open(&bond, id) {
+                Ok(opened) => places.push((span.clone(), opened.id)),
+                Err(_) if SealKey::looks_sealed(id) => return Err(foreign()),
+                Err(_) => {}
+            }
+        }
+        let body = match places.is_empty() {
+            true => None,
+            false => Some(replaced(body, &places).ok_or_else(foreign)?),
+        };
+        Ok(Cleared { body, tool })
+    }
+
+    /// A task shows what its tool has answered, so who may not call the tool may not ask for it.
+    fn may_call(&self, tool: &str) -> Result<(), Objection> {
+        let target = Target::Tool(tool.into());
+        let context = Context::at(self.now).of_class(self.server.class_of(&target)).listed();
+        let judged = self.policy.judge(
+            self.identity.roles(),
+            &self.identity.facts(),
+            Method::ToolsCall,
+            &target,
+            &context,
+        );
+        judged.map(drop).map_err(|refused| (Denial::Policy(refused.reason), refused.rule))
+    }
+}
+
+/// `Mcp-Name` of a task, as the server knows it. Headers may leave before the body is judged; the body is judged by
+/// what the client sent.
+pub(super) fn task_header(head: &Head<'_>, server: &Server, identity: &Identity) -> Option<Edit> {
+    let Tasks::Bound(key) = &server.tasks else { return None };
+    match head.method {
+        HeaderValue::One(method) if method.starts_with(b"tasks/") => {}
+        HeaderValue::One(_) | HeaderValue::Absent | HeaderValue::Several => return None,
+    }
+    let HeadFacts::Claims { target: Target::Task(id), .. } = judge_head(head, server.versions) else {
+        return None;
+    };
+    let principal = principal(identity)?;
+    let bond = Bond { purpose: Purpose::Task, server: &server.name, principal: &principal };
+    let opened = key.open(&bond, &id).ok()?;
+    Some(Edit::set("mcp-name", header_value(&opened.id)?.into_bytes()))
+}
+
+/// Who calls, as bytes that no two callers share; nothing for callers who show no credentials.
+pub(super) fn principal(identity: &Identity) -> Option<Vec<u8>> {
+    let facts = identity.facts();
+    let key = facts.key.map(|key| key.id);
+    let subject = facts.certificate.and_then(|certificate| certificate.subject);
+    let parts = [facts.issuer, facts.subject, facts.client, key, subject];
+    let named = [facts.subject, facts.client, key, subject].iter().any(Option::is_some);
+    if !named {
+        return None;
+    }
+    let mut bytes = Vec::with_capacity(128);
+    for part in parts {
+        // The length before each part, and none where there is no part: nothing reads alike.
+        if let Some(part) = part {
+            bytes.extend_from_slice(&part.len().to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        bytes.push(b'|');
+    }
+    Some(bytes)
 }

@@ -7,6 +7,7 @@ mod calls;
 mod door;
 mod dpop;
 mod replies;
+mod tasks;
 
 use super::*;
 use crate::config::Secrets;
@@ -28,6 +29,7 @@ impl Secrets for Environment {
             "UPSTREAM_TOKEN" => Some(b"Bearer up5tream".to_vec()),
             "HS" => Some(SECRET.to_vec()),
             "STATE" => Some(b"a secret of thirty-two bytes or more".to_vec()),
+            "STATE_KEY" => Some(b"0123456789abcdef0123456789abcdef".to_vec()),
             _ => None,
         }
     }

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What one caller sees of an answer: the same rules as for their calls.
 
-use super::Desk;
 use super::memory::Memory;
-use crate::config::{Permission, Server};
+use super::{Desk, surfaces};
+use crate::config::{Permission, Server, Tasks};
 use crate::deny::{Denial, ErrorData, Surface, error_body};
 use crate::identity::Identity;
 use crate::json::Value;
-use crate::mcp::{Method, MethodClass, ServerRequest, Target, Visibility, Visible};
+use crate::mcp::{
+    Mention, Method, MethodClass, ServerRequest, Target, TaskFate, Visibility, Visible, Withheld,
+};
 use crate::metrics::{Metric, Place, Sample, Samples, Series};
 use crate::policy::{Context, Policy};
+use crate::seal::{Bond, Purpose};
 use crate::time::UnixTime;
 use alloc::string::String;
 
@@ -19,16 +22,23 @@ pub(super) struct View<'v> {
     server: Option<&'v Server>,
     policy: Option<&'v Policy>,
     identity: &'v Identity,
+    /// The tool that was called, where that is known.
+    tool: Option<&'v str>,
     now: UnixTime,
     memory: &'v mut Memory,
     samples: &'v mut Samples,
 }
 
 impl<'v> View<'v> {
-    pub(super) fn new(desk: &'v mut Desk<'_>, at: usize, identity: &'v Identity) -> View<'v> {
+    pub(super) fn new(
+        desk: &'v mut Desk<'_>,
+        at: usize,
+        identity: &'v Identity,
+        tool: Option<&'v str>,
+    ) -> View<'v> {
         let server = desk.config.servers.get(at);
         let policy = server.and_then(|server| desk.config.policies.get(server.policy));
-        View { at, server, policy, identity, now: desk.now, memory: desk.memory, samples: desk.samples }
+        View { at, server, policy, identity, tool, now: desk.now, memory: desk.memory, samples: desk.samples }
     }
 
     fn judge(&self, method: Method, target: &Target<'_>) -> Visibility {
@@ -73,8 +83,34 @@ impl Visible for View<'_> {
         fate
     }
 
-    fn refusal(&mut self, id: Option<&str>) -> String {
-        let denial = Denial::Surface(Surface::ServerRequest);
+    fn task(&mut self, id: &str, mention: Mention) -> TaskFate {
+        let Some(server) = self.server else { return TaskFate::Hide };
+        let key = match &server.tasks {
+            Tasks::Unbound => return TaskFate::Keep,
+            Tasks::Off => return TaskFate::Hide,
+            Tasks::Bound(key) => key,
+        };
+        let Some(principal) = surfaces::principal(self.identity) else { return TaskFate::Hide };
+        let bond = Bond { purpose: Purpose::Task, server: &server.name, principal: &principal };
+        let known = match (mention, self.tool) {
+            (Mention::Answered, Some(tool)) => {
+                self.memory.tasks.add(&bond, id, tool);
+                Some(key.seal(&bond, tool, id))
+            }
+            (Mention::Answered, None) | (Mention::Unasked, _) => {
+                self.memory.tasks.note(&bond, id).map(|tool| key.seal(&bond, &tool, id))
+            }
+        };
+        known.map_or(TaskFate::Hide, TaskFate::Rename)
+    }
+
+    fn refusal(&mut self, id: Option<&str>, why: Withheld) -> String {
+        let bound = self.server.is_some_and(|server| matches!(server.tasks, Tasks::Bound(_)));
+        let denial = Denial::Surface(match why {
+            Withheld::ServerRequest => Surface::ServerRequest,
+            Withheld::Task if bound => Surface::TaskForeign,
+            Withheld::Task => Surface::TasksOff,
+        });
         let decision = self.memory.next_decision().text();
         let data = ErrorData { reason: denial.public_reason(), decision_id: &decision, rule: None };
         error_body(id, denial.code(), denial.message(), Some(data))

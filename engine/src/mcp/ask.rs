@@ -4,9 +4,10 @@
 //! answers to it.
 
 use super::lookalike::{Likeness, likeness};
-use super::pass::{FilterError, Pass, Visibility, refuse_look_alikes};
+use super::pass::{FilterError, Pass, Visibility, Withheld, refuse_look_alikes};
 use super::refusal::Refusal;
 use super::request::Call;
+use super::task::Mention;
 use crate::json::{Kind, Value};
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -77,12 +78,17 @@ impl Pass<'_> {
         method: Value<'_>,
     ) -> Result<Visibility, FilterError> {
         let method = method.as_str().ok_or(FilterError::NotAMessage)?;
-        match message.get("id") {
-            Some(_) => Ok(match ServerRequest::of(&method) {
+        let params = message.get("params");
+        let fate = match message.get("id") {
+            Some(_) => match ServerRequest::of(&method) {
                 Some(kind) => self.visible.server_request(kind),
                 None => Visibility::Shown,
-            }),
-            None => self.notification(&method, message.get("params")),
+            },
+            None => self.notification(&method, params)?,
+        };
+        match (fate, params) {
+            (Visibility::Shown, Some(params)) => self.related_task(params),
+            (Visibility::Hidden, _) | (Visibility::Shown, None) => Ok(fate),
         }
     }
 
@@ -93,15 +99,12 @@ impl Pass<'_> {
             | "notifications/message"
             | "notifications/tools/list_changed"
             | "notifications/prompts/list_changed"
-            | "notifications/resources/list_changed"
-            | "notifications/subscriptions/acknowledged"
-            | "notifications/tasks/status" => Ok(Visibility::Shown),
+            | "notifications/resources/list_changed" => Ok(Visibility::Shown),
+            "notifications/subscriptions/acknowledged" => self.acknowledged(params),
+            "notifications/tasks/status" | "notifications/tasks" => self.task_news(params),
             "notifications/resources/updated" => self.updated(params),
             "notifications/elicitation/complete" => {
                 Ok(self.visible.server_request(ServerRequest::Elicitation))
-            }
-            "notifications/tasks" => {
-                params.map_or(Ok(Visibility::Shown), |params| self.input_requests(params))
             }
             _ => Ok(self.visible.server_request(ServerRequest::Other)),
         }
@@ -113,6 +116,16 @@ impl Pass<'_> {
         refuse_look_alikes(params, &["uri"])?;
         let uri = params.get("uri").and_then(|uri| uri.as_str());
         Ok(uri.map_or(Visibility::Hidden, |uri| self.visible.resource(&uri)))
+    }
+
+    /// What became of a task, and what it asks of the client.
+    fn task_news(&mut self, params: Option<Value<'_>>) -> Result<Visibility, FilterError> {
+        let Some(params) = params else { return Ok(Visibility::Hidden) };
+        refuse_look_alikes(params, &["taskId", "inputRequests", "_meta"])?;
+        match self.input_requests(params)? {
+            Visibility::Hidden => Ok(Visibility::Hidden),
+            Visibility::Shown => self.task_id(params, Mention::Unasked),
+        }
     }
 
     /// What a result asks of the client: one forbidden thing forbids all, for the server waits for all of it.
@@ -140,7 +153,7 @@ impl Pass<'_> {
         let asks = data.is_some_and(|data| data.get("elicitations").is_some());
         let asks = asks || error.get("code").is_some_and(is_url_elicitation);
         if asks && self.visible.server_request(ServerRequest::Elicitation) == Visibility::Hidden {
-            self.replace(message, self.edits.len());
+            self.replace(message, self.edits.len(), Withheld::ServerRequest);
         }
         Ok(Visibility::Shown)
     }

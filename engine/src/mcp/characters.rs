@@ -3,8 +3,10 @@
 
 use super::refusal::Refusal;
 
-/// Longest name of a tool or prompt, or id of a task, in bytes.
+/// Longest name of a tool or prompt, in bytes.
 pub(super) const MAX_NAME: usize = 256;
+/// Longest id of a task, in bytes: one that this gate has bound to its caller is longer than the server's own.
+const MAX_TASK: usize = 2_048;
 /// Longest URI of a resource, in bytes.
 pub(super) const MAX_URI: usize = 4096;
 
@@ -23,7 +25,7 @@ fn is_refused_in_names(character: char) -> bool {
     character.is_control() || foreign_space || is_invisible(character)
 }
 
-/// Accepts the name of a tool or prompt, or the id of a task.
+/// Accepts the name of a tool or prompt.
 ///
 /// # Errors
 /// [`Refusal::BadName`] for an empty or long one, one with spaces around it, or with what cannot be seen.
@@ -31,6 +33,18 @@ pub fn check_name(name: &str) -> Result<(), Refusal> {
     let padded = name.starts_with(' ') || name.ends_with(' ');
     if name.is_empty() || name.len() > MAX_NAME || padded || name.chars().any(is_refused_in_names) {
         return Err(Refusal::BadName);
+    }
+    Ok(())
+}
+
+/// Accepts the id of a task.
+///
+/// # Errors
+/// [`Refusal::BadTaskId`] for an empty or long one, one with spaces around it, or with what cannot be seen.
+pub(super) fn check_task(id: &str) -> Result<(), Refusal> {
+    let padded = id.starts_with(' ') || id.ends_with(' ');
+    if id.is_empty() || id.len() > MAX_TASK || padded || id.chars().any(is_refused_in_names) {
+        return Err(Refusal::BadTaskId);
     }
     Ok(())
 }

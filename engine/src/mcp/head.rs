@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The headers that mirror a message: what they say, and whether they agree with it.
 
-use super::characters::{MAX_URI, check_name, check_uri};
+use super::characters::{MAX_URI, check_name, check_task, check_uri};
 use super::method::{Method, NameSource};
 use super::refusal::Refusal;
 use super::target::Target;
@@ -208,7 +208,7 @@ fn claimed_target<'h>(method: Method, name: Option<Cow<'h, str>>) -> Result<Targ
             Ok(Target::Resource(uri))
         }
         NameSource::TaskId => match name {
-            Some(id) => check_name(&id).map(|()| Target::Task(id)).map_err(|_| Refusal::BadTaskId),
+            Some(id) => check_task(&id).map(|()| Target::Task(id)),
             None => Ok(Target::None),
         },
     }

@@ -20,6 +20,7 @@ mod refusal;
 mod request;
 mod sse;
 mod target;
+mod task;
 mod version;
 
 pub use answer::{Data, error_body};
@@ -29,11 +30,12 @@ pub use characters::{check_name, check_uri};
 pub use envelope::{Id, Shape};
 pub use head::{Head, HeadFacts, HeaderValue, judge_head};
 pub use method::{Method, MethodClass, NameSource};
-pub use pass::{Body, FilterError, Filtered, Left, Options, Visibility, Visible, filter_answer};
+pub use pass::{Body, FilterError, Filtered, Left, Options, Visibility, Visible, Withheld, filter_answer};
 pub use refusal::{Refusal, Refused};
 pub use request::{Call, classify, unreadable};
 pub use sse::{EventVerdict, SseError, SseFilter, Tail};
 pub use target::Target;
+pub use task::{Mention, TaskFate, TaskIds, replaced, task_ids};
 pub use version::{Era, Version, VersionSet};
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 use super::ask::ServerRequest;
 use super::list::List;
 use super::lookalike::{ENVELOPE, Likeness, likeness};
+use super::task::{Mention, TaskFate};
 use crate::json::{Doc, JsonErrorKind, Kind, Limits, Value};
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -37,8 +38,19 @@ pub trait Visible {
     fn template(&mut self, uri_template: &str) -> Visibility;
     /// Something that the server asks of the client.
     fn server_request(&mut self, kind: ServerRequest) -> Visibility;
+    /// A task of the server, by its id there.
+    fn task(&mut self, id: &str, mention: Mention) -> TaskFate;
     /// The error that stands in the place of a result which is not shown; `id` is the raw JSON of the message's id.
-    fn refusal(&mut self, id: Option<&str>) -> String;
+    fn refusal(&mut self, id: Option<&str>, why: Withheld) -> String;
+}
+
+/// Why a result is not shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withheld {
+    /// It asks the client for what is forbidden here.
+    ServerRequest,
+    /// It is about a task that is not the caller's.
+    Task,
 }
 
 /// How to filter.
@@ -96,6 +108,8 @@ pub enum FilterError {
     DuplicateItem,
     /// A result is of a type that no published version knows.
     UnknownResultType,
+    /// A task has no id that is a string, or stands where none can stand.
+    BadTask,
     /// What the server asks of the client in a result does not have the form that it must have.
     BadInputRequests,
 }
@@ -112,6 +126,7 @@ impl FilterError {
             FilterError::NamelessItem => "answer_nameless_item",
             FilterError::DuplicateItem => "answer_duplicate_item",
             FilterError::UnknownResultType => "answer_unknown_result_type",
+            FilterError::BadTask => "answer_bad_task",
             FilterError::BadInputRequests => "answer_bad_input_requests",
         }
     }
@@ -129,6 +144,10 @@ const RESULT: &[&str] = &[
     "resultType",
     "inputRequests",
     "requestState",
+    "task",
+    "taskId",
+    "tasks",
+    "_meta",
 ];
 
 /// A range of the text and what stands there instead.
@@ -214,7 +233,11 @@ impl Pass<'_> {
         check_result_type(result)?;
         let before = self.edits.len();
         if self.input_requests(result)? == Visibility::Hidden {
-            self.replace(message, before);
+            self.replace(message, before, Withheld::ServerRequest);
+            return Ok(Visibility::Shown);
+        }
+        if self.result_tasks(result)? == Visibility::Hidden {
+            self.replace(message, before, Withheld::Task);
             return Ok(Visibility::Shown);
         }
         for list in List::ALL {
@@ -232,9 +255,9 @@ impl Pass<'_> {
     }
 
     /// A refusal in the place of the message, instead of the edits made to it.
-    pub(super) fn replace(&mut self, message: Value<'_>, before: usize) {
+    pub(super) fn replace(&mut self, message: Value<'_>, before: usize, why: Withheld) {
         self.edits.truncate(before);
-        let refusal = self.visible.refusal(message.get("id").map(|id| id.raw()));
+        let refusal = self.visible.refusal(message.get("id").map(|id| id.raw()), why);
         self.edits.push((message.span(), Cow::Owned(refusal)));
     }
 }

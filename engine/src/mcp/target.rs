@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a call is aimed at: read from `params` by method.
 
-use super::characters::{check_name, check_uri};
+use super::characters::{check_name, check_task, check_uri};
 use super::lookalike::{LISTEN, REF, TASK, member_object};
 use super::method::Method;
 use super::refusal::Refusal;
@@ -133,7 +133,7 @@ fn uri_text(uri: Value<'_>) -> Result<Cow<'_, str>, Refusal> {
 
 fn task_id(id: Value<'_>) -> Result<Cow<'_, str>, Refusal> {
     let id = id.as_str().ok_or(Refusal::BadTaskId)?;
-    check_name(&id).map(|()| id).map_err(|_| Refusal::BadTaskId)
+    check_task(&id).map(|()| id)
 }
 
 fn arguments_of(params: Option<Value<'_>>) -> Result<Option<Value<'_>>, Refusal> {

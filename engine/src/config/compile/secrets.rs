@@ -37,6 +37,11 @@ impl<'c> Compiler<'c> {
             }
             return Ok(SharedState::Off);
         };
+        self.state_key(wire).map(SharedState::Keyed)
+    }
+
+    /// The key of what the gate authenticates itself.
+    pub(super) fn state_key(&self, wire: &SecretWire) -> Result<StateKey, DeError> {
         let value = self.secret(wire)?;
         if value.len() < MIN_STATE_KEY {
             let error =
@@ -46,7 +51,7 @@ impl<'c> Compiler<'c> {
                 .inside(key("env")));
         }
         let weak = |_| DeError::new(format!("the value of `{}` is too short", wire.env));
-        StateKey::from_secret(&value).map(SharedState::Keyed).map_err(weak)
+        StateKey::from_secret(&value).map_err(weak)
     }
 
     pub(super) fn limits(&self) -> Result<Limits, DeError> {

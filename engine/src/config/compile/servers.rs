@@ -6,13 +6,14 @@ use super::places::{matches, metadata_location, resource, usual_resource};
 use super::{Compiler, Names, at, key, label, shown, wrong};
 use crate::config::origin::Url;
 use crate::config::wire::{
-    Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire,
+    Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire, TasksWire,
 };
-use crate::config::{Audience, Server, ServerRequests, Tool};
+use crate::config::{Audience, Server, ServerRequests, Tasks, Tool};
 use crate::dpop::{DpopRules, Mode};
 use crate::json::{DeError, Segment, quoted};
 use crate::mcp::{Version, VersionSet};
 use crate::policy::Policy;
+use crate::seal::SealKey;
 use crate::suggest::nearest;
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -86,9 +87,35 @@ impl<'c> Compiler<'c> {
             tools: at(tools(wire), &[key("tools"), key("catalogue")])?,
             denied_capabilities: server_requests.denied_capabilities(),
             server_requests,
+            tasks: at(self.tasks(wire, &here), &[key("tasks")])?,
             answers: wire.answers,
             upstream: at(self.upstream(&wire.upstream), &[key("upstream")])?,
         })
+    }
+
+    /// Without a secret nothing can be bound, and what is not bound is not there unless somebody says so.
+    fn tasks(&mut self, wire: &ServerWire, here: &[Segment]) -> Result<Tasks, DeError> {
+        let seal = self.wire.secrets.shared_state.as_ref().map(|secret| self.state_key(secret));
+        // A secret that cannot be read is told under its own key.
+        let seal = seal.and_then(Result::ok).map(|state| SealKey::of(&state));
+        match (wire.tasks, seal) {
+            (Some(TasksWire::Deny), _) | (None, None) => Ok(Tasks::Off),
+            (None, Some(_)) if wire.answers == Answers::Lists => Ok(Tasks::Off),
+            (Some(TasksWire::Bound), _) if wire.answers == Answers::Lists => Err(wrong(
+                "a task may come in any answer, and `answers: lists` leaves answers out".to_owned(),
+                "take `answers` out",
+            )),
+            (Some(TasksWire::Bound) | None, Some(key)) => Ok(Tasks::Bound(key)),
+            (Some(TasksWire::Bound), None) => Err(wrong(
+                "tasks are bound to their callers under a secret, and there is none".to_owned(),
+                "add `secrets.shared_state`",
+            )),
+            (Some(TasksWire::Unbound), _) => {
+                let name = &wire.name;
+                self.warn(here, &format!("on server `{name}` whoever knows the id of a task may use it"));
+                Ok(Tasks::Unbound)
+            }
+        }
     }
 
     fn anonymous(

@@ -164,6 +164,14 @@ fn servers() {
             "servers[0].answers: `server_requests` denies something that may come in any answer, and `lists` leaves answers out | take `answers` out",
         ),
         (
+            more(r#""tasks":"bound""#),
+            "servers[0].tasks: tasks are bound to their callers under a secret, and there is none | add `secrets.shared_state`",
+        ),
+        (
+            more(r#""tasks":"bound","answers":"lists""#),
+            "servers[0].tasks: a task may come in any answer, and `answers: lists` leaves answers out | take `answers` out",
+        ),
+        (
             more(r#""server_requests":{"root":"deny"}"#),
             "servers[0].server_requests.root: unknown key `root` | did you mean `roots`?",
         ),

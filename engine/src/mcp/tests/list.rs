@@ -33,8 +33,18 @@ impl Visible for NoX {
             ServerRequest::Roots | ServerRequest::ClientTask => Visibility::Shown,
         }
     }
-    fn refusal(&mut self, id: Option<&str>) -> String {
-        format!("<refused {}>", id.unwrap_or("-"))
+    fn task(&mut self, id: &str, mention: Mention) -> TaskFate {
+        match (id.as_bytes().first(), mention) {
+            (Some(b'x'), _) => TaskFate::Hide,
+            (Some(b'k'), _) => TaskFate::Keep,
+            _ => TaskFate::Rename(format!("{mention:?}-{id}")),
+        }
+    }
+    fn refusal(&mut self, id: Option<&str>, why: Withheld) -> String {
+        match why {
+            Withheld::ServerRequest => format!("<refused {}>", id.unwrap_or("-")),
+            Withheld::Task => format!("<no task {}>", id.unwrap_or("-")),
+        }
     }
 }
 
@@ -223,7 +233,7 @@ fn messages_of_the_server_are_classified() {
         note("notifications/progress", "{}"),
         note("notifications/message", "{}"),
         note("notifications/resources/updated", r#"{"uri":"a:"}"#),
-        note("notifications/tasks", r#"{"inputRequests":{"a":{"method":"roots/list"}}}"#),
+        note("notifications/tasks", r#"{"taskId":"k","inputRequests":{"a":{"method":"roots/list"}}}"#),
         answer(r#""resultType":"complete","content":[]"#),
         answer(r#""resultType":"input_required","requestState":"s""#),
         answer(r#""inputRequests":{"a":{"method":"roots/list"}}"#),
@@ -241,7 +251,10 @@ fn messages_of_the_server_are_classified() {
         note("notifications/elicitation/complete", "{}"),
         note("notifications/resources/updated", r#"{"uri":"x:"}"#),
         note("notifications/resources/updated", "{}"),
-        note("notifications/tasks", r#"{"inputRequests":{"a":{"method":"elicitation/create"}}}"#),
+        note(
+            "notifications/tasks",
+            r#"{"taskId":"k","inputRequests":{"a":{"method":"elicitation/create"}}}"#,
+        ),
     ] {
         assert_eq!(filter(&goes).as_deref(), Ok(""), "{goes}");
     }
@@ -272,4 +285,41 @@ fn messages_of_the_server_are_classified() {
     let batch = format!("[{}, {ping} ,{}]", request("sampling/createMessage"), note("notifications/x", "{}"));
     assert_eq!(filter(&batch).as_deref(), Ok(format!("[{ping}]").as_str()));
     assert_eq!(filter(&format!("[{}]", request("elicitation/create"))).as_deref(), Ok("[]"));
+}
+
+/// Ids of tasks, wherever they stand.
+#[test]
+fn ids_of_tasks_are_renamed_or_hidden() {
+    const META: &str = r#""_meta":{"io.modelcontextprotocol/related-task":{"taskId":"ID"}}"#;
+    let note = |method: &str, params: &str| {
+        format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{{{params}}}}}"#)
+    };
+    let places = [
+        (answer(r#""task":{"taskId":"ID","status":"working"}"#), "Answered", "<no task 1>"),
+        (answer(r#""resultType":"task","taskId":"ID""#), "Answered", "<no task 1>"),
+        (answer(&format!(r#""content":[],{META}"#)), "Answered", "<no task 1>"),
+        (answer(&format!(r#""taskId":"k","result":{{"content":[],{META}}}"#)), "Answered", "<no task 1>"),
+        (note("notifications/tasks/status", r#""taskId":"ID""#), "Unasked", ""),
+        (note("notifications/tasks", r#""taskId":"ID""#), "Unasked", ""),
+        (note("notifications/progress", META), "Answered", ""),
+        (format!(r#"{{"jsonrpc":"2.0","id":3,"method":"roots/list","params":{{{META}}}}}"#), "Answered", ""),
+    ];
+    for (text, mention, hidden) in places {
+        assert_eq!(filter(&text.replace("ID", "k")).unwrap(), text.replace("ID", "k"));
+        assert_eq!(filter(&text.replace("ID", "a")).unwrap(), text.replace("ID", &format!("{mention}-a")));
+        assert_eq!(filter(&text.replace("ID", "x")).unwrap(), hidden, "{text}");
+        let number = text.replace("\"ID\"", "1");
+        assert_eq!(filter(&number), Err(FilterError::BadTask), "{number}");
+    }
+    let listed = answer(r#""tasks":[{"taskId":"x"},{"taskId":"a","status":"working"},{"taskId":"x"}]"#);
+    assert_eq!(filter(&listed).unwrap(), answer(r#""tasks":[{"taskId":"Unasked-a","status":"working"}]"#));
+    let heard = note("notifications/subscriptions/acknowledged", r#""notifications":{"taskIds":["x","a"]}"#);
+    assert_eq!(
+        filter(&heard).unwrap(),
+        note("notifications/subscriptions/acknowledged", r#""notifications":{"taskIds":["Unasked-a"]}"#)
+    );
+    for bad in [answer(r#""tasks":{}"#), answer(r#""tasks":[{}]"#), answer(r#""task":[]"#)] {
+        assert_eq!(filter(&bad), Err(FilterError::BadTask), "{bad}");
+    }
+    assert_eq!(filter(&answer(r#""TaskId":"a""#)), Err(FilterError::LookAlikeKey));
 }
