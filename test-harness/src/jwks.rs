@@ -21,7 +21,11 @@ use axum::{
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use p256::pkcs8::EncodePrivateKey;
-use rsa::{pkcs1::EncodeRsaPrivateKey, rand_core::OsRng, traits::PublicKeyParts};
+use rsa::{
+    pkcs1::EncodeRsaPrivateKey,
+    rand_core::{OsRng, RngCore},
+    traits::PublicKeyParts,
+};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -49,20 +53,39 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// A fresh RSA-2048 key for RS256, or P-256 key for ES256.
+    /// A fresh key for `algorithm`: RSA with 2,048 bits, on the curve that it names, or 64 bytes of a secret.
     ///
     /// # Errors
-    /// For another algorithm, or if no key can be made.
+    /// If no key can be made.
     pub fn generate(id: &str, algorithm: Algorithm) -> Result<Self> {
         let (signing, mut jwk) = match algorithm {
-            Algorithm::RS256 => rsa_key()?,
+            Algorithm::RS256 | Algorithm::RS384 | Algorithm::RS512 => rsa_key()?,
+            Algorithm::PS256 | Algorithm::PS384 | Algorithm::PS512 => rsa_key()?,
             Algorithm::ES256 => ec_key()?,
+            Algorithm::ES384 => p384_key()?,
+            Algorithm::EdDSA => ed25519_key()?,
+            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => secret_key(),
             other => return Err(anyhow!("no keys for {other:?} here")),
         };
         jwk["kid"] = json!(id);
         jwk["use"] = json!("sig");
         jwk["alg"] = json!(name(algorithm));
         Ok(Self { id: id.to_owned(), algorithm, jwk, signing })
+    }
+
+    /// The same key for all algorithms of its kind: its JWK names none (RFC 7517 section 4.4).
+    #[must_use]
+    pub fn unbound(mut self) -> Self {
+        if let Some(jwk) = self.jwk.as_object_mut() {
+            jwk.remove("alg");
+        }
+        self
+    }
+
+    /// The same key, signing with another algorithm of its kind.
+    #[must_use]
+    pub fn with_algorithm(&self, algorithm: Algorithm) -> Self {
+        Self { algorithm, ..self.clone() }
     }
 
     /// Signs `claims` under the usual header.
@@ -85,8 +108,8 @@ impl Key {
     }
 }
 
-fn name(algorithm: Algorithm) -> &'static str {
-    if algorithm == Algorithm::ES256 { "ES256" } else { "RS256" }
+fn name(algorithm: Algorithm) -> String {
+    format!("{algorithm:?}")
 }
 
 fn rsa_key() -> Result<(EncodingKey, Value)> {
@@ -103,6 +126,25 @@ fn ec_key() -> Result<(EncodingKey, Value)> {
     let private = p256::SecretKey::random(&mut OsRng);
     let jwk = serde_json::from_str(&private.public_key().to_jwk_string())?;
     Ok((EncodingKey::from_ec_der(private.to_pkcs8_der()?.as_bytes()), jwk))
+}
+
+fn p384_key() -> Result<(EncodingKey, Value)> {
+    let private = p384::SecretKey::random(&mut OsRng);
+    let jwk = serde_json::from_str(&private.public_key().to_jwk_string())?;
+    Ok((EncodingKey::from_ec_der(private.to_pkcs8_der()?.as_bytes()), jwk))
+}
+
+fn ed25519_key() -> Result<(EncodingKey, Value)> {
+    let private = ed25519_dalek::SigningKey::generate(&mut OsRng);
+    let x = URL.encode(private.verifying_key().as_bytes());
+    let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": x });
+    Ok((EncodingKey::from_ed_der(private.to_pkcs8_der()?.as_bytes()), jwk))
+}
+
+fn secret_key() -> (EncodingKey, Value) {
+    let mut secret = [0; 64];
+    OsRng.fill_bytes(&mut secret);
+    (EncodingKey::from_secret(&secret), json!({ "kty": "oct", "k": URL.encode(secret) }))
 }
 
 /// The seconds since 1970.
@@ -187,6 +229,16 @@ impl TestIssuer {
         found.ok_or_else(|| anyhow!("the issuer has no key for {algorithm:?}"))
     }
 
+    /// The key of that name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn key_named(&self, id: &str) -> Result<Key> {
+        let keys = lock(&self.shared.keys);
+        let found = keys.iter().find(|key| key.id == id).cloned();
+        found.ok_or_else(|| anyhow!("the issuer has no key `{id}`"))
+    }
+
     /// The claims of a good token for the next five minutes.
     #[must_use]
     pub fn claims(&self, subject: &str, audience: &str, roles: &[&str]) -> Value {
@@ -227,6 +279,11 @@ impl TestIssuer {
         let key = Key::generate(id, algorithm)?;
         lock(&self.shared.keys).push(key.clone());
         Ok(key)
+    }
+
+    /// Puts a key beside the others.
+    pub fn publish(&self, key: &Key) {
+        lock(&self.shared.keys).push(key.clone());
     }
 
     /// How often the JWKS was asked for.

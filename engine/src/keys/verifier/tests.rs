@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use super::*;
+
+mod vectors;
+
 use crate::keys::fixtures::*;
 use crate::keys::{Family, KeySet, decode_base64url};
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
 use p256::ecdsa::Signature as P256Signature;
 use serde_json::Value;
 
