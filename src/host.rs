@@ -86,6 +86,7 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_set_shared_data(key: *const u8, key_size: usize, data: *const u8, size: usize, cas: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -258,6 +259,12 @@ pub(crate) fn set_shared(key: &str, bytes: &[u8], version: Option<u32>) -> Resul
 pub(crate) fn resume_request() -> Result<(), Status> {
     // SAFETY: no memory is involved.
     done(unsafe { proxy_continue_stream(0) })
+}
+
+/// Ends the answer of the current stream where it stands: the client's stream is reset.
+pub(crate) fn close_answer() -> Result<(), Status> {
+    // SAFETY: no memory is involved.
+    done(unsafe { proxy_close_stream(1) })
 }
 
 /// Answers in the upstream's place.

@@ -111,6 +111,7 @@ impl RootContext for Root {
             keys::dispatched(&vm, order.issuer, call.ok());
         }
         crate::stream::resume_waiting(&vm);
+        crate::stream::end_streams(&vm);
         let millis = if vm.waiting.borrow().is_empty() { IDLE_TICK } else { BUSY_TICK };
         let _ = set_tick(&vm, millis);
     }

@@ -2,13 +2,14 @@
 //! One request through the proxy's phases. Where a phase has no step of the engine to carry out, nothing goes on.
 
 use crate::apply::{self, Done};
-use crate::host::{self, Buffer, Map};
+use crate::host::{self, Buffer, Level, Map};
 use crate::root;
 use crate::vm::{self, Vm, Watch};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::collections::BTreeMap;
+use std::rc::{Rc, Weak};
 use toolgate_engine::config::{HostMode, RouteMetadata};
 use toolgate_engine::deny::{Answer, error_body};
 use toolgate_engine::flow::{
@@ -17,6 +18,9 @@ use toolgate_engine::flow::{
 use toolgate_engine::mcp::Body;
 use toolgate_engine::metrics::{Metric, Sample, Series};
 use toolgate_engine::time::UnixTime;
+
+/// Streams that one tick ends at most.
+const ENDED_PER_TICK: usize = 256;
 
 /// Where the name of a server may stand in a route's metadata.
 const ROUTE_SERVER: &str = "xds\0route_metadata\0filter_metadata\0toolgate\0server";
@@ -33,6 +37,7 @@ impl Handle {
             body_ended: false,
             follows: BodyFollows::Yes,
             watch: Watch::Running(0),
+            open: None,
         };
         Handle(vm.map(|vm| Rc::new(RefCell::new(stream(vm)))))
     }
@@ -56,6 +61,9 @@ fn fault() -> Action {
     Action::Pause
 }
 
+/// Event streams by the time they have to end, and their context.
+pub(crate) type OpenStreams = BTreeMap<(UnixTime, u32), Weak<RefCell<Stream>>>;
+
 /// One request.
 pub(crate) struct Stream {
     vm: Rc<Vm>,
@@ -65,6 +73,8 @@ pub(crate) struct Stream {
     body_ended: bool,
     follows: BodyFollows,
     watch: Watch,
+    /// Where it stands among the open event streams.
+    open: Option<(UnixTime, u32)>,
 }
 
 enum Phase {
@@ -83,6 +93,8 @@ enum Phase {
     Through,
     /// The gate has answered.
     Answered,
+    /// An event stream whose time is over.
+    Ended,
 }
 
 impl Context for Handle {
@@ -90,6 +102,9 @@ impl Context for Handle {
         // A client that leaves while its request waits must not be resumed.
         if let Some(Ok(mut stream)) = self.0.as_ref().map(|stream| stream.try_borrow_mut()) {
             stream.phase = Phase::Answered;
+            if let Some(key) = stream.open.take() {
+                stream.vm.open.borrow_mut().remove(&key);
+            }
         }
         true
     }
@@ -119,7 +134,11 @@ impl HttpContext for Handle {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        self.with(|stream| stream.reply_head(end_of_stream))
+        let action = self.with(|stream| stream.reply_head(end_of_stream));
+        if let Some(stream) = &self.0 {
+            note_open(stream);
+        }
+        action
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
@@ -148,6 +167,39 @@ fn park(stream: &Rc<RefCell<Stream>>) -> Action {
     Action::Pause
 }
 
+/// Puts an event stream on the list of those that have to end some day.
+fn note_open(stream: &Rc<RefCell<Stream>>) {
+    let Ok(mut inner) = stream.try_borrow_mut() else { return };
+    let Phase::Filtering(body) = &inner.phase else { return };
+    let Some(ends) = body.ends_at() else { return };
+    let key = (ends, inner.context);
+    inner.open = Some(key);
+    inner.vm.open.borrow_mut().insert(key, Rc::downgrade(stream));
+}
+
+/// Ends the event streams whose time has come; runs from the root context. What is left over ends on the next tick.
+pub(crate) fn end_streams(vm: &Vm) {
+    if vm.open.borrow().is_empty() {
+        return;
+    }
+    let now = vm::now();
+    for _ in 0..ENDED_PER_TICK {
+        let Some(stream) = next_due(vm, now) else { return };
+        if let Some(stream) = stream.upgrade()
+            && let Ok(mut stream) = stream.try_borrow_mut()
+        {
+            stream.end();
+        }
+    }
+}
+
+/// Takes the first stream off the list whose time has come.
+fn next_due(vm: &Vm, now: UnixTime) -> Option<Weak<RefCell<Stream>>> {
+    let mut open = vm.open.borrow_mut();
+    let first = open.first_entry().filter(|first| first.key().0 <= now)?;
+    Some(first.remove())
+}
+
 fn count_wait(vm: &Vm, word: &'static str) {
     vm.record(&mut vec![Sample { series: Series::new(Metric::Waits, word), value: 1 }]);
 }
@@ -164,6 +216,29 @@ pub(crate) fn resume_waiting(vm: &Rc<Vm>) {
 }
 
 impl Stream {
+    /// Ends an event stream.
+    fn end(&mut self) {
+        self.open = None;
+        let vm = self.vm.clone();
+        let Phase::Filtering(body) = &self.phase else { return };
+        if vm.step(&mut self.watch, |desk| body.end(desk)).is_none() {
+            return;
+        }
+        // Whatever the upstream still sends goes nowhere, also where the host cannot close.
+        self.phase = Phase::Ended;
+        if host::enter(self.context).is_err() || host::close_answer().is_err() {
+            host::log(Level::Warn, "toolgate: an event stream whose time is over could not be closed");
+        }
+    }
+
+    /// What came after the end of an event stream.
+    fn swallow(&mut self, size: usize) -> Action {
+        match size == 0 || host::set_buffer(Buffer::ResponseBody, size, &[]).is_ok() {
+            true => Action::Continue,
+            false => Action::Pause,
+        }
+    }
+
     /// Looks at the head again; says whether it still waits.
     fn wake(&mut self) -> bool {
         let Phase::Waiting { deadline, epoch } = self.phase else { return false };
@@ -278,7 +353,7 @@ impl Stream {
             }
             // What waits goes on waiting; what was answered goes nowhere.
             Phase::Waiting { .. } | Phase::Answered | Phase::New => Action::Pause,
-            Phase::Forwarded(_) | Phase::Filtering(_) | Phase::Through => Action::Continue,
+            Phase::Forwarded(_) | Phase::Filtering(_) | Phase::Through | Phase::Ended => Action::Continue,
         }
     }
 
@@ -313,7 +388,7 @@ impl Stream {
         match &self.phase {
             Phase::Body(_) => self.finish_body(usize::MAX),
             Phase::Waiting { .. } | Phase::Answered | Phase::New => Action::Pause,
-            Phase::Forwarded(_) | Phase::Filtering(_) | Phase::Through => Action::Continue,
+            Phase::Forwarded(_) | Phase::Filtering(_) | Phase::Through | Phase::Ended => Action::Continue,
         }
     }
 
@@ -321,7 +396,7 @@ impl Stream {
         match std::mem::replace(&mut self.phase, Phase::Through) {
             Phase::Forwarded(reply) => self.judge_reply(reply, end_of_stream),
             Phase::Body(_) | Phase::Waiting { .. } | Phase::New => self.early_reply(),
-            Phase::Filtering(_) | Phase::Through => Action::Continue,
+            Phase::Filtering(_) | Phase::Through | Phase::Ended => Action::Continue,
             Phase::Answered => {
                 self.phase = Phase::Answered;
                 Action::Continue
@@ -382,6 +457,7 @@ impl Stream {
             Phase::Filtering(ReplyBody::Whole(_)) if end_of_stream => self.finish_whole(),
             Phase::Filtering(ReplyBody::Whole(_)) => Action::Pause,
             Phase::Filtering(ReplyBody::Stream(..)) => self.reply_chunk(size),
+            Phase::Ended => self.swallow(size),
             Phase::New
             | Phase::Waiting { .. }
             | Phase::Body(_)

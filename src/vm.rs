@@ -5,7 +5,7 @@ use crate::host::{self, Level};
 use crate::keys::KeyPost;
 use crate::stats::Stats;
 use crate::store::HostStore;
-use crate::stream::Stream;
+use crate::stream::{OpenStreams, Stream};
 use crate::verifier::HostVerifier;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -20,6 +20,8 @@ pub(crate) struct Vm {
     pub(crate) config: Config,
     pub(crate) keys: RefCell<KeyPost>,
     pub(crate) waiting: RefCell<Vec<Rc<RefCell<Stream>>>>,
+    /// Event streams in the order in which they have to end.
+    pub(crate) open: RefCell<OpenStreams>,
     /// Grows whenever something has become of a fetch of keys.
     pub(crate) epoch: Cell<u64>,
     /// How often ticks come now, in milliseconds.
@@ -38,6 +40,7 @@ impl Vm {
         Vm {
             keys: RefCell::new(KeyPost::new(&config)),
             waiting: RefCell::default(),
+            open: RefCell::default(),
             epoch: Cell::new(0),
             tick: Cell::new(0),
             memory: RefCell::new(memory),

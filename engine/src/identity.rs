@@ -94,6 +94,15 @@ impl Identity {
         self.valid_until
     }
 
+    /// Until when the credential is good, bindings aside.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<UnixTime> {
+        match &self.kind {
+            Kind::Anonymous => None,
+            Kind::Token(token, _) => Some(token.expires_at()),
+        }
+    }
+
     /// Headers for the upstream.
     #[must_use]
     pub fn headers(&self) -> &[(&'static str, Rc<[u8]>)] {

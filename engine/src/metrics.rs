@@ -44,6 +44,8 @@ pub enum Metric {
     JwksKeys,
     /// Items of list answers.
     ListItems,
+    /// Event streams that the gate ended.
+    StreamsEnded,
     /// Answers that could not be filtered and did not go on.
     AnswerFaults,
     /// What servers ask of clients.
@@ -58,7 +60,7 @@ pub enum Metric {
 
 impl Metric {
     /// The whole catalogue.
-    pub const ALL: [Metric; 15] = [
+    pub const ALL: [Metric; 16] = [
         Metric::Requests,
         Metric::AuthAttempts,
         Metric::DecisionDuration,
@@ -69,6 +71,7 @@ impl Metric {
         Metric::JwksAge,
         Metric::JwksKeys,
         Metric::ListItems,
+        Metric::StreamsEnded,
         Metric::AnswerFaults,
         Metric::ServerRequests,
         Metric::SharedRejected,
@@ -90,6 +93,7 @@ impl Metric {
             Metric::JwksAge => "toolgate_jwks_age_seconds",
             Metric::JwksKeys => "toolgate_jwks_keys",
             Metric::ListItems => "toolgate_list_items_total",
+            Metric::StreamsEnded => "toolgate_streams_ended_total",
             Metric::AnswerFaults => "toolgate_answer_faults_total",
             Metric::ServerRequests => "toolgate_server_requests_total",
             Metric::SharedRejected => "toolgate_shared_data_rejected_total",
@@ -111,6 +115,7 @@ impl Metric {
             | Metric::Waits
             | Metric::JwksFetches
             | Metric::ListItems
+            | Metric::StreamsEnded
             | Metric::AnswerFaults
             | Metric::ServerRequests
             | Metric::SharedRejected
@@ -134,6 +139,7 @@ impl Metric {
             Metric::JwksAge => "seconds since the keys in use were fetched",
             Metric::JwksKeys => "usable keys by issuer",
             Metric::ListItems => "items of list answers, kept or removed",
+            Metric::StreamsEnded => "event streams that were ended, by reason",
             Metric::AnswerFaults => "answers withheld because they could not be filtered, by reason",
             Metric::ServerRequests => "what servers ask of clients, by kind and decision",
             Metric::SharedRejected => "values of shared data that were not used, by reason",
@@ -153,7 +159,7 @@ impl Metric {
             Metric::JwksFetches => &[Label::Issuer, Label::Result],
             Metric::JwksAge | Metric::JwksKeys => &[Label::Issuer],
             Metric::ListItems => &[Label::Server, Label::Result],
-            Metric::AnswerFaults => &[Label::Server, Label::Reason],
+            Metric::AnswerFaults | Metric::StreamsEnded => &[Label::Server, Label::Reason],
             Metric::ServerRequests => &[Label::Server, Label::Decision, Label::Result],
             Metric::SeriesOverflow => &[],
             Metric::BuildInfo => &[Label::Version],

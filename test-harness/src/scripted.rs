@@ -33,6 +33,7 @@ pub struct Script {
     headers: Vec<(String, String)>,
     pieces: Vec<Bytes>,
     length: bool,
+    held: bool,
 }
 
 impl Script {
@@ -40,7 +41,7 @@ impl Script {
     #[must_use]
     pub fn new(content_type: &str) -> Self {
         let headers = vec![("content-type".to_owned(), content_type.to_owned())];
-        Self { status: StatusCode::OK, headers, pieces: Vec::new(), length: false }
+        Self { status: StatusCode::OK, headers, pieces: Vec::new(), length: false, held: false }
     }
 
     /// Another status.
@@ -78,11 +79,18 @@ impl Script {
         self
     }
 
+    /// Never ends: after the last piece the answer stays open.
+    #[must_use]
+    pub fn held(mut self) -> Self {
+        self.held = true;
+        self
+    }
+
     fn response(&self) -> Response {
         let body = if self.length {
             Body::from(self.pieces.concat())
         } else {
-            Body::from_stream(trickle(self.pieces.clone()))
+            Body::from_stream(trickle(self.pieces.clone(), self.held))
         };
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
@@ -97,12 +105,15 @@ impl Script {
 }
 
 /// The pieces one by one; the pause lets each leave in a packet of its own.
-fn trickle(pieces: Vec<Bytes>) -> impl futures::Stream<Item = Result<Bytes, Infallible>> {
+fn trickle(pieces: Vec<Bytes>, held: bool) -> impl futures::Stream<Item = Result<Bytes, Infallible>> {
     async_stream::stream! {
         let mut pause = tokio::time::interval(Duration::from_millis(1));
         for piece in pieces {
             pause.tick().await;
             yield Ok(piece);
+        }
+        if held {
+            std::future::pending::<()>().await;
         }
     }
 }

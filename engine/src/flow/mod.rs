@@ -17,6 +17,7 @@ mod kept;
 mod memory;
 mod possession;
 mod reply;
+mod streams;
 mod surfaces;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use edit::{Edit, HeaderBytes};
 pub use head::start;
 pub use memory::{DecisionId, Entropy, Memory};
 pub use reply::{Reply, ReplyBody, ReplyStep};
+pub use streams::StreamEnd;
 
 use crate::config::Config;
 use crate::deny::Answer;

@@ -238,6 +238,14 @@ fn media(content_type: HeaderValue<'_>) -> Media {
 }
 
 impl Filter {
+    pub(super) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     fn fault(&self, desk: &mut Desk<'_>, label: &'static str) -> ReplyStep {
         ReplyStep::Answer(Box::new(self.withhold(desk, label)))
     }

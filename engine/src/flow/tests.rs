@@ -7,6 +7,7 @@ mod calls;
 mod door;
 mod dpop;
 mod replies;
+mod streams;
 mod tasks;
 
 use super::*;

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Event streams that outlive the right to them. A stream is judged when it begins; nobody asks again for each event,
+//! so it ends with what it was judged by.
+
+use super::Desk;
+use super::reply::ReplyBody;
+use crate::metrics::{Metric, Place, Sample, Series};
+use crate::time::UnixTime;
+
+/// Why an open stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The credential has run out.
+    Expired,
+    /// A binding begins or ends: the roles are others now.
+    Grants,
+}
+
+impl StreamEnd {
+    /// A metric label from a closed set.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            StreamEnd::Expired => "expired",
+            StreamEnd::Grants => "grants",
+        }
+    }
+}
+
+impl ReplyBody {
+    /// When an open stream has to end, if it ever has to. A whole answer is no stream, and who needs no credentials
+    /// keeps what it has.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<UnixTime> {
+        match self {
+            ReplyBody::Whole(_) => None,
+            ReplyBody::Stream(filter, _) if filter.identity().is_anonymous() => None,
+            ReplyBody::Stream(filter, _) => Some(filter.identity().valid_until()),
+        }
+    }
+
+    /// Whether a stream has to end now, and why; counts it. This is the place to ask on a tick for whatever else ends
+    /// the right to a stream.
+    pub fn end(&self, desk: &mut Desk<'_>) -> Option<StreamEnd> {
+        let ends = self.ends_at().filter(|ends| *ends <= desk.now)?;
+        let ReplyBody::Stream(filter, _) = self else { return None };
+        let reason = match filter.identity().expires_at() {
+            Some(expires) if ends >= expires => StreamEnd::Expired,
+            Some(_) | None => StreamEnd::Grants,
+        };
+        let series = Series::new(Metric::StreamsEnded, reason.label()).at(Place::Server(filter.at()));
+        desk.samples.push(Sample { series, value: 1 });
+        Some(reason)
+    }
+}
