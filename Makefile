@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node demo test test-engine test-cli test-policies test-oracle test-e2e lint deny bench clean
+.PHONY: help setup wasm bin envoy node python demo test test-engine test-cli test-policies test-oracle test-e2e lint deny bench clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -38,6 +38,9 @@ bin: setup ## build the toolgate command (target/debug/toolgate)
 envoy: ## unpack Envoy $(ENVOY_VERSION) into .tools
 	@test-harness/fetch-envoy $(ENVOY_VERSION)
 
+python: ## install the official Python client into target/python
+	@test-harness/fetch-python
+
 node: ## install Node and what the tests take from npm into target/node
 	@test-harness/fetch-node
 
@@ -58,7 +61,7 @@ test-cli: setup ## the command's tests
 test-policies: bin ## the cases of every example policy
 	target/debug/toolgate policy test policies
 
-test-e2e: wasm bin envoy node ## tests under a real Envoy, both host modes
+test-e2e: wasm bin envoy node python ## tests under a real Envoy, both host modes
 	$(CARGO) test --locked -p toolgate-harness
 
 bench: wasm bin envoy ## measure chains beside Envoy's own filters (QUICK=1: short)

@@ -139,7 +139,15 @@ impl Call {
     /// # Errors
     /// If there is no answer.
     pub async fn send(&self) -> Result<Answer> {
-        let mut request = http()?.request(self.method.clone(), &self.url).body(self.body.clone());
+        self.send_by(&http()?).await
+    }
+
+    /// The same over the connections of `client`.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn send_by(&self, client: &reqwest::Client) -> Result<Answer> {
+        let mut request = client.request(self.method.clone(), &self.url).body(self.body.clone());
         for (name, value) in &self.headers {
             request = request.header(name.as_str(), value.as_slice());
         }

@@ -3,10 +3,13 @@
 use std::{net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::{Context, Result, anyhow, ensure};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL};
+use rsa::rand_core::{OsRng, RngCore};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-use crate::{envoy::http, paths, process::Process};
+use crate::{envoy::http, foreign, paths, process::Process};
 
 /// What `toolgate issuer` says on its first line.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,8 +20,21 @@ pub struct Endpoints {
     pub jwks_uri: String,
     /// Where tokens are given out.
     pub token_endpoint: String,
+    /// Where people log in.
+    pub authorization_endpoint: String,
     /// Where it is driven from.
     pub admin: String,
+}
+
+/// What a login through a browser gave.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The client that registered itself for it.
+    pub client: String,
+    /// The access token.
+    pub access: String,
+    /// What renews it, once.
+    pub refresh: String,
 }
 
 /// A running `toolgate issuer`; ended on drop.
@@ -60,8 +76,16 @@ impl Issuer {
     /// # Errors
     /// If the binary is missing or does not say where it listens.
     pub async fn start() -> Result<Self> {
+        Self::start_with(&["--token-lifetime", "1h"]).await
+    }
+
+    /// The same with other options.
+    ///
+    /// # Errors
+    /// If the binary is missing or does not say where it listens.
+    pub async fn start_with(options: &[&str]) -> Result<Self> {
         let mut command = Command::new(paths::toolgate()?);
-        command.args(["issuer", "--listen", "127.0.0.1:0", "--token-lifetime", "1h"]);
+        command.args(["issuer", "--listen", "127.0.0.1:0"]).args(options);
         let (process, line) =
             Process::start_with_line("toolgate issuer", command, Duration::from_secs(20)).await?;
         let endpoints = serde_json::from_str(&line)
@@ -104,6 +128,68 @@ impl Issuer {
         token_in(&body, "access_token")
     }
 
+    /// Registers a client and logs a user in through the page: authorization code with PKCE.
+    ///
+    /// # Errors
+    /// If the issuer refuses.
+    pub async fn log_in(&self, user: Client, resource: &str) -> Result<Login> {
+        const BACK: &str = "http://127.0.0.1/callback";
+        let metadata = json!({
+            "client_name": "the harness",
+            "redirect_uris": [BACK],
+            "token_endpoint_auth_method": "none",
+            "grant_types": ["authorization_code", "refresh_token"],
+        });
+        let url = format!("{}/register", self.endpoints.issuer);
+        let registered: Value = http()?.post(&url).json(&metadata).send().await?.json().await?;
+        let client = token_in(&registered, "client_id")?;
+        let verifier = URL.encode(rand_bytes());
+        let challenge = URL.encode(Sha256::digest(&verifier));
+        let query = [
+            ("response_type", "code"),
+            ("client_id", &client),
+            ("redirect_uri", BACK),
+            ("resource", resource),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        let page = reqwest::Url::parse_with_params(&self.endpoints.authorization_endpoint, query)?;
+        let back = foreign::consent(page.as_str(), user.id(), &format!("{}-password", user.id())).await?;
+        let back = reqwest::Url::parse(&back)?;
+        let code = back.query_pairs().find(|(name, _)| name == "code").map(|(_, code)| code.into_owned());
+        let code = code.ok_or_else(|| anyhow!("no code in `{back}`"))?;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", &client),
+            ("code", &code),
+            ("redirect_uri", BACK),
+            ("code_verifier", &verifier),
+        ];
+        self.tokens(&client, &form).await
+    }
+
+    /// Trades the refresh token of a login for the next tokens.
+    ///
+    /// # Errors
+    /// If the issuer refuses.
+    pub async fn renew(&self, login: &Login) -> Result<Login> {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", login.client.as_str()),
+            ("refresh_token", login.refresh.as_str()),
+        ];
+        self.tokens(&login.client, &form).await
+    }
+
+    async fn tokens(&self, client: &str, form: &[(&str, &str)]) -> Result<Login> {
+        let answer = http()?.post(&self.endpoints.token_endpoint).form(form).send().await?;
+        let status = answer.status();
+        let body: Value = answer.json().await?;
+        ensure!(status.is_success(), "the issuer refused tokens: {status} {body}");
+        let (access, refresh) = (token_in(&body, "access_token")?, token_in(&body, "refresh_token")?);
+        Ok(Login { client: client.to_owned(), access, refresh })
+    }
+
     /// Signs any claims with the current key.
     ///
     /// # Errors
@@ -136,6 +222,12 @@ impl Issuer {
     pub fn log(&self) -> String {
         self.process.log().snapshot()
     }
+}
+
+fn rand_bytes() -> [u8; 32] {
+    let mut bytes = [0; 32];
+    OsRng.fill_bytes(&mut bytes);
+    bytes
 }
 
 fn token_in(body: &Value, name: &str) -> Result<String> {

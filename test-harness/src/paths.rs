@@ -68,6 +68,18 @@ pub fn node_modules() -> Result<PathBuf> {
     bail!("Node is not at `{}`: install it with `test-harness/fetch-node`", modules.display())
 }
 
+/// The Python of `test-harness/fetch-python`, which has the official MCP client.
+///
+/// # Errors
+/// If it is not there.
+pub fn python() -> Result<PathBuf> {
+    let python = repository().join("target/python/bin/python");
+    if python.is_file() {
+        return Ok(python);
+    }
+    bail!("Python is not at `{}`: install it with `test-harness/fetch-python`", python.display())
+}
+
 fn first(what: &str, variable: &str, candidates: &[PathBuf], mend: &str) -> Result<PathBuf> {
     if let Some(named) = env::var_os(variable).map(PathBuf::from) {
         if named.is_file() {

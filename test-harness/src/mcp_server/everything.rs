@@ -34,7 +34,8 @@ pub(super) fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
 
 fn listing<T: DeserializeOwned>(name: &str, items: Value) -> Result<T, ErrorData> {
     let (scope, milliseconds) = CACHE;
-    let mut result = json!({ "ttlMs": milliseconds, "cacheScope": scope });
+    // The modern protocol demands `resultType`; legacy clients pass over it.
+    let mut result = json!({ "ttlMs": milliseconds, "cacheScope": scope, "resultType": "complete" });
     result[name] = items;
     typed(result)
 }
@@ -118,7 +119,8 @@ impl ServerHandler for Everything {
         let argument =
             |name: &str| arguments.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         match catalogue::messages(&request.name, argument) {
-            Some(messages) => typed(json!({ "messages": messages })).map(GetPromptResponse::Complete),
+            Some(messages) => typed(json!({ "messages": messages, "resultType": "complete" }))
+                .map(GetPromptResponse::Complete),
             None => Err(ErrorData::invalid_params(format!("unknown prompt: {}", request.name), None)),
         }
     }
@@ -131,7 +133,9 @@ impl ServerHandler for Everything {
         let start = request.argument.value;
         let values = ["paris", "park", "party"].iter().filter(|value| value.starts_with(start.as_str()));
         let values = values.collect::<Vec<_>>();
-        typed(json!({ "completion": { "total": values.len(), "values": values, "hasMore": false } }))
+        typed(
+            json!({ "completion": { "total": values.len(), "values": values, "hasMore": false }, "resultType": "complete" }),
+        )
     }
 
     async fn set_level(

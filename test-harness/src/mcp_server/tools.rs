@@ -45,6 +45,7 @@ pub(super) async fn call(
         "test_error_handling" => typed(json!({
             "content": [{ "type": "text", "text": "This tool intentionally returns an error for testing" }],
             "isError": true,
+            "resultType": "complete",
         }))
         .map(CallToolResponse::Complete),
         "test_tool_with_logging" => log(&context).await,
@@ -78,7 +79,7 @@ pub(super) async fn call(
 }
 
 fn content(content: Value) -> Result<CallToolResponse, ErrorData> {
-    typed(json!({ "content": content })).map(CallToolResponse::Complete)
+    typed(json!({ "content": content, "resultType": "complete" })).map(CallToolResponse::Complete)
 }
 
 fn say(text: &str) -> Result<CallToolResponse, ErrorData> {
