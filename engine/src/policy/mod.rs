@@ -15,6 +15,7 @@ mod digest;
 mod explain;
 mod facts;
 mod index;
+pub mod lint;
 mod pattern;
 mod question;
 mod roles;

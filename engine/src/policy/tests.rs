@@ -5,6 +5,7 @@ mod compile;
 mod conditions;
 mod explain;
 mod language;
+mod lint;
 mod naive;
 mod property;
 

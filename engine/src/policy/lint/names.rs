@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Names and patterns that fit nothing there is.
+
+use super::{LintKind, Look, below, key};
+use crate::json::Segment;
+use crate::policy::pattern::Pattern;
+use crate::policy::truth::Truth;
+use crate::policy::wire::{PatternWire, RuleWire};
+use crate::suggest::nearest;
+use alloc::format;
+use alloc::vec::Vec;
+
+impl Look<'_> {
+    pub(super) fn names(&mut self, path: &[Segment], rule: &RuleWire) {
+        let tools: Option<Vec<&str>> =
+            self.catalogue.tools.map(|tools| tools.iter().map(|(name, _)| *name).collect());
+        for (word, what, wires, known) in [
+            ("tools", "tool", &rule.tools, tools.as_deref()),
+            ("prompts", "prompt", &rule.prompts, self.catalogue.prompts),
+            ("resources", "resource", &rule.resources, self.catalogue.resources),
+            ("routes", "route", &rule.routes, self.catalogue.routes),
+        ] {
+            let Some(known) = known else { continue };
+            for (at, wire) in wires.iter().enumerate() {
+                let Some(pattern) = compiled(wire) else { continue };
+                if known.iter().any(|name| pattern.fits(name) != Truth::False) {
+                    continue;
+                }
+                let text = match wire {
+                    PatternWire::Glob(text) | PatternWire::Regex(text) => text,
+                };
+                let message = format!("no {what} fits `{text}`");
+                let near = nearest(text, known.iter().copied());
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                let path = below(path, &[key(word), Segment::Index(at)]);
+                self.add(LintKind::UnknownName, &path, message, help);
+            }
+        }
+    }
+}
+
+pub(super) fn compiled(wire: &PatternWire) -> Option<Pattern> {
+    match wire {
+        PatternWire::Glob(text) => Pattern::compile(text).ok(),
+        PatternWire::Regex(text) => Pattern::compile_regex(text).ok(),
+    }
+}
