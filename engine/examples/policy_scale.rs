@@ -41,7 +41,7 @@ fn document(rules: usize, roles: usize, shared: bool) -> String {
         for at in own {
             if at % 10 == 9 && !shared { &mut deny } else { &mut allow }.push(rule(at, shared));
         }
-        let inherits = if role % 6 == 0 { String::new() } else { format!("\"r{}\"", role - 1) };
+        let inherits = if role.is_multiple_of(6) { String::new() } else { format!("\"r{}\"", role - 1) };
         format!(
             r#""r{role}":{{"inherits":[{inherits}],"allow":[{}],"deny":[{}]}}"#,
             allow.join(","),

@@ -54,13 +54,15 @@ pub enum Metric {
     SharedRejected,
     /// Series that were not defined because of the cap.
     SeriesOverflow,
+    /// What rules and policies in shadow would have said.
+    Shadow,
     /// Always 1; the label says which build.
     BuildInfo,
 }
 
 impl Metric {
     /// The whole catalogue.
-    pub const ALL: [Metric; 16] = [
+    pub const ALL: [Metric; 17] = [
         Metric::Requests,
         Metric::AuthAttempts,
         Metric::DecisionDuration,
@@ -76,6 +78,7 @@ impl Metric {
         Metric::ServerRequests,
         Metric::SharedRejected,
         Metric::SeriesOverflow,
+        Metric::Shadow,
         Metric::BuildInfo,
     ];
 
@@ -98,6 +101,7 @@ impl Metric {
             Metric::ServerRequests => "toolgate_server_requests_total",
             Metric::SharedRejected => "toolgate_shared_data_rejected_total",
             Metric::SeriesOverflow => "toolgate_series_overflow_total",
+            Metric::Shadow => "toolgate_shadow_total",
             Metric::BuildInfo => "toolgate_build_info",
         }
     }
@@ -119,6 +123,7 @@ impl Metric {
             | Metric::AnswerFaults
             | Metric::ServerRequests
             | Metric::SharedRejected
+            | Metric::Shadow
             | Metric::SeriesOverflow => Kind::Counter,
         }
     }
@@ -144,6 +149,7 @@ impl Metric {
             Metric::ServerRequests => "what servers ask of clients, by kind and decision",
             Metric::SharedRejected => "values of shared data that were not used, by reason",
             Metric::SeriesOverflow => "samples that were dropped because the cap on series was reached",
+            Metric::Shadow => "verdicts beside what rules or policies in shadow would have said",
             Metric::BuildInfo => "always 1, with the version of the plugin",
         }
     }
@@ -162,6 +168,7 @@ impl Metric {
             Metric::AnswerFaults | Metric::StreamsEnded => &[Label::Server, Label::Reason],
             Metric::ServerRequests => &[Label::Server, Label::Decision, Label::Result],
             Metric::SeriesOverflow => &[],
+            Metric::Shadow => &[Label::Server, Label::Policy, Label::Live, Label::Shadow, Label::Rule],
             Metric::BuildInfo => &[Label::Version],
         }
     }
@@ -186,6 +193,14 @@ pub enum Label {
     Issuer,
     /// Version of the plugin.
     Version,
+    /// Policy of the configuration.
+    Policy,
+    /// `allow` or `deny`: what was said.
+    Live,
+    /// `allow` or `deny`: what would have been said.
+    Shadow,
+    /// Rule of that policy, or `none`.
+    Rule,
 }
 
 impl Label {
@@ -201,6 +216,10 @@ impl Label {
             Label::Result => "result",
             Label::Issuer => "issuer",
             Label::Version => "version",
+            Label::Policy => "policy",
+            Label::Live => "live",
+            Label::Shadow => "shadow",
+            Label::Rule => "rule",
         }
     }
 }
@@ -241,6 +260,21 @@ pub enum ToolLabel {
     Known(usize),
 }
 
+/// A rule of a policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuleLabel {
+    /// No policy.
+    #[default]
+    None,
+    /// This policy, by index, and its rule, if one decides.
+    Of {
+        /// The policy.
+        policy: usize,
+        /// The rule.
+        rule: Option<usize>,
+    },
+}
+
 /// One series: a metric and its label values, as indices and static words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Series {
@@ -258,6 +292,8 @@ pub struct Series {
     pub word: &'static str,
     /// `issuer`, by index
     pub issuer: usize,
+    /// `policy` and `rule`
+    pub rule: RuleLabel,
 }
 
 impl Series {
@@ -272,6 +308,7 @@ impl Series {
             decision: "",
             word,
             issuer: 0,
+            rule: RuleLabel::None,
         }
     }
 
@@ -328,8 +365,18 @@ impl Series {
                 }
                 (ToolLabel::Other | ToolLabel::Known(_), _) => "other",
             },
-            Label::Decision => self.decision,
-            Label::Reason | Label::Result | Label::Version => self.word,
+            Label::Decision | Label::Live => self.decision,
+            Label::Reason | Label::Result | Label::Version | Label::Shadow => self.word,
+            Label::Policy => match self.rule {
+                RuleLabel::None => "none",
+                RuleLabel::Of { policy, .. } => config.policy_names.get(policy).map_or("none", |name| name),
+            },
+            Label::Rule => match self.rule {
+                RuleLabel::None => "none",
+                RuleLabel::Of { policy, rule } => {
+                    config.policies.get(policy).and_then(|policy| policy.rule_id(rule?)).unwrap_or("none")
+                }
+            },
             Label::Issuer => config.issuers.get(self.issuer).map_or("none", |issuer| &issuer.name),
         }
     }

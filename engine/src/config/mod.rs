@@ -46,6 +46,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// Policies.
     pub policies: Vec<Policy>,
+    /// Their names, in the same order.
+    pub policy_names: Vec<Arc<str>>,
     /// Bounds.
     pub limits: Limits,
     /// Metric names.
@@ -132,6 +134,8 @@ pub struct Server {
     pub issuers: Vec<Audience>,
     /// Index of the policy.
     pub policy: usize,
+    /// A policy that is asked beside it, and changes nothing.
+    pub shadow: Option<Candidate>,
     /// The roles of callers without credentials.
     pub anonymous: Option<RoleSet>,
     /// How denials are worded.
@@ -205,6 +209,15 @@ impl ServerRequests {
             .map(|(name, _)| name)
             .collect()
     }
+}
+
+/// A policy that is tried out.
+#[derive(Debug)]
+pub struct Candidate {
+    /// Its index.
+    pub policy: usize,
+    /// The roles that it gives callers without credentials.
+    pub anonymous: Option<RoleSet>,
 }
 
 /// A known tool.

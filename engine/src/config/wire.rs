@@ -86,6 +86,8 @@ pub struct ServerWire {
     pub issuers: Vec<String>,
     /// Which policy judges.
     pub policy: String,
+    /// Which policy is asked beside it, without changing an answer.
+    pub shadow_policy: Option<String>,
     /// Who callers without credentials are.
     pub anonymous: Option<AnonymousWire>,
     /// How denials are worded.

@@ -7,14 +7,14 @@ use super::kept::KeptHead;
 use super::memory::DecisionId;
 use super::reply::Reply;
 use super::surfaces::{Clearing, Objection};
-use super::{Desk, Edit, Passage};
+use super::{Desk, Edit, Passage, shadow};
 use crate::config::{Config, FilterState, Server};
 use crate::deny::{Answer, Denial, Door};
 use crate::identity::Identity;
 use crate::json::Doc;
 use crate::mcp::{Call, Head as McpHead, HeaderValue, Refusal, Refused, Target, classify, unreadable};
 use crate::metrics::{MethodLabel, Place, Sample, Series, ToolLabel};
-use crate::policy::{Arguments, Context, Permit};
+use crate::policy::{self, Arguments, Context, Permit, Policy};
 use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -128,8 +128,7 @@ impl AwaitBody {
         BodyStep::Answer(Box::new(answer::malformed(&self.scene(desk.config, desk.now), refused)))
     }
 
-    fn judge_call(mut self, call: &Call<'_>, body: &[u8], server: &Server, desk: &mut Desk<'_>) -> BodyStep {
-        let place = Place::Server(self.waiting.at);
+    fn judge_call(self, call: &Call<'_>, body: &[u8], server: &Server, desk: &mut Desk<'_>) -> BodyStep {
         let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
         let context = Context::at(desk.now).of_class(server.class_of(&call.target)).with(arguments);
         let Some(policy) = desk.config.policies.get(server.policy) else {
@@ -137,12 +136,34 @@ impl AwaitBody {
         };
         let identity = &self.waiting.identity;
         let judged = policy.judge(identity.roles(), &identity.facts(), call.method, &call.target, &context);
+        let verdict = shadow::Verdict {
+            place: Place::Server(self.waiting.at),
+            policy: server.policy,
+            live: shadow::effect(&judged),
+            identity,
+            asked: shadow::Asked::Call(call.method, &call.target),
+        };
+        let note = shadow::compare(desk, &verdict, &context);
+        let mut step = self.carry_out(judged, call, body, (server, policy), desk);
+        shadow::note_on_body(&mut step, note);
+        step
+    }
+
+    fn carry_out(
+        mut self,
+        judged: Result<Permit, policy::Refused>,
+        call: &Call<'_>,
+        body: &[u8],
+        (server, policy): (&Server, &Policy),
+        desk: &mut Desk<'_>,
+    ) -> BodyStep {
         let permit = match judged {
             Ok(permit) => permit,
             Err(refused) => {
                 return self.denied(call, server, (Denial::Policy(refused.reason), refused.rule), desk);
             }
         };
+        let identity = &self.waiting.identity;
         let clearing = Clearing { server, policy, identity, now: desk.now, memory: desk.memory };
         match clearing.look(call, body) {
             Ok(cleared) => {
@@ -150,6 +171,7 @@ impl AwaitBody {
                 self.waiting.reply.about(cleared.tool);
                 let method = MethodLabel::Known(call.method.index());
                 let tool = tool_label(server, &call.target);
+                let place = Place::Server(self.waiting.at);
                 let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
                 self.permitted(permit, cleared.body, series, desk)
             }

@@ -7,6 +7,7 @@ use super::body::{AwaitBody, Waiting};
 use super::door::{self, Front};
 use super::memory::DecisionId;
 use super::reply::Reply;
+use super::shadow::{self, Note};
 use super::{Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, surfaces};
 use crate::config::{
     Access, Authorization, Config, DenialStyle, HostMode, IdentityHeaders, Route, Server, Upstream,
@@ -20,7 +21,6 @@ use crate::metrics::{MethodLabel, Metric, Place, Sample, Series, ToolLabel};
 use crate::oauth::WELL_KNOWN;
 use crate::policy;
 use crate::policy::{Arguments, Ask, Context, Permit};
-use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -163,7 +163,7 @@ fn on_route<'s>(
 ) -> Step {
     let place = Place::Route(at);
     let mut edits = front.spoofed.clone();
-    let (identity, nonce, permit) = match &route.access {
+    let (identity, nonce, permit, note) = match &route.access {
         Access::Anyone => {
             upstream_edits(&mut edits, front, &route.upstream, None, scene.decision);
             return pass(desk, place, edits, Reply::untouched());
@@ -188,10 +188,14 @@ fn on_route<'s>(
                 let context = Context::at(desk.now);
                 policy.decide(identity.roles(), &identity.facts(), Ask::Route(&route.name), &context)
             });
+            let note = judged.as_ref().and_then(|judged| {
+                shadow::compare_one(desk, place, *policy, judged, (&identity, Ask::Route(&route.name)))
+            });
             match judged {
-                Some(Ok(permit)) => (identity, nonce, permit),
+                Some(Ok(permit)) => (identity, nonce, permit, note),
                 Some(Err(refused)) => {
-                    return forbid(desk, &scene, verdict_on(place, MethodLabel::None), &refused);
+                    let step = forbid(desk, &scene, verdict_on(place, MethodLabel::None), &refused);
+                    return shadow::note_on_head(step, note);
                 }
                 None => return deny(desk, &scene, place, Denial::Door(Door::Unmatched)),
             }
@@ -200,7 +204,7 @@ fn on_route<'s>(
     upstream_edits(&mut edits, front, &route.upstream, Some(&identity), scene.decision);
     let reply = Reply::untouched().with_nonce(nonce);
     let passage = Passage { edits, body: None, reply, facts: Vec::new() };
-    allow(desk, &scene, (place, MethodLabel::None), permit, &identity, passage)
+    shadow::note_on_head(allow(desk, &scene, (place, MethodLabel::None), permit, &identity, passage), note)
 }
 
 fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt) -> Step {
@@ -294,7 +298,11 @@ fn without_body(
         policy.decide(identity.roles(), &identity.facts(), Ask::Base(method.name()), &context)
     });
     let label = MethodLabel::Known(method.index());
-    match judged {
+    let note = judged.as_ref().and_then(|judged| {
+        let asked = (identity, Ask::Base(method.name()));
+        shadow::compare_one(desk, visit.place(), visit.server.policy, judged, asked)
+    });
+    let step = match judged {
         Some(Ok(permit)) => {
             let Onward { edits, reply } = onward;
             let passage = Passage { edits, body: None, reply, facts: Vec::new() };
@@ -302,7 +310,8 @@ fn without_body(
         }
         Some(Err(refused)) => forbid(desk, &visit.scene, verdict_on(visit.place(), label), &refused),
         None => visit.deny(desk, Denial::Door(Door::Unmatched)),
-    }
+    };
+    shadow::note_on_head(step, note)
 }
 
 /// The only way on for a judged request: it takes the permit.
@@ -337,9 +346,10 @@ fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onwa
         return visit.deny(desk, Denial::Door(Door::BodyMissing));
     }
     if desk.config.host_mode == HostMode::Streamed
-        && let Some((refused, method, tool)) = judge_early(desk.config, &visit, &identity, desk.now)
+        && let Some((refused, method, tool, note)) = judge_early(desk, &visit, &identity)
     {
-        return forbid(desk, &visit.scene, Series { tool, ..verdict_on(visit.place(), method) }, &refused);
+        let series = Series { tool, ..verdict_on(visit.place(), method) };
+        return shadow::note_on_head(forbid(desk, &visit.scene, series, &refused), note);
     }
     let Onward { mut edits, reply } = onward;
     edits.extend(surfaces::task_header(&visit.front.mcp, visit.server, &identity));
@@ -351,19 +361,19 @@ fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onwa
 ///
 /// Only where denials are explicit: the other styles answer with the id, which only the body has.
 fn judge_early(
-    config: &Config,
+    desk: &mut Desk<'_>,
     visit: &Visit<'_>,
     identity: &Identity,
-    now: UnixTime,
-) -> Option<(policy::Refused, MethodLabel, ToolLabel)> {
+) -> Option<(policy::Refused, MethodLabel, ToolLabel, Note)> {
     let Visit { front, server, .. } = visit;
     let (HeadFacts::Claims { method, target }, DenialStyle::Explicit) =
         (judge_head(&front.mcp, server.versions), server.denial)
     else {
         return None;
     };
-    let policy = config.policies.get(server.policy)?;
-    let context = Context::at(now);
+    let policy = desk.config.policies.get(server.policy)?;
+    let context = Context::at(desk.now);
+    let open = context.of_class(server.class_of(&target)).with(Arguments::Open);
     let judged = match (method.class(), method.name_source()) {
         // What these aim at stands in no header, so the headers say too little to deny by.
         (MethodClass::Completion | MethodClass::Resource, NameSource::Nothing) => return None,
@@ -379,16 +389,27 @@ fn judge_early(
             | MethodClass::Completion
             | MethodClass::Resource,
             _,
-        ) => policy.judge(
-            identity.roles(),
-            &identity.facts(),
-            method,
-            &target,
-            &context.of_class(server.class_of(&target)).with(Arguments::Open),
-        ),
+        ) => policy.judge(identity.roles(), &identity.facts(), method, &target, &open),
     };
+    let (at, live) = (server.policy, shadow::effect(&judged));
     let refused = judged.err()?;
-    Some((refused, MethodLabel::Known(method.index()), super::body::tool_label(server, &target)))
+    let asked = match method.class() {
+        MethodClass::Subscription => shadow::Asked::One(Ask::Method(method.name())),
+        MethodClass::Base
+        | MethodClass::Plain
+        | MethodClass::Task
+        | MethodClass::Tool
+        | MethodClass::Prompt
+        | MethodClass::Completion
+        | MethodClass::Resource => shadow::Asked::Call(method, &target),
+    };
+    let note = shadow::compare(
+        desk,
+        &shadow::Verdict { place: visit.place(), policy: at, live, identity, asked },
+        &open,
+    );
+    let tool = super::body::tool_label(server, &target);
+    Some((refused, MethodLabel::Known(method.index()), tool, note))
 }
 
 /// What the upstream sees: no spoofed identity, the real one, and `Authorization` as configured.

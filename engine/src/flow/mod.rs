@@ -17,6 +17,7 @@ mod kept;
 mod memory;
 mod possession;
 mod reply;
+mod shadow;
 mod streams;
 mod surfaces;
 #[cfg(test)]

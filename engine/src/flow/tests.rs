@@ -7,6 +7,7 @@ mod calls;
 mod door;
 mod dpop;
 mod replies;
+mod shadow;
 mod streams;
 mod tasks;
 

@@ -6,7 +6,7 @@
 use super::condition::{Condition, Finding, Scene};
 use super::question::{Questions, fitting};
 use super::truth::{Possible, Truth};
-use super::{Ask, Context, Effect, Facts, Permit, Policy, Refused, RoleSet, Rule};
+use super::{Ask, Context, Effect, Facts, Mode, Permit, Policy, Refused, RoleSet, Rule};
 use crate::mcp::{Method, Target};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -55,6 +55,8 @@ pub enum Outcome {
     OtherTarget,
     /// It speaks of seeing where doing is asked, or the other way round.
     OtherUse,
+    /// It is in shadow, and counts for nothing.
+    InShadow,
     /// Its condition does not hold.
     ConditionFalse,
     /// It cannot be said whether its condition holds, or whether the target is meant.
@@ -71,6 +73,7 @@ impl Outcome {
             Outcome::NotHeld => "not_held",
             Outcome::OtherTarget => "other_target",
             Outcome::OtherUse => "other_use",
+            Outcome::InShadow => "in_shadow",
             Outcome::ConditionFalse => "condition_false",
             Outcome::ConditionUnknown => "condition_unknown",
             Outcome::Fired => "fired",
@@ -140,6 +143,9 @@ impl Rule {
             return (Outcome::OtherUse, Vec::new());
         }
         let findings = self.when.as_ref().map(|when| when.findings(scene)).unwrap_or_default();
+        if self.mode == Mode::Shadow {
+            return (Outcome::InShadow, findings);
+        }
         let says = self.says(fit, scene);
         let outcome = match self.effect {
             Effect::Allow if says.may_be(Truth::True) => Outcome::Fired,

@@ -19,6 +19,7 @@ pub mod lint;
 mod pattern;
 mod question;
 mod roles;
+mod suppose;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,9 @@ pub use digest::Digest;
 pub use explain::{Considered, Explained, Explanation, Outcome};
 pub use facts::{Arguments, CertificateFacts, Context, Facts, KeyFacts, Surface};
 pub use roles::RoleSet;
+pub use suppose::Supposed;
 pub use truth::Truth;
+pub use wire::Mode;
 
 use crate::time::UnixTime;
 use alloc::sync::Arc;
@@ -49,6 +52,8 @@ pub const BASE_PROTOCOL: &str = "base-protocol";
 #[derive(Debug, Default)]
 pub struct Policy {
     digest: Digest,
+    mode: Mode,
+    shadow_rules: usize,
     revision: Option<Arc<str>>,
     /// Roles with a name; behind them come the nameless ones of grants.
     roles: Vec<Arc<str>>,
@@ -72,8 +77,20 @@ struct Rule {
     effect: Effect,
     /// Whose rule it is.
     roles: Vec<u32>,
+    mode: Mode,
     surfaces: Surfaces,
     when: Option<Condition>,
+}
+
+impl Effect {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Effect::Allow => "allow",
+            Effect::Deny => "deny",
+        }
+    }
 }
 
 /// What a rule is about.
@@ -269,8 +286,16 @@ impl Policy {
         }
         let scene = Scene::new(facts, context, &self.classes, ask.tool());
         let mut tally = Tally::default();
-        self.speaking(ask, roles, |rule, fit| self.consider(&mut tally, rule, fit, &scene));
-        self.weigh(&tally, matches!(ask, Ask::Base(_)))
+        self.speaking(ask, roles, |rule, fit| self.consider(&mut tally, rule, fit, &scene, Mode::Enforce));
+        let id = |at: usize| self.rules.get(at).map(|rule| rule.id.clone());
+        match tally.weigh(matches!(ask, Ask::Base(_))) {
+            Ok(None) => Ok(Permit { rule: Arc::from(BASE_PROTOCOL) }),
+            Ok(Some(at)) => match id(at) {
+                Some(rule) => Ok(Permit { rule }),
+                None => Err(Refused { reason: RefusedReason::NoRule, rule: None }),
+            },
+            Err((reason, at)) => Err(Refused { reason, rule: at.and_then(id) }),
+        }
     }
 
     /// Every rule of these roles that speaks about what is asked, and whether it does so for certain.
@@ -320,11 +345,16 @@ impl Policy {
         permit.ok_or(Refused { reason: RefusedReason::NoRule, rule: None })
     }
 
-    fn consider(&self, tally: &mut Tally, at: usize, fit: Truth, scene: &Scene<'_>) {
+    /// Rules in shadow count only where shadow is asked for.
+    fn consider(&self, tally: &mut Tally, at: usize, fit: Truth, scene: &Scene<'_>, mode: Mode) {
         let Some(rule) = self.rules.get(at).filter(|rule| rule.surfaces.include(scene.context.surface))
         else {
             return;
         };
+        match (rule.mode, mode) {
+            (Mode::Enforce, _) | (Mode::Shadow, Mode::Shadow) => {}
+            (Mode::Shadow, Mode::Enforce) => return,
+        }
         let says = rule.says(fit, scene);
         let slot = match rule.effect {
             Effect::Deny if !says.may_be(Truth::False) => &mut tally.denied,
@@ -335,21 +365,19 @@ impl Policy {
         };
         *slot = Some(slot.map_or(at, |earlier| earlier.min(at)));
     }
+}
 
-    fn weigh(&self, tally: &Tally, base: bool) -> Result<Permit, Refused> {
-        let id = |at: usize| self.rules.get(at).map(|rule| rule.id.clone());
-        let refused = |reason, at: usize| Err(Refused { reason, rule: id(at) });
-        match *tally {
-            Tally { denied: Some(at), .. } => refused(RefusedReason::DenyRule, at),
-            Tally { allowed: Some(at), .. } => match id(at) {
-                Some(rule) => Ok(Permit { rule }),
-                None => Err(Refused { reason: RefusedReason::NoRule, rule: None }),
-            },
-            _ if base => Ok(Permit { rule: Arc::from(BASE_PROTOCOL) }),
-            Tally { unknown: Some(at), .. } => refused(RefusedReason::ConditionUnknown, at),
-            Tally { failed: Some(at), .. } => refused(RefusedReason::ConditionFalse, at),
+impl Tally {
+    /// The rule that allows, or none for the base protocol; or the reason for which nothing does, with its rule.
+    fn weigh(&self, base: bool) -> Result<Option<usize>, (RefusedReason, Option<usize>)> {
+        match *self {
+            Tally { denied: Some(at), .. } => Err((RefusedReason::DenyRule, Some(at))),
+            Tally { allowed: Some(at), .. } => Ok(Some(at)),
+            _ if base => Ok(None),
+            Tally { unknown: Some(at), .. } => Err((RefusedReason::ConditionUnknown, Some(at))),
+            Tally { failed: Some(at), .. } => Err((RefusedReason::ConditionFalse, Some(at))),
             Tally { denied: None, allowed: None, unknown: None, failed: None } => {
-                Err(Refused { reason: RefusedReason::NoRule, rule: None })
+                Err((RefusedReason::NoRule, None))
             }
         }
     }

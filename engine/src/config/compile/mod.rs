@@ -13,11 +13,12 @@ use self::places::{check_overlap, check_unique};
 use super::wire::ConfigWire;
 use super::{Config, FilterState, HostMode, Metrics, RouteMetadata, Server, ShowRule, Unmatched, Warning};
 use crate::json::{DeError, Doc, Segment, Value, from_value};
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 use crate::suggest::nearest;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// An error of the configuration: path, message, help.
@@ -73,7 +74,7 @@ impl<'c> Compiler<'c> {
         }
         let (policy_names, policies) = self.policies()?;
         let (issuer_names, issuers) = self.issuers()?;
-        let names = Names { policies: &policy_names, issuers: &issuer_names };
+        let names = Names { policies: &policy_names, compiled: &policies, issuers: &issuer_names };
         let mut servers = Vec::new();
         for (index, server) in wire.servers.iter().enumerate() {
             servers.push(at(
@@ -107,6 +108,7 @@ impl<'c> Compiler<'c> {
             routes,
             issuers,
             policies,
+            policy_names: policy_names.iter().map(|name| Arc::from(*name)).collect(),
             limits,
             metrics: Metrics { syntax: wire.metrics.syntax, max_series: wire.metrics.max_series },
             filter_state: if wire.audit.filter_state { FilterState::On } else { FilterState::Off },
@@ -153,12 +155,25 @@ impl<'c> Compiler<'c> {
 
 struct Names<'n> {
     policies: &'n [&'n str],
+    compiled: &'n [Policy],
     issuers: &'n [&'n str],
 }
 
 impl Names<'_> {
     fn policy(&self, name: &str) -> Result<usize, DeError> {
         find("policy", "policies", name, self.policies)
+    }
+
+    /// A policy that is in force: one in shadow must not be.
+    fn enforced(&self, name: &str) -> Result<usize, DeError> {
+        let at = self.policy(name)?;
+        match self.compiled.get(at).map(Policy::mode) {
+            Some(Mode::Shadow) => {
+                let error = DeError::new(format!("policy `{name}` has `mode: shadow`, so it cannot judge"));
+                Err(error.with_help("name it under `shadow_policy`, or take its `mode` out".to_owned()))
+            }
+            Some(Mode::Enforce) | None => Ok(at),
+        }
     }
 
     fn issuers(&self, names: &[String]) -> Result<Vec<usize>, DeError> {

@@ -39,7 +39,7 @@ impl<'c> Compiler<'c> {
                 let resource = at(resource, &[key("resource")])?;
                 let dpop = at(route_dpop(wire, resource.as_ref()), &[key("dpop")])?;
                 let metadata_url = resource.map(|url| metadata_location(&url).1);
-                let policy = at(names.policy(policy), &[key("policy")])?;
+                let policy = at(names.enforced(policy), &[key("policy")])?;
                 Access::Policy { policy, issuers, metadata_url, dpop }
             }
             (Some(_), Some(_)) => {

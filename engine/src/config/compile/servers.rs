@@ -8,7 +8,7 @@ use crate::config::origin::Url;
 use crate::config::wire::{
     Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire, TasksWire,
 };
-use crate::config::{Audience, Server, ServerRequests, Tasks, Tool};
+use crate::config::{Audience, Candidate, Server, ServerRequests, Tasks, Tool};
 use crate::dpop::{DpopRules, Mode};
 use crate::json::{DeError, Segment, quoted};
 use crate::mcp::{Version, VersionSet};
@@ -46,7 +46,14 @@ impl<'c> Compiler<'c> {
         let (hosts, path) = at(matches(&wire.matches), &[key("match")])?;
         let resource = at(resource(&wire.resource), &[key("resource")])?;
         let issuers = at(self.audiences(&wire.issuers, &wire.resource, names), &[key("issuers")])?;
-        let policy = at(names.policy(&wire.policy), &[key("policy")])?;
+        let policy = at(names.enforced(&wire.policy), &[key("policy")])?;
+        let shadow = wire.shadow_policy.as_deref().map(|name| {
+            let policy = at(names.policy(name), &[key("shadow_policy")])?;
+            let role = wire.anonymous.as_ref().map(|anonymous| &anonymous.role);
+            let anonymous = role.and_then(|role| policies.get(policy)?.role(role));
+            Ok(Candidate { policy, anonymous })
+        });
+        let shadow = shadow.transpose()?;
         if issuers.is_empty() && wire.anonymous.is_none() {
             let error = wrong(
                 format!("nobody could call server `{}`: it has neither issuers nor `anonymous`", wire.name),
@@ -82,6 +89,7 @@ impl<'c> Compiler<'c> {
             versions,
             issuers,
             policy,
+            shadow,
             anonymous,
             denial: wire.denial,
             tools: at(tools(wire), &[key("tools"), key("catalogue")])?,

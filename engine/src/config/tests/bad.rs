@@ -409,6 +409,14 @@ fn policies_carry_their_path() {
             "policies.default: policy `default` has no source | add `inline`",
         ),
         (
+            policy(r#"{"version":1,"mode":"shadow","roles":{"a":{}}}"#),
+            "servers[0].policy: policy `default` has `mode: shadow`, so it cannot judge | name it under `shadow_policy`, or take its `mode` out",
+        ),
+        (
+            server(r#""policy":"default""#, r#""policy":"default","shadow_policy":"net""#),
+            "servers[0].shadow_policy: there is no policy `net` | define it under `policies`",
+        ),
+        (
             policy(r#"{"version":1,"roles":{"a":{"inherits":["a"]}}}"#),
             "policies.default.inline.roles.a.inherits: role `a` inherits itself, directly or through others | take one of the `inherits` of the circle out",
         ),

@@ -12,7 +12,7 @@ use super::digest::digest;
 use super::index::{Filling, Over};
 use super::pattern::Pattern;
 use super::wire::{Operation, PatternWire, PolicyWire};
-use super::{Policy, Rule};
+use super::{Mode, Policy, Rule};
 use crate::json::{DeError, Segment, Value, from_value};
 use crate::time::UnixTime;
 use alloc::borrow::ToOwned;
@@ -65,6 +65,7 @@ fn compile(wire: &PolicyWire) -> Result<Policy, DeError> {
     let names = Names::of(wire)?;
     let parents = roles::parents(wire, &names)?;
     let policy = Policy {
+        mode: wire.mode,
         revision: revision(wire.revision.as_deref())?,
         roles: names.list.iter().map(|name| Arc::from(*name)).collect(),
         parents,
@@ -143,6 +144,7 @@ impl Compiler<'_> {
         policy.boundaries = bounds.collect::<BTreeSet<UnixTime>>().into_iter().collect();
         let conditions = policy.rules.iter().filter_map(|rule: &Rule| rule.when.as_ref());
         policy.needs = conditions.map(Condition::needs).fold(Needs::default(), Needs::join);
+        policy.shadow_rules = policy.rules.iter().filter(|rule| rule.mode == Mode::Shadow).count();
         policy.classes = self.classes;
         policy.methods = self.methods.freeze();
         policy.tools = self.tools.freeze();

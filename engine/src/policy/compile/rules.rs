@@ -106,7 +106,7 @@ impl Compiler<'_> {
             }
         }
         self.check_size()?;
-        self.policy.rules.push(Rule { id: Arc::from(id), effect, roles, surfaces, when });
+        self.policy.rules.push(Rule { id: Arc::from(id), effect, roles, mode: wire.mode, surfaces, when });
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::{LintKind, Look, key};
 use crate::json::Segment;
 use crate::policy::pattern::{Pattern, glob_fits};
 use crate::policy::truth::Truth;
-use crate::policy::wire::{PatternWire, PolicyWire, RoleWire, RuleWire};
+use crate::policy::wire::{Mode, PatternWire, PolicyWire, RoleWire, RuleWire};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -42,7 +42,9 @@ fn denials<'w>(wire: &'w PolicyWire, role: &'w str) -> Vec<(String, &'w RuleWire
 }
 
 fn plain<'w>(name: &str, role: &'w RoleWire) -> impl Iterator<Item = (String, &'w RuleWire)> {
-    let plain = |rule: &RuleWire| rule.when.is_none() && rule.operations.is_none() && rule.on.is_none();
+    let plain = |rule: &RuleWire| {
+        rule.when.is_none() && rule.operations.is_none() && rule.on.is_none() && rule.mode == Mode::Enforce
+    };
     let each = role.deny.iter().enumerate().filter(move |(_, rule)| plain(rule));
     let id = move |at, rule: &RuleWire| rule.id.clone().unwrap_or_else(|| format!("{name}/deny/{at}"));
     each.map(move |(at, rule)| (id(at, rule), rule)).collect::<Vec<_>>().into_iter()

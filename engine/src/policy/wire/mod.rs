@@ -21,6 +21,9 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 pub struct PolicyWire {
     /// The version of this language: 1.
     pub version: u32,
+    /// Whether it may be in force, or only beside one that is.
+    #[serde(default)]
+    pub mode: Mode,
     /// The operator's own name for this state of the policy, which decisions report.
     pub revision: Option<String>,
     /// How deep roles may inherit; 5 unless written, 16 at most.
@@ -93,8 +96,22 @@ pub struct RuleWire {
     pub operations: Option<Vec<Operation>>,
     /// Whether it is about seeing, doing, or both, which it is if absent.
     pub on: Option<Vec<SurfaceWire>>,
+    /// Whether it counts, or only says what it would have done.
+    #[serde(default)]
+    pub mode: Mode,
     /// The condition; always, if absent.
     pub when: Option<WhenWire>,
+}
+
+/// `mode` of a rule or a policy.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It counts.
+    #[default]
+    Enforce,
+    /// It changes no answer; what it would have said is counted.
+    Shadow,
 }
 
 /// A pattern as written: a text with `*` and `?`, or `{ regex: … }`.
