@@ -158,6 +158,7 @@ fn a_browser_is_sent_back_only_where_the_client_lives() {
         &[("redirect_uri", "https://evil.example/")],
         &[("redirect_uri", "http://127.0.0.1:7777/callback/")],
         &[("redirect_uri", "http://127.0.0.1:7777@evil.example/callback")],
+        &[("state", "x".repeat(9_000).as_str())],
     ] {
         let answer = get(&authorization(&issuer, &client, changes));
         assert_eq!((answer.status, answer.headers.contains_key("location")), (400, false), "{changes:?}");

@@ -22,8 +22,8 @@ use crate::{
 
 /// Seconds that a person has to log in.
 const PATIENCE: i64 = 600;
-/// Longest `state`.
-const LONGEST_STATE: usize = 4_096;
+/// Longest request: it is held while a person logs in.
+const LONGEST_QUERY: usize = 8_192;
 
 /// A request for a code that may be granted.
 #[derive(Clone, Debug)]
@@ -171,6 +171,9 @@ async fn read(issuer: &Issuer, query: &str) -> Result<Asked, Box<Response>> {
         issuer.count(Event::Refused { endpoint: "authorize", error: "page" });
         Box::new(page::fault(StatusCode::BAD_REQUEST, message))
     };
+    if query.len() > LONGEST_QUERY {
+        return Err(stop("the request is too long"));
+    }
     let form = Form::parse(query.as_bytes()).map_err(|refusal| stop(&refusal.description))?;
     let id = form.get("client_id").ok_or_else(|| stop("client_id is missing"))?;
     let client = issuer.client(id).await.map_err(|refusal| stop(&refusal.description))?;
@@ -203,9 +206,6 @@ fn parameters(issuer: &Issuer, form: &Form, client: Arc<Client>, redirect: Strin
         return Err(Refusal::invalid("code_challenge must be by S256"));
     }
     let state = form.get("state").map(str::to_owned);
-    if state.as_ref().is_some_and(|state| state.len() > LONGEST_STATE) {
-        return Err(Refusal::invalid("state is too long"));
-    }
     Ok(Asked {
         redirect,
         scope: subject::scope(client.scopes.as_deref(), form.get("scope"))?,

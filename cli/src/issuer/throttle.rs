@@ -14,6 +14,7 @@ const FREE_FOR_AN_ADDRESS: u32 = 20;
 /// Longest wait, in seconds; failures are forgotten after twice as long.
 const LONGEST: i64 = 300;
 const SLOTS: usize = 1_024;
+const SLOTS_U64: u64 = 1_024;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
@@ -42,7 +43,8 @@ impl Throttle {
     }
 
     fn slot(&self, key: impl Hash) -> usize {
-        usize::try_from(self.keys.hash_one(key) % 1_024).unwrap_or_default()
+        // The remainder is smaller than the table, so it always fits.
+        usize::try_from(self.keys.hash_one(key) % SLOTS_U64).unwrap_or_default()
     }
 
     /// Seconds to wait before the next attempt; 0 lets it through.

@@ -135,6 +135,10 @@ pub fn serve(stage: &Stage) -> String {
         text.push_str(&modern("ALICE", "tools/call", params));
     }
     text.push_str(&format!(
+        "\n# a program that finds the issuer by itself; log in on its page as alice with alice-password (`make python`)\n\
+         target/python/bin/python docs/clients/client.py {url} echo\n",
+    ));
+    text.push_str(&format!(
         "\n# a fresh token, and a fresh key\ncurl -sS {} -d grant_type=client_credentials -d client_id=alice \\\n  \
          -d client_secret=alice-secret -d resource={url}\ncurl -sS -X POST {}/rotate\n",
         endpoints.token_endpoint, endpoints.admin,
