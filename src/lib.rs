@@ -4,6 +4,7 @@
 //! `host` is the only file that calls the host; `root` keeps configuration and keys; `stream` walks one request.
 
 mod apply;
+mod connection;
 mod host;
 mod keys;
 mod root;

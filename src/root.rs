@@ -49,6 +49,7 @@ impl Root {
         let vm = Vm::new(config, &entropy()?);
         let mut samples =
             vec![Sample { series: Series::new(Metric::BuildInfo, env!("CARGO_PKG_VERSION")), value: 1 }];
+        samples.extend(vm.config.api_keys.ends());
         vm.record(&mut samples);
         let result = set_tick(&vm, IDLE_TICK);
         self.vm = Some(Rc::new(vm));

@@ -2,6 +2,7 @@
 //! One request through the proxy's phases. Where a phase has no step of the engine to carry out, nothing goes on.
 
 use crate::apply::{self, Done};
+use crate::connection::HostConnection;
 use crate::host::{self, Buffer, Level, Map};
 use crate::root;
 use crate::vm::{self, Vm, Watch};
@@ -276,8 +277,13 @@ impl Stream {
             RouteMetadata::Read => host::property(ROUTE_SERVER).ok().filter(|name| !name.is_empty()),
         };
         let route_server = route_server.map(|name| String::from_utf8_lossy(&name).into_owned());
-        let head =
-            Head { fields: &pairs, body: self.follows, route_server: route_server.as_deref(), attempt };
+        let head = Head {
+            fields: &pairs,
+            body: self.follows,
+            route_server: route_server.as_deref(),
+            attempt,
+            connection: &HostConnection,
+        };
         match vm.step(&mut self.watch, |desk| flow::start(&head, desk)) {
             Step::Pass(passage) => self.pass(*passage),
             Step::Answer(answer) => self.answer(&answer),

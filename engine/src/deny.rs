@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Why a request does not go on, and the answer it gets: one exhaustive way from reason to status, code and label.
 
+use crate::config::CredentialKind;
 use crate::dpop::Fault;
 use crate::json::quoted;
 use crate::mcp::Refusal;
@@ -33,6 +34,8 @@ pub enum Door {
     BodyTooLarge,
     /// There is no body.
     BodyMissing,
+    /// The connection has no TLS, or too old a version.
+    TlsRequired,
 }
 
 /// What is wrong with the credentials.
@@ -46,6 +49,10 @@ pub enum Auth {
     Malformed(&'static str),
     /// The token is refused; the word is the label, and stays inside.
     Rejected(&'static str),
+    /// A credential of this kind is required too.
+    Required(CredentialKind),
+    /// The token is good, and its login is not good enough here (RFC 9470).
+    StepUp,
     /// The keys to judge the token are not there.
     KeysUnavailable,
     /// Too much work of this kind is under way.
@@ -101,6 +108,9 @@ impl Door {
             Door::ContentEncoding => (415, "content_encoding", "the body must not be encoded"),
             Door::BodyTooLarge => (413, "body_too_large", "the body is too large"),
             Door::BodyMissing => (400, "body_missing", "the body is missing"),
+            Door::TlsRequired => {
+                (403, "tls_required", "a connection with a newer version of TLS is required")
+            }
         }
     }
 }
@@ -125,6 +135,12 @@ impl Denial {
             Denial::Door(door) => door.facts().1,
             Denial::Auth(Auth::Missing) => "missing_token",
             Denial::Auth(Auth::OtherScheme(label) | Auth::Malformed(label) | Auth::Rejected(label)) => label,
+            Denial::Auth(Auth::Required(kind)) => match kind {
+                CredentialKind::Token => "token_required",
+                CredentialKind::ApiKey => "api_key_required",
+                CredentialKind::Certificate => "certificate_required",
+            },
+            Denial::Auth(Auth::StepUp) => "insufficient_user_authentication",
             Denial::Auth(Auth::KeysUnavailable) => "keys_unavailable",
             Denial::Auth(Auth::Busy { .. }) => "verification_busy",
             Denial::Auth(Auth::Possession(fault)) => fault.label(),
@@ -156,7 +172,15 @@ impl Denial {
     pub fn status(self) -> u16 {
         match self {
             Denial::Door(door) => door.facts().0,
-            Denial::Auth(Auth::Missing | Auth::OtherScheme(_) | Auth::Rejected(_)) => 401,
+            Denial::Auth(
+                Auth::Missing
+                | Auth::OtherScheme(_)
+                | Auth::Rejected(_)
+                | Auth::Required(CredentialKind::Token | CredentialKind::ApiKey)
+                | Auth::StepUp,
+            ) => 401,
+            // No credential in a header makes up for a certificate: a challenge would only send clients around.
+            Denial::Auth(Auth::Required(CredentialKind::Certificate)) => 403,
             Denial::Auth(Auth::Malformed(_)) | Denial::Message(_) => 400,
             Denial::Auth(Auth::KeysUnavailable | Auth::Busy { .. }) => 503,
             Denial::Auth(Auth::Possession(fault)) => fault.error().map_or(503, |_| 401),
@@ -192,6 +216,12 @@ impl Denial {
             Denial::Auth(Auth::Missing | Auth::OtherScheme(_)) => "a bearer token is required",
             Denial::Auth(Auth::Malformed(_)) => "the credentials are malformed",
             Denial::Auth(Auth::Rejected(_)) => "the token is not valid here",
+            Denial::Auth(Auth::Required(kind)) => match kind {
+                CredentialKind::Token => "a token is required",
+                CredentialKind::ApiKey => "an API key is required",
+                CredentialKind::Certificate => "a client certificate is required",
+            },
+            Denial::Auth(Auth::StepUp) => "a stronger or more recent login is required",
             Denial::Auth(Auth::KeysUnavailable) => "the token cannot be verified right now",
             Denial::Auth(Auth::Busy { .. }) => "too many tokens are being verified right now",
             Denial::Auth(Auth::Possession(fault)) => match fault.error() {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who calls.
 //!
-//! An [`Identity`] is made from a token that the token room has verified, or from a server's written `anonymous`
-//! grant; there is no other way.
+//! An [`Identity`] is made from a token that the token room has verified, from an API key that the key room has
+//! judged, from a client certificate that the proxy vouches for where a place takes one for an identity, or from a
+//! server's written `anonymous` grant; there is no other way.
 
-use crate::config::{Issuer, Server};
-use crate::policy::{Facts, Policy, RoleSet};
+use crate::apikey::ApiKey;
+use crate::certificate::Certificate;
+use crate::config::{CredentialKind, Issuer, Server};
+use crate::policy::{Facts, KeyFacts, Policy, RoleSet};
 use crate::time::UnixTime;
 use crate::token::{Confirmation, VerifiedToken};
 use alloc::boxed::Box;
@@ -25,6 +28,7 @@ pub const IDENTITY_PREFIX: &str = "x-toolgate-";
 /// A caller whose identity is proven, or who is let in without one.
 pub struct Identity {
     kind: Kind,
+    certificate: Option<Rc<Certificate>>,
     roles: RoleSet,
     valid_until: UnixTime,
     headers: Vec<(&'static str, Rc<[u8]>)>,
@@ -33,6 +37,48 @@ pub struct Identity {
 enum Kind {
     Anonymous,
     Token(Box<VerifiedToken>, Arc<str>),
+    ApiKey(Box<KnownKey>),
+    Certificate,
+}
+
+/// What is kept of an API key that was shown.
+struct KnownKey {
+    at: usize,
+    id: Arc<str>,
+    owner: Arc<str>,
+    roles: Vec<String>,
+    labels: Vec<(String, String)>,
+    expires: Option<UnixTime>,
+}
+
+/// Who calls, by the credential that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller<'i> {
+    /// Nobody said.
+    Anonymous,
+    /// A verified token.
+    Token {
+        /// The issuer's place in the configuration.
+        issuer: usize,
+        /// The subject, if the token has one.
+        subject: Option<&'i str>,
+        /// The OAuth client, if the token names one.
+        client: Option<&'i str>,
+    },
+    /// An API key.
+    ApiKey {
+        /// The key's place among the keys of the configuration.
+        key: usize,
+        /// Its public id.
+        id: &'i str,
+        /// Whose it is.
+        owner: &'i str,
+    },
+    /// A client certificate alone.
+    Certificate {
+        /// The first URI, else the first DNS name, else the subject.
+        name: Option<&'i str>,
+    },
 }
 
 impl fmt::Debug for Identity {
@@ -41,33 +87,91 @@ impl fmt::Debug for Identity {
         f.write_str(match self.kind {
             Kind::Anonymous => "Identity(anonymous)",
             Kind::Token(..) => "Identity(token)",
+            Kind::ApiKey(_) => "Identity(api key)",
+            Kind::Certificate => "Identity(certificate)",
         })
     }
 }
 
+/// When an identity without an end of its own ends.
+const NEVER: UnixTime = UnixTime::from_secs(u64::MAX);
+
 impl Identity {
-    /// From a verified token: roles are resolved once, and hold until the token or a binding ends.
+    /// From a verified token, and the certificate that came beside it: roles are resolved once, and hold until the
+    /// token or a binding ends.
     #[must_use]
     pub fn from_token(
         token: VerifiedToken,
+        certificate: Option<Rc<Certificate>>,
         issuer: &Issuer,
         policy: Option<&Policy>,
         now: UnixTime,
     ) -> Identity {
         let expires = token.expires_at();
-        let (roles, boundary) =
-            policy.map(|policy| policy.resolve(&facts(&token, &issuer.name), now)).unwrap_or_default();
-        let names: Vec<&str> = policy.into_iter().flat_map(|policy| policy.role_names(&roles)).collect();
-        let mut headers = Vec::with_capacity(4);
-        let mut add = |name, value: Option<&str>| {
-            headers.extend(value.and_then(header_value).map(|value| (name, Rc::from(value.into_bytes()))))
+        let kind = Kind::Token(Box::new(token), issuer.name.clone());
+        Identity::resolved(kind, certificate, expires, Some(&issuer.rules.issuer), policy, now)
+    }
+
+    /// From the key at a place of the configuration, which was shown and found good, and the certificate beside it.
+    #[must_use]
+    pub fn from_key(
+        at: usize,
+        key: &ApiKey,
+        certificate: Option<Rc<Certificate>>,
+        policy: Option<&Policy>,
+        now: UnixTime,
+    ) -> Identity {
+        let known = KnownKey {
+            at,
+            id: key.id.clone(),
+            owner: key.owner.clone(),
+            roles: key.roles.clone(),
+            labels: key.labels.clone(),
+            expires: key.expires,
         };
-        add("x-toolgate-subject", token.subject());
-        add("x-toolgate-issuer", Some(&issuer.rules.issuer));
-        add("x-toolgate-client", token.client_id());
-        add("x-toolgate-roles", Some(&names.join(",")));
-        let valid_until = boundary.map_or(expires, |boundary| boundary.min(expires));
-        Identity { kind: Kind::Token(Box::new(token), issuer.name.clone()), roles, valid_until, headers }
+        let kind = Kind::ApiKey(Box::new(known));
+        Identity::resolved(kind, certificate, key.expires.unwrap_or(NEVER), None, policy, now)
+    }
+
+    /// From a certificate alone.
+    #[must_use]
+    pub fn from_certificate(
+        certificate: Rc<Certificate>,
+        policy: Option<&Policy>,
+        now: UnixTime,
+    ) -> Identity {
+        Identity::resolved(Kind::Certificate, Some(certificate), NEVER, None, policy, now)
+    }
+
+    fn resolved(
+        kind: Kind,
+        certificate: Option<Rc<Certificate>>,
+        expires: UnixTime,
+        issuer: Option<&str>,
+        policy: Option<&Policy>,
+        now: UnixTime,
+    ) -> Identity {
+        let (roles, headers) = (RoleSet::default(), Vec::with_capacity(4));
+        let mut identity = Identity { kind, certificate, roles, valid_until: expires, headers };
+        if let Some(policy) = policy {
+            let (roles, boundary) = policy.resolve(&identity.facts(), now);
+            identity.roles = roles;
+            identity.valid_until = boundary.map_or(expires, |boundary| boundary.min(expires));
+        }
+        let names: Vec<&str> =
+            policy.into_iter().flat_map(|policy| policy.role_names(&identity.roles)).collect();
+        let roles = names.join(",");
+        let named = [
+            ("x-toolgate-subject", identity.subject()),
+            ("x-toolgate-issuer", issuer),
+            ("x-toolgate-client", identity.client()),
+            ("x-toolgate-roles", Some(roles.as_str())),
+        ];
+        let header = |(name, value): (&'static str, Option<&str>)| {
+            Some((name, Rc::from(header_value(value?)?.into_bytes())))
+        };
+        identity.headers = named.into_iter().filter_map(header).collect();
+        identity
     }
 
     /// A caller without credentials, on a server whose configuration lets such callers in.
@@ -76,8 +180,9 @@ impl Identity {
         let roles = server.anonymous.clone()?;
         Some(Identity {
             kind: Kind::Anonymous,
+            certificate: None,
             roles,
-            valid_until: UnixTime::from_secs(u64::MAX),
+            valid_until: NEVER,
             headers: Vec::new(),
         })
     }
@@ -98,8 +203,10 @@ impl Identity {
     #[must_use]
     pub fn expires_at(&self) -> Option<UnixTime> {
         match &self.kind {
-            Kind::Anonymous => None,
+            // When a certificate ends is the proxy's to judge, at the next connection.
+            Kind::Anonymous | Kind::Certificate => None,
             Kind::Token(token, _) => Some(token.expires_at()),
+            Kind::ApiKey(key) => key.expires,
         }
     }
 
@@ -115,53 +222,104 @@ impl Identity {
         matches!(self.kind, Kind::Anonymous)
     }
 
-    /// The place of the issuer in the configuration.
+    /// Who calls.
     #[must_use]
-    pub fn issuer_index(&self) -> Option<usize> {
+    pub fn caller(&self) -> Caller<'_> {
         match &self.kind {
-            Kind::Anonymous => None,
-            Kind::Token(token, _) => Some(token.issuer_index()),
+            Kind::Anonymous => Caller::Anonymous,
+            Kind::Token(token, _) => Caller::Token {
+                issuer: token.issuer_index(),
+                subject: token.subject(),
+                client: token.client_id(),
+            },
+            Kind::ApiKey(key) => Caller::ApiKey { key: key.at, id: &key.id, owner: &key.owner },
+            Kind::Certificate => {
+                Caller::Certificate { name: self.certificate.as_ref().and_then(|own| own.name()) }
+            }
         }
     }
 
-    /// The subject, if there is one.
+    /// Whether a credential of this kind was shown.
+    #[must_use]
+    pub fn shows(&self, kind: CredentialKind) -> bool {
+        match kind {
+            CredentialKind::Token => matches!(self.kind, Kind::Token(..)),
+            CredentialKind::ApiKey => matches!(self.kind, Kind::ApiKey(_)),
+            CredentialKind::Certificate => self.certificate.is_some(),
+        }
+    }
+
+    /// The place of the issuer in the configuration.
+    #[must_use]
+    pub fn issuer_index(&self) -> Option<usize> {
+        self.token().map(VerifiedToken::issuer_index)
+    }
+
+    /// The subject: the token's, the owner of the key, or the name in the certificate.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Anonymous => None,
-            Kind::Token(token, _) => token.subject(),
+        match self.caller() {
+            Caller::Anonymous => None,
+            Caller::Token { subject, .. } => subject,
+            Caller::ApiKey { owner, .. } => Some(owner),
+            Caller::Certificate { name } => name,
         }
+    }
+
+    /// The client: the token's, or the id of the key.
+    fn client(&self) -> Option<&str> {
+        match self.caller() {
+            Caller::Anonymous | Caller::Certificate { .. } => None,
+            Caller::Token { client, .. } => client,
+            Caller::ApiKey { id, .. } => Some(id),
+        }
+    }
+
+    /// The token, if one was shown.
+    #[must_use]
+    pub fn token(&self) -> Option<&VerifiedToken> {
+        match &self.kind {
+            Kind::Token(token, _) => Some(token),
+            Kind::Anonymous | Kind::ApiKey(_) | Kind::Certificate => None,
+        }
+    }
+
+    /// The certificate, if a place that looks at certificates was shown one.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_deref()
     }
 
     /// What the caller must prove besides its credential.
     #[must_use]
     pub fn confirmation(&self) -> Confirmation {
-        match &self.kind {
-            Kind::Anonymous => Confirmation::None,
-            Kind::Token(token, _) => token.confirmation(),
-        }
+        self.token().map_or(Confirmation::None, VerifiedToken::confirmation)
     }
 
     /// What conditions may look at.
     #[must_use]
     pub fn facts(&self) -> Facts<'_> {
+        let certificate = self.certificate.as_ref().map(|certificate| certificate.facts());
         match &self.kind {
-            Kind::Anonymous => Facts::default(),
-            Kind::Token(token, issuer) => facts(token, issuer),
+            Kind::Anonymous | Kind::Certificate => Facts { certificate, ..Facts::default() },
+            Kind::Token(token, issuer) => Facts {
+                claims: Some(token.claims()),
+                roles: token.roles(),
+                scopes: token.scopes(),
+                groups: token.groups(),
+                subject: token.subject(),
+                client: token.client_id(),
+                issuer: Some(issuer),
+                key: None,
+                certificate,
+            },
+            Kind::ApiKey(key) => Facts {
+                roles: &key.roles,
+                key: Some(KeyFacts { id: &key.id, owner: Some(&key.owner), labels: &key.labels }),
+                certificate,
+                ..Facts::default()
+            },
         }
-    }
-}
-
-fn facts<'f>(token: &'f VerifiedToken, issuer: &'f str) -> Facts<'f> {
-    Facts {
-        claims: Some(token.claims()),
-        roles: token.roles(),
-        scopes: token.scopes(),
-        groups: token.groups(),
-        subject: token.subject(),
-        client: token.client_id(),
-        issuer: Some(issuer),
-        ..Facts::default()
     }
 }
 

@@ -10,7 +10,10 @@
 
 extern crate alloc;
 
+pub mod apikey;
+pub mod certificate;
 pub mod config;
+pub mod connection;
 pub mod deny;
 pub mod dpop;
 pub mod flow;

@@ -30,6 +30,10 @@ pub enum Metric {
     AuthAttempts,
     /// Time from the first header to the verdict, without waiting for the body or for keys.
     DecisionDuration,
+    /// When an API key was last shown and found good.
+    ApiKeyLastUsed,
+    /// When an API key ends.
+    ApiKeyExpires,
     /// Look-ups of the token cache.
     TokenCache,
     /// Proofs of possession, as the replay cache saw them.
@@ -62,10 +66,12 @@ pub enum Metric {
 
 impl Metric {
     /// The whole catalogue.
-    pub const ALL: [Metric; 17] = [
+    pub const ALL: [Metric; 19] = [
         Metric::Requests,
         Metric::AuthAttempts,
         Metric::DecisionDuration,
+        Metric::ApiKeyLastUsed,
+        Metric::ApiKeyExpires,
         Metric::TokenCache,
         Metric::DpopProofs,
         Metric::Waits,
@@ -89,6 +95,8 @@ impl Metric {
             Metric::Requests => "toolgate_requests_total",
             Metric::AuthAttempts => "toolgate_auth_attempts_total",
             Metric::DecisionDuration => "toolgate_decision_duration_microseconds",
+            Metric::ApiKeyLastUsed => "toolgate_api_key_last_used_timestamp_seconds",
+            Metric::ApiKeyExpires => "toolgate_api_key_expires_timestamp_seconds",
             Metric::TokenCache => "toolgate_token_cache_total",
             Metric::DpopProofs => "toolgate_dpop_proofs_total",
             Metric::Waits => "toolgate_key_waits_total",
@@ -110,7 +118,11 @@ impl Metric {
     #[must_use]
     pub fn kind(self) -> Kind {
         match self {
-            Metric::JwksAge | Metric::JwksKeys | Metric::BuildInfo => Kind::Gauge,
+            Metric::JwksAge
+            | Metric::JwksKeys
+            | Metric::ApiKeyLastUsed
+            | Metric::ApiKeyExpires
+            | Metric::BuildInfo => Kind::Gauge,
             Metric::DecisionDuration => Kind::Histogram,
             Metric::Requests
             | Metric::AuthAttempts
@@ -133,10 +145,12 @@ impl Metric {
     pub fn help(self) -> &'static str {
         match self {
             Metric::Requests => "requests by server or route, MCP method, tool, decision and reason",
-            Metric::AuthAttempts => "attempts to authenticate by result",
+            Metric::AuthAttempts => "attempts to authenticate by kind of credential and result",
             Metric::DecisionDuration => {
                 "time spent deciding in microseconds, without waiting for body or keys"
             }
+            Metric::ApiKeyLastUsed => "when an API key was last shown and found good, in seconds since 1970",
+            Metric::ApiKeyExpires => "when an API key ends, in seconds since 1970",
             Metric::TokenCache => "look-ups of verified tokens by result",
             Metric::DpopProofs => "proofs of possession by what the replay cache said",
             Metric::Waits => "requests that waited for keys by outcome",
@@ -159,7 +173,9 @@ impl Metric {
     pub fn labels(self) -> &'static [Label] {
         match self {
             Metric::Requests => &[Label::Server, Label::Method, Label::Tool, Label::Decision, Label::Reason],
-            Metric::AuthAttempts | Metric::DpopProofs => &[Label::Server, Label::Result],
+            Metric::AuthAttempts => &[Label::Server, Label::Credential, Label::Result],
+            Metric::ApiKeyLastUsed | Metric::ApiKeyExpires => &[Label::Key],
+            Metric::DpopProofs => &[Label::Server, Label::Result],
             Metric::DecisionDuration => &[Label::Server],
             Metric::TokenCache | Metric::Waits | Metric::SharedRejected => &[Label::Result],
             Metric::JwksFetches => &[Label::Issuer, Label::Result],
@@ -191,6 +207,10 @@ pub enum Label {
     Result,
     /// Issuer of the configuration.
     Issuer,
+    /// `token`, `api_key`, `certificate` or `none`.
+    Credential,
+    /// Id of an API key of the configuration.
+    Key,
     /// Version of the plugin.
     Version,
     /// Policy of the configuration.
@@ -215,6 +235,8 @@ impl Label {
             Label::Reason => "reason",
             Label::Result => "result",
             Label::Issuer => "issuer",
+            Label::Credential => "credential",
+            Label::Key => "key",
             Label::Version => "version",
             Label::Policy => "policy",
             Label::Live => "live",
@@ -294,6 +316,10 @@ pub struct Series {
     pub issuer: usize,
     /// `policy` and `rule`
     pub rule: RuleLabel,
+    /// `credential`
+    pub credential: &'static str,
+    /// `key`, by index
+    pub key: usize,
 }
 
 impl Series {
@@ -309,6 +335,8 @@ impl Series {
             word,
             issuer: 0,
             rule: RuleLabel::None,
+            credential: "",
+            key: 0,
         }
     }
 
@@ -323,6 +351,20 @@ impl Series {
     #[must_use]
     pub fn of_issuer(mut self, issuer: usize) -> Series {
         self.issuer = issuer;
+        self
+    }
+
+    /// With the kind of credential.
+    #[must_use]
+    pub fn shown(mut self, credential: &'static str) -> Series {
+        self.credential = credential;
+        self
+    }
+
+    /// With the API key.
+    #[must_use]
+    pub fn of_key(mut self, key: usize) -> Series {
+        self.key = key;
         self
     }
 
@@ -377,6 +419,8 @@ impl Series {
                     config.policies.get(policy).and_then(|policy| policy.rule_id(rule?)).unwrap_or("none")
                 }
             },
+            Label::Credential => self.credential,
+            Label::Key => config.api_keys.get(self.key).map_or("none", |key| &key.id),
             Label::Issuer => config.issuers.get(self.issuer).map_or("none", |issuer| &issuer.name),
         }
     }

@@ -6,6 +6,7 @@
 //! name, an inline secret: refused.
 
 mod compile;
+mod credentials;
 pub mod origin;
 pub mod protobuf;
 pub mod template;
@@ -14,14 +15,18 @@ mod tests;
 pub mod wire;
 
 pub use compile::{ConfigError, Secrets};
+pub use credentials::{Certificates, CredentialKind, Credentials, ForwardedHeader, Requirement};
 pub use wire::{Answers, DenialStyle, MetricSyntax, Permission, Unmatched};
 
+use crate::apikey::ApiKeys;
+use crate::connection::TlsVersion;
 use crate::dpop::{DpopRules, NonceKey};
 use crate::keys::{KeySet, RefreshPolicy, SecretSet, SharedState, SlowCurve};
 use crate::mcp::{ServerRequest, Target, VersionSet};
 use crate::policy::{Policy, RoleSet};
 use crate::seal::SealKey;
 use crate::token::IssuerRules;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -44,6 +49,10 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Issuers.
     pub issuers: Vec<Issuer>,
+    /// API keys.
+    pub api_keys: ApiKeys,
+    /// What becomes of `x-forwarded-client-cert`.
+    pub forwarded: ForwardedHeader,
     /// Policies.
     pub policies: Vec<Policy>,
     /// Their names, in the same order.
@@ -132,6 +141,10 @@ pub struct Server {
     pub versions: VersionSet,
     /// Whose tokens are accepted, for which audiences.
     pub issuers: Vec<Audience>,
+    /// What callers may show besides, and what they must.
+    pub credentials: Credentials,
+    /// The oldest TLS that a caller may use.
+    pub tls: Option<TlsVersion>,
     /// Index of the policy.
     pub policy: usize,
     /// A policy that is asked beside it, and changes nothing.
@@ -227,6 +240,8 @@ pub struct Tool {
     pub name: Arc<str>,
     /// The operator's class for it.
     pub class: Option<Arc<str>>,
+    /// What must be shown to call it, besides what its server requires.
+    pub require: Requirement,
 }
 
 /// A plain HTTP route.
@@ -240,6 +255,8 @@ pub struct Route {
     pub path: PathRule,
     /// HTTP methods; every method if empty.
     pub methods: Vec<String>,
+    /// The oldest TLS that a caller may use.
+    pub tls: Option<TlsVersion>,
     /// Who may use it.
     pub access: Access,
     /// What its upstream sees of the caller.
@@ -257,6 +274,8 @@ pub enum Access {
         policy: usize,
         /// Whose tokens are accepted, for which audiences.
         issuers: Vec<Audience>,
+        /// What callers may show besides, and what they must.
+        credentials: Box<Credentials>,
         /// The document a 401 names, if there is one.
         metadata_url: Option<String>,
         /// What proofs of possession have to be like, where they are accepted.
@@ -381,6 +400,12 @@ impl Server {
     #[must_use]
     pub fn takes_host(&self, host: &HostName<'_>) -> bool {
         self.hosts.is_empty() || self.hosts.iter().any(|own| own.covers(host))
+    }
+
+    /// The document that a challenge names: where no token is accepted, it would send clients to nobody.
+    #[must_use]
+    pub fn challenge_url(&self) -> Option<&str> {
+        (!self.issuers.is_empty()).then_some(self.metadata_url.as_str())
     }
 
     /// The index of a known tool.

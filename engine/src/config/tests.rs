@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 mod bad;
+mod credentials;
 mod dpop;
 mod good;
 

@@ -1,6 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The configuration as written. [`super::compile`] turns it into what the hot path reads; nothing else does.
 
+mod credentials;
+
+pub use credentials::{
+    ApiKeySetWire, ApiKeyWire, CertificateUse, ClientCertificatesWire, CredentialWire, ForwardedWire,
+    HopWire, RequireWire, TlsWire,
+};
+
 use crate::mcp::Version;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -27,6 +34,12 @@ pub struct ConfigWire {
     /// Authorization servers by name.
     #[serde(default)]
     pub issuers: BTreeMap<String, IssuerWire>,
+    /// Sets of API keys by name.
+    #[serde(default)]
+    pub api_keys: BTreeMap<String, ApiKeySetWire>,
+    /// Client certificates that others have seen.
+    #[serde(default)]
+    pub client_certificates: ClientCertificatesWire,
     /// Host (with port, if not the scheme's own) to proxy cluster.
     #[serde(default)]
     pub clusters: BTreeMap<String, String>,
@@ -84,6 +97,16 @@ pub struct ServerWire {
     /// Whose tokens are accepted.
     #[serde(default)]
     pub issuers: Vec<String>,
+    /// Which sets of API keys are accepted.
+    #[serde(default)]
+    pub api_keys: Vec<String>,
+    /// What a client certificate is good for.
+    pub client_certificates: Option<CertificateUse>,
+    /// What must be shown.
+    #[serde(default)]
+    pub require: RequireWire,
+    /// The oldest TLS that a caller may use.
+    pub require_tls: Option<TlsWire>,
     /// Which policy judges.
     pub policy: String,
     /// Which policy is asked beside it, without changing an answer.
@@ -255,6 +278,9 @@ pub struct ToolWire {
     pub name: String,
     /// The operator's class for it.
     pub class: Option<String>,
+    /// What must be shown to call it, besides what its server requires.
+    #[serde(default)]
+    pub require: RequireWire,
 }
 
 /// `cors`
@@ -386,6 +412,16 @@ pub struct RouteWire {
     /// Whose tokens are accepted.
     #[serde(default)]
     pub issuers: Vec<String>,
+    /// Which sets of API keys are accepted.
+    #[serde(default)]
+    pub api_keys: Vec<String>,
+    /// What a client certificate is good for.
+    pub client_certificates: Option<CertificateUse>,
+    /// What must be shown.
+    #[serde(default)]
+    pub require: RequireWire,
+    /// The oldest TLS that a caller may use.
+    pub require_tls: Option<TlsWire>,
     /// Which policy judges.
     pub policy: Option<String>,
     /// The external URL whose metadata a 401 names.
@@ -395,6 +431,18 @@ pub struct RouteWire {
     /// What the upstream sees.
     #[serde(default)]
     pub upstream: UpstreamWire,
+}
+
+impl RouteWire {
+    /// Whether anything is written about credentials.
+    pub(super) fn asks_who_calls(&self) -> bool {
+        let RequireWire { credentials, acr, amr, max_age_seconds } = &self.require;
+        let required =
+            !(credentials.is_empty() && acr.is_empty() && amr.is_empty()) || max_age_seconds.is_some();
+        required
+            || self.client_certificates.is_some()
+            || !(self.issuers.is_empty() && self.api_keys.is_empty())
+    }
 }
 
 /// `allow` of a route

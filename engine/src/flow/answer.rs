@@ -2,11 +2,11 @@
 //! From a denial to the answer that the caller gets (design section 3, "Answers").
 
 use super::memory::DecisionId;
-use crate::config::{Config, DenialStyle, FilterState, Route, Server, ShowRule};
+use crate::config::{Config, CredentialKind, DenialStyle, FilterState, Requirement, Route, Server, ShowRule};
 use crate::deny::{Answer, Auth, Denial, Door, ErrorData, Surface, error_body};
 use crate::dpop::DpopRules;
 use crate::mcp::{Era, HeaderValue, Refused, Shape, Target, VersionSet};
-use crate::oauth::{Challenge, www_authenticate};
+use crate::oauth::{Challenge, step_up, www_authenticate};
 use crate::policy;
 use crate::time::UnixTime;
 use alloc::format;
@@ -19,6 +19,8 @@ pub(super) struct Scene<'s> {
     pub server: Option<&'s Server>,
     pub route: Option<&'s Route>,
     pub metadata_url: Option<&'s str>,
+    /// What is required of callers, for a challenge that names it.
+    pub require: Option<&'s Requirement>,
     pub origin: HeaderValue<'s>,
     pub decision: DecisionId,
     pub dpop: Option<&'s DpopRules>,
@@ -69,6 +71,15 @@ fn ruled(config: &Config, mut answer: Answer, rule: Option<&str>) -> Answer {
         answer.facts.push(("toolgate_rule", rule.to_string()));
     }
     answer
+}
+
+/// The answer to a call that needs another credential or a better login.
+pub(super) fn for_caller(scene: &Scene<'_>, auth: Auth, id: Option<&str>) -> Answer {
+    let denial = Denial::Auth(auth);
+    let text = scene.decision.text();
+    let data = ErrorData { reason: denial.public_reason(), decision_id: &text, rule: None };
+    let body = error_body(id, denial.code(), denial.message(), Some(data));
+    decorate(scene, denial, Answer::new(denial.status(), body, denial.label()))
 }
 
 /// The answer to a message that is none.
@@ -127,6 +138,15 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
     }
     let challenge = match denial {
         Denial::Auth(Auth::Missing | Auth::OtherScheme(_)) => Some(Challenge::Missing),
+        Denial::Auth(Auth::Required(CredentialKind::Token | CredentialKind::ApiKey)) => {
+            Some(Challenge::Missing)
+        }
+        Denial::Auth(Auth::Required(CredentialKind::Certificate)) => None,
+        Denial::Auth(Auth::StepUp) => {
+            let value = step_up(scene.require, scene.metadata_url);
+            answer = answer.with("www-authenticate", value);
+            None
+        }
         Denial::Auth(Auth::Rejected(_)) => Some(Challenge::InvalidToken),
         Denial::Auth(Auth::Malformed(_)) => Some(Challenge::InvalidRequest),
         Denial::Auth(Auth::Possession(fault)) if let Some(error) = fault.error() => {

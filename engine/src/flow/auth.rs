@@ -2,17 +2,20 @@
 //! Who calls: from the `Authorization` header to an [`Identity`], by memory or by verification.
 
 use super::door::Front;
+use super::factors;
+use super::peer::Peer;
+use super::shown::{Shown, shown};
 use super::{Attempt, Desk, possession};
-use crate::config::{Audience, Issuer, KeyOrigin};
+use crate::apikey::{KeyFault, KeyText};
+use crate::certificate::Certificate;
+use crate::config::{Audience, Certificates, CredentialKind, Credentials, Issuer, KeyOrigin};
 use crate::deny::Auth;
 use crate::dpop::DpopRules;
-use crate::identity::Identity;
+use crate::identity::{Caller as Who, Identity};
 use crate::keys::{KeyStatus, Keys, Source, UnknownKid};
 use crate::metrics::{Metric, Place, Sample, Series};
 use crate::time::UnixTime;
-use crate::token::{
-    CacheKey, CredentialError, Lookup, Presented, Rejection, Unverified, VerifiedToken, present,
-};
+use crate::token::{CacheKey, Lookup, Rejection, Unread, Unverified, VerifiedToken};
 use alloc::rc::Rc;
 use alloc::string::String;
 
@@ -20,6 +23,7 @@ use alloc::string::String;
 pub(super) struct Caller<'c> {
     pub place: Place,
     pub issuers: &'c [Audience],
+    pub credentials: &'c Credentials,
     pub policy: usize,
     /// Tells this place's entries of the token cache from other places'.
     pub slot: usize,
@@ -39,52 +43,124 @@ pub(super) enum Authenticated {
 pub(super) fn authenticate(
     desk: &mut Desk<'_>,
     front: &Front<'_>,
+    peer: &Peer<'_>,
     caller: &Caller<'_>,
     attempt: Attempt,
 ) -> Authenticated {
-    let outcome = match identify(desk, front, caller, attempt) {
-        Authenticated::Known(identity, _) => possession::prove(desk, front, caller, identity),
-        other @ (Authenticated::Wait | Authenticated::Refused(_)) => other,
+    let shown = shown(desk.config, front, caller);
+    let mut credential = match &shown {
+        Ok(Shown::Token(_)) => CredentialKind::Token.label(),
+        Ok(Shown::Key(..)) => CredentialKind::ApiKey.label(),
+        Ok(Shown::Nothing) | Err(_) => "none",
+    };
+    let outcome = match shown.map(|shown| identify(desk, shown, peer, caller, attempt)) {
+        Ok(Authenticated::Known(identity, _)) => {
+            enough(possession::prove(desk, front, peer, caller, identity), caller, desk.now)
+        }
+        Ok(other @ (Authenticated::Wait | Authenticated::Refused(_))) => other,
+        Err(auth) => Authenticated::Refused(auth),
     };
     let result = match &outcome {
-        Authenticated::Known(identity, _) if identity.is_anonymous() => "anonymous",
-        Authenticated::Known(..) => "success",
+        Authenticated::Known(identity, _) => match identity.caller() {
+            Who::Anonymous => "anonymous",
+            Who::Token { .. } | Who::ApiKey { .. } => "success",
+            Who::Certificate { .. } => {
+                credential = CredentialKind::Certificate.label();
+                "success"
+            }
+        },
         // Counted when the wait is over.
         Authenticated::Wait => return outcome,
         Authenticated::Refused(auth) => crate::deny::Denial::Auth(*auth).label(),
     };
-    desk.samples
-        .push(Sample { series: Series::new(Metric::AuthAttempts, result).at(caller.place), value: 1 });
+    let series = Series::new(Metric::AuthAttempts, result).at(caller.place).shown(credential);
+    desk.samples.push(Sample { series, value: 1 });
     outcome
 }
 
-fn identify(desk: &mut Desk<'_>, front: &Front<'_>, caller: &Caller<'_>, attempt: Attempt) -> Authenticated {
-    let target = front.target.as_bytes();
-    let token = match present(front.authorization.iter().flatten().copied(), target, desk.config.limits.token)
-    {
-        Ok(Presented::Bearer(token)) => token,
-        Ok(Presented::Dpop(token)) if caller.dpop.is_some() => token,
-        Ok(Presented::Dpop(_)) => {
-            return Authenticated::Refused(Auth::OtherScheme(CredentialError::UnsupportedScheme.label()));
-        }
-        Ok(Presented::None) => {
-            return match &caller.anonymous {
-                Some(identity) => Authenticated::Known(identity.clone(), None),
-                None => Authenticated::Refused(Auth::Missing),
-            };
-        }
-        Err(error @ CredentialError::UnsupportedScheme) => {
-            return Authenticated::Refused(Auth::OtherScheme(error.label()));
-        }
-        Err(error) => return Authenticated::Refused(Auth::Malformed(error.label())),
+/// Whether what a caller has shown is enough here. Asked on every request: a login grows old while its token is
+/// remembered.
+fn enough(proven: Authenticated, caller: &Caller<'_>, now: UnixTime) -> Authenticated {
+    let Authenticated::Known(identity, nonce) = proven else { return proven };
+    // Who is let in without credentials is asked for none.
+    if identity.is_anonymous() {
+        return Authenticated::Known(identity, nonce);
+    }
+    match factors::check(&caller.credentials.require, &identity, now) {
+        Ok(()) => Authenticated::Known(identity, nonce),
+        Err(auth) => Authenticated::Refused(auth),
+    }
+}
+
+fn identify(
+    desk: &mut Desk<'_>,
+    shown: Shown<'_>,
+    peer: &Peer<'_>,
+    caller: &Caller<'_>,
+    attempt: Attempt,
+) -> Authenticated {
+    let wanted = caller.credentials.certificates;
+    let certificate = match peer.certificate_for(wanted) {
+        Ok(certificate) => certificate,
+        Err(auth) => return Authenticated::Refused(auth),
     };
+    match shown {
+        Shown::Token(token) => by_token(desk, token, certificate, caller, attempt),
+        Shown::Key(text, set) => by_key(desk, text, set, certificate, caller),
+        Shown::Nothing => match (certificate, wanted, &caller.anonymous) {
+            (Some(certificate), Certificates::Identity, _) => {
+                let policy = desk.config.policies.get(caller.policy);
+                let identity = Identity::from_certificate(certificate, policy, desk.now);
+                Authenticated::Known(Rc::new(identity), None)
+            }
+            (_, _, Some(identity)) => Authenticated::Known(identity.clone(), None),
+            (_, _, None) => Authenticated::Refused(Auth::Missing),
+        },
+    }
+}
+
+/// A key costs one short hash, so it is judged anew every time: one that is withdrawn is over at once.
+fn by_key(
+    desk: &mut Desk<'_>,
+    text: &[u8],
+    set: usize,
+    certificate: Option<Rc<Certificate>>,
+    caller: &Caller<'_>,
+) -> Authenticated {
+    let keys = &desk.config.api_keys;
+    let prefix = keys.sets.get(set).map_or("", |rules| &rules.prefix);
+    let parsed = KeyText::parse(text, prefix).ok_or(KeyFault::Malformed);
+    let judged = parsed.and_then(|shown| keys.judge(shown, set, desk.now));
+    let (at, key) = match judged.map(|at| (at, keys.get(at))) {
+        Ok((at, Some(key))) => (at, key),
+        Ok((_, None)) => return Authenticated::Refused(Auth::Rejected(KeyFault::Unknown.label())),
+        Err(fault) => return Authenticated::Refused(Auth::Rejected(fault.label())),
+    };
+    let used = Series::new(Metric::ApiKeyLastUsed, "").of_key(at);
+    desk.samples.push(Sample { series: used, value: desk.now.as_secs() });
+    let policy = desk.config.policies.get(caller.policy);
+    Authenticated::Known(Rc::new(Identity::from_key(at, key, certificate, policy, desk.now)), None)
+}
+
+fn by_token(
+    desk: &mut Desk<'_>,
+    token: Unread<'_>,
+    certificate: Option<Rc<Certificate>>,
+    caller: &Caller<'_>,
+    attempt: Attempt,
+) -> Authenticated {
     let slot = u32::try_from(caller.slot).unwrap_or(u32::MAX);
-    let key = desk.memory.tokens.key(slot, token.bytes());
+    let text = token.bytes();
+    // What is remembered beside a certificate is found again only beside the same.
+    let key = match &certificate {
+        None => desk.memory.tokens.key(slot, text),
+        Some(certificate) => desk.memory.tokens.key_beside(slot, text, certificate.parts()),
+    };
     if let Some(identity) = recall(desk, key, attempt) {
         return Authenticated::Known(identity, None);
     }
     match token.read().map(Unverified::parse) {
-        Ok(Ok(unverified)) => prove(desk, &unverified, caller, key, attempt),
+        Ok(Ok(unverified)) => prove(desk, &unverified, certificate, caller, key, attempt),
         Ok(Err(rejection)) => Authenticated::Refused(Auth::Rejected(rejection.label())),
         Err(error) => Authenticated::Refused(Auth::Malformed(error.label())),
     }
@@ -112,6 +188,7 @@ fn recall(desk: &mut Desk<'_>, key: CacheKey, attempt: Attempt) -> Option<Rc<Ide
 fn prove(
     desk: &mut Desk<'_>,
     token: &Unverified<'_>,
+    certificate: Option<Rc<Certificate>>,
     caller: &Caller<'_>,
     key: CacheKey,
     attempt: Attempt,
@@ -142,7 +219,7 @@ fn prove(
     };
     match token.verify(&issuer.rules, &keys, desk.verifier, desk.now) {
         Ok(verified) => match verified.recheck(&issuer.rules, &audience.accepted, desk.now) {
-            Ok(()) => Authenticated::Known(remember(desk, verified, issuer, caller, key), None),
+            Ok(()) => Authenticated::Known(remember(desk, verified, certificate, issuer, caller, key), None),
             Err(rejection) => refused(rejection),
         },
         Err(Rejection::UnknownKid) => unknown_kid(desk, token, audience.issuer, attempt),
@@ -187,13 +264,14 @@ fn unknown_kid(desk: &mut Desk<'_>, token: &Unverified<'_>, at: usize, attempt: 
 fn remember(
     desk: &mut Desk<'_>,
     token: VerifiedToken,
+    certificate: Option<Rc<Certificate>>,
     issuer: &Issuer,
     caller: &Caller<'_>,
     key: CacheKey,
 ) -> Rc<Identity> {
     let generation = token.generation();
     let policy = desk.config.policies.get(caller.policy);
-    let identity = Rc::new(Identity::from_token(token, issuer, policy, desk.now));
+    let identity = Rc::new(Identity::from_token(token, certificate, issuer, policy, desk.now));
     let until = identity.valid_until();
     let _ = desk.memory.tokens.insert(key, identity.clone(), until, generation, desk.now);
     identity

@@ -2,6 +2,7 @@
 //! The body of a request: read strictly, judged once.
 
 use super::answer::{self, Denied, Scene};
+use super::factors;
 use super::head::verdict;
 use super::kept::KeptHead;
 use super::memory::DecisionId;
@@ -92,12 +93,13 @@ impl AwaitBody {
 
     fn scene<'s>(&'s self, config: &'s Config, now: UnixTime) -> Scene<'s> {
         let server = config.servers.get(self.waiting.at);
-        let metadata_url = server.map(|server| server.metadata_url.as_str());
+        let metadata_url = server.and_then(Server::challenge_url);
         Scene {
             config,
             server,
             route: None,
             metadata_url,
+            require: None,
             origin: self.head.origin(),
             decision: self.waiting.decision,
             dpop: server.and_then(|server| server.dpop.as_ref()),
@@ -163,6 +165,9 @@ impl AwaitBody {
                 return self.denied(call, server, (Denial::Policy(refused.reason), refused.rule), desk);
             }
         };
+        if let Some(step) = self.require_for_tool(call, server, desk) {
+            return step;
+        }
         let identity = &self.waiting.identity;
         let clearing = Clearing { server, policy, identity, now: desk.now, memory: desk.memory };
         match clearing.look(call, body) {
@@ -199,6 +204,20 @@ impl AwaitBody {
             rule: rule.as_deref(),
         };
         BodyStep::Answer(Box::new(answer::by_policy(&self.scene(desk.config, desk.now), denial, &denied)))
+    }
+
+    /// What the catalogue requires of whoever calls this tool. Told only to callers whom the policy lets through.
+    fn require_for_tool(&self, call: &Call<'_>, server: &Server, desk: &mut Desk<'_>) -> Option<BodyStep> {
+        let Target::Tool(name) = &call.target else { return None };
+        let require = &server.tools.get(server.tool_index(name)?)?.require;
+        let auth = factors::check(require, &self.waiting.identity, desk.now).err()?;
+        let method = MethodLabel::Known(call.method.index());
+        let tool = tool_label(server, &call.target);
+        let verdict = verdict(Place::Server(self.waiting.at), "deny", Denial::Auth(auth).label());
+        desk.samples.push(Sample { series: Series { method, tool, ..verdict }, value: 1 });
+        let scene = Scene { require: Some(require), ..self.scene(desk.config, desk.now) };
+        let id = call.id.as_ref().map(crate::mcp::Id::raw);
+        Some(BodyStep::Answer(Box::new(answer::for_caller(&scene, auth, id))))
     }
 
     /// The only way on: it takes the permit.

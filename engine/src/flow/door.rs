@@ -13,6 +13,8 @@ use alloc::vec::Vec;
 
 /// The header fields that decide, each read once.
 pub(super) struct Front<'h> {
+    /// All fields, for those whose name the configuration chooses.
+    pub fields: &'h Fields<'h>,
     pub method: &'h str,
     /// Path without query, as it came.
     pub path: &'h str,
@@ -28,6 +30,8 @@ pub(super) struct Front<'h> {
     pub content_encoding: HeaderValue<'h>,
     pub content_length: HeaderValue<'h>,
     pub preflight: HeaderValue<'h>,
+    /// `x-forwarded-client-cert`, from whomever.
+    pub forwarded: HeaderValue<'h>,
     pub mcp: McpHead<'h>,
     /// What must not reach the upstream.
     pub spoofed: Vec<Edit>,
@@ -55,7 +59,7 @@ impl<'h> Front<'h> {
         let (mut method, mut path, mut host, mut host_header) = (absent, absent, absent, absent);
         let (mut origin, mut content_type, mut content_encoding, mut content_length) =
             (absent, absent, absent, absent);
-        let (mut preflight, mut mcp) = (absent, McpHead::EMPTY);
+        let (mut preflight, mut forwarded, mut mcp) = (absent, absent, McpHead::EMPTY);
         let mut authorization = [None; 2];
         let mut dpop = absent;
         let mut spoofed = Vec::new();
@@ -77,6 +81,7 @@ impl<'h> Front<'h> {
                 b"content-encoding" => note(&mut content_encoding, value),
                 b"content-length" => note(&mut content_length, value),
                 b"access-control-request-method" => note(&mut preflight, value),
+                b"x-forwarded-client-cert" => note(&mut forwarded, value),
                 b"mcp-protocol-version" => note(&mut mcp.protocol_version, value),
                 b"mcp-method" => note(&mut mcp.method, value),
                 b"mcp-name" => note(&mut mcp.name, value),
@@ -104,6 +109,7 @@ impl<'h> Front<'h> {
         match read() {
             Err(door) => Err((door, spoofed)),
             Ok((method, target, path, query, host)) => Ok(Front {
+                fields,
                 target,
                 method,
                 path,
@@ -116,6 +122,7 @@ impl<'h> Front<'h> {
                 content_encoding,
                 content_length,
                 preflight,
+                forwarded,
                 mcp,
                 spoofed,
                 has_accept_encoding,

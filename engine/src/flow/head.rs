@@ -6,8 +6,10 @@ use super::auth::{self, Authenticated};
 use super::body::{AwaitBody, Waiting};
 use super::door::{self, Front};
 use super::memory::DecisionId;
+use super::peer::Peer;
 use super::reply::Reply;
 use super::shadow::{self, Note};
+use super::shown;
 use super::{Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, surfaces};
 use crate::config::{
     Access, Authorization, Config, DenialStyle, HostMode, IdentityHeaders, Route, Server, Upstream,
@@ -28,7 +30,7 @@ use alloc::vec::Vec;
 
 /// Looks at the head of a request.
 pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
-    let front = match Front::read(head.fields) {
+    let mut front = match Front::read(head.fields) {
         Ok(front) => front,
         Err((door, _)) => {
             let scene = Scene {
@@ -36,6 +38,7 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
                 server: None,
                 route: None,
                 metadata_url: None,
+                require: None,
                 origin: HeaderValue::Absent,
                 decision: desk.memory.next_decision(),
                 dpop: None,
@@ -49,12 +52,14 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
         return Step::Answer(Box::new(answer));
     }
     let decision = desk.memory.next_decision();
+    let peer = Peer::new(config, head.connection, &mut front);
     let place = door::place(&front, config, head.route_server);
     let mut scene = Scene {
         config,
         server: None,
         route: None,
         metadata_url: None,
+        require: None,
         origin: front.origin,
         decision,
         dpop: None,
@@ -69,15 +74,16 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
         }
         Ok(Place::None) => pass(desk, Place::None, front.spoofed, Reply::untouched()),
         Ok(Place::Route(at)) => match config.routes.get(at) {
-            Some(route) => on_route(desk, &front, scene, at, route, head),
+            Some(route) => on_route(desk, &front, scene, at, route, head.attempt, &peer),
             None => deny(desk, &scene, Place::None, Denial::Door(Door::Unmatched)),
         },
         Ok(Place::Server(at)) => match config.servers.get(at) {
             Some(server) => {
                 scene.server = Some(server);
-                scene.metadata_url = Some(&server.metadata_url);
+                scene.metadata_url = server.challenge_url();
                 scene.dpop = server.dpop.as_ref();
-                on_server(desk, Visit { front, scene, at, server, body: head.body }, head.attempt)
+                scene.require = Some(&server.credentials.require);
+                on_server(desk, Visit { front, scene, at, server, body: head.body }, head.attempt, &peer)
             }
             None => deny(desk, &scene, Place::None, Denial::Door(Door::Unmatched)),
         },
@@ -159,27 +165,33 @@ fn on_route<'s>(
     mut scene: Scene<'s>,
     at: usize,
     route: &'s Route,
-    head: &Head<'_>,
+    attempt: Attempt,
+    peer: &Peer<'_>,
 ) -> Step {
     let place = Place::Route(at);
+    if route.tls.is_some_and(|oldest| peer.tls() < Some(oldest)) {
+        return deny(desk, &scene, place, Denial::Door(Door::TlsRequired));
+    }
     let mut edits = front.spoofed.clone();
     let (identity, nonce, permit, note) = match &route.access {
         Access::Anyone => {
             upstream_edits(&mut edits, front, &route.upstream, None, scene.decision);
             return pass(desk, place, edits, Reply::untouched());
         }
-        Access::Policy { policy, issuers, metadata_url, dpop } => {
+        Access::Policy { policy, issuers, credentials, metadata_url, dpop } => {
             scene.metadata_url = metadata_url.as_deref();
             scene.dpop = dpop.as_ref();
+            scene.require = Some(&credentials.require);
             let caller = auth::Caller {
                 place,
                 issuers,
+                credentials,
                 policy: *policy,
                 slot: desk.config.servers.len() + at,
                 anonymous: None,
                 dpop: dpop.as_ref(),
             };
-            let (identity, nonce) = match auth::authenticate(desk, front, &caller, head.attempt) {
+            let (identity, nonce) = match auth::authenticate(desk, front, peer, &caller, attempt) {
                 Authenticated::Known(identity, nonce) => (identity, nonce),
                 Authenticated::Wait => return Step::Wait,
                 Authenticated::Refused(auth) => return deny(desk, &scene, place, Denial::Auth(auth)),
@@ -192,7 +204,10 @@ fn on_route<'s>(
                 shadow::compare_one(desk, place, *policy, judged, (&identity, Ask::Route(&route.name)))
             });
             match judged {
-                Some(Ok(permit)) => (identity, nonce, permit, note),
+                Some(Ok(permit)) => {
+                    shown::withhold(&mut edits, desk.config, front, &credentials.api_keys);
+                    (identity, nonce, permit, note)
+                }
                 Some(Err(refused)) => {
                     let step = forbid(desk, &scene, verdict_on(place, MethodLabel::None), &refused);
                     return shadow::note_on_head(step, note);
@@ -207,8 +222,11 @@ fn on_route<'s>(
     shadow::note_on_head(allow(desk, &scene, (place, MethodLabel::None), permit, &identity, passage), note)
 }
 
-fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt) -> Step {
+fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt, peer: &Peer<'_>) -> Step {
     let Visit { front, server, .. } = &visit;
+    if server.tls.is_some_and(|oldest| peer.tls() < Some(oldest)) {
+        return visit.deny(desk, Denial::Door(Door::TlsRequired));
+    }
     if let Err(door) = door::check_origin(front, server) {
         return visit.deny(desk, Denial::Door(door));
     }
@@ -228,12 +246,13 @@ fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt) -> Step {
     let caller = auth::Caller {
         place: visit.place(),
         issuers: &server.issuers,
+        credentials: &server.credentials,
         policy: server.policy,
         slot: visit.at,
         anonymous: desk.memory.anonymous.get(visit.at).cloned().flatten(),
         dpop: server.dpop.as_ref(),
     };
-    let (identity, nonce) = match auth::authenticate(desk, front, &caller, attempt) {
+    let (identity, nonce) = match auth::authenticate(desk, front, peer, &caller, attempt) {
         Authenticated::Known(identity, nonce) => (identity, nonce),
         Authenticated::Wait => return Step::Wait,
         Authenticated::Refused(auth) => return visit.deny(desk, Denial::Auth(auth)),
@@ -255,6 +274,7 @@ impl Onward {
     ) -> Onward {
         let Visit { front, server, .. } = visit;
         let mut edits = front.spoofed.clone();
+        shown::withhold(&mut edits, visit.scene.config, front, &server.credentials.api_keys);
         upstream_edits(&mut edits, front, &server.upstream, Some(identity), visit.scene.decision);
         if front.has_accept_encoding {
             edits.push(Edit::remove("accept-encoding"));

@@ -12,12 +12,15 @@ mod auth;
 mod body;
 mod door;
 mod edit;
+mod factors;
 mod head;
 mod kept;
 mod memory;
+mod peer;
 mod possession;
 mod reply;
 mod shadow;
+mod shown;
 mod streams;
 mod surfaces;
 #[cfg(test)]
@@ -33,6 +36,7 @@ pub use reply::{Reply, ReplyBody, ReplyStep};
 pub use streams::StreamEnd;
 
 use crate::config::Config;
+use crate::connection::Connection;
 use crate::deny::Answer;
 use crate::keys::SignatureVerifier;
 use crate::metrics::Samples;
@@ -76,6 +80,8 @@ pub struct Head<'h> {
     pub route_server: Option<&'h str>,
     /// Whether this is the first look at it.
     pub attempt: Attempt,
+    /// What the proxy knows of its connection.
+    pub connection: &'h dyn Connection,
 }
 
 /// Whether a body follows the head.

@@ -5,6 +5,7 @@
 use super::Desk;
 use super::auth::{Authenticated, Caller};
 use super::door::Front;
+use super::peer::Peer;
 use crate::deny::Auth;
 use crate::dpop::{DpopRules, Fault, Mode, NonceState, Noted, Presentation, Proof, check};
 use crate::identity::Identity;
@@ -19,17 +20,24 @@ use alloc::string::String;
 pub(super) fn prove(
     desk: &mut Desk<'_>,
     front: &Front<'_>,
+    peer: &Peer<'_>,
     caller: &Caller<'_>,
     identity: Rc<Identity>,
 ) -> Authenticated {
     let bound = identity.confirmation();
+    if let Confirmation::Certificate(digest) = bound
+        && !peer.holds(&digest)
+    {
+        return not_possessed();
+    }
     let Some(rules) = caller.dpop else {
         return match bound {
-            Confirmation::None => Authenticated::Known(identity, None),
-            Confirmation::Key(_) | Confirmation::Certificate(_) => not_possessed(),
+            Confirmation::None | Confirmation::Certificate(_) => Authenticated::Known(identity, None),
+            Confirmation::Key(_) => not_possessed(),
         };
     };
-    if identity.is_anonymous() {
+    // Proofs are about tokens: other credentials are shown where the place accepts them by name.
+    if identity.token().is_none() {
         return Authenticated::Known(identity, None);
     }
     let (scheme, target) = (front.authorization.iter().flatten().copied(), front.target.as_bytes());
@@ -38,11 +46,12 @@ pub(super) fn prove(
         (Presented::Dpop(token), Confirmation::Key(key)) => proof(desk, front, caller, rules, token, &key),
         (Presented::Dpop(_), Confirmation::None | Confirmation::Certificate(_)) => Err(Fault::Unbound),
         (Presented::Bearer(_) | Presented::None, Confirmation::Key(_)) => Err(Fault::BoundAsBearer),
-        (Presented::Bearer(_) | Presented::None, Confirmation::None) => match rules.mode {
-            Mode::Required => Err(Fault::Required),
-            Mode::Accepted => Ok(None),
-        },
-        (Presented::Bearer(_) | Presented::None, Confirmation::Certificate(_)) => return not_possessed(),
+        (Presented::Bearer(_) | Presented::None, Confirmation::None | Confirmation::Certificate(_)) => {
+            match rules.mode {
+                Mode::Required => Err(Fault::Required),
+                Mode::Accepted => Ok(None),
+            }
+        }
     };
     match outcome {
         Ok(nonce) => Authenticated::Known(identity, nonce),

@@ -263,6 +263,7 @@ impl Filter {
             server,
             route: None,
             metadata_url: None,
+            require: None,
             origin: HeaderValue::Absent,
             decision,
             dpop: None,

@@ -4,6 +4,7 @@
 mod answers;
 mod auth;
 mod calls;
+mod credentials;
 mod door;
 mod dpop;
 mod replies;
@@ -13,6 +14,7 @@ mod tasks;
 
 use super::*;
 use crate::config::Secrets;
+use crate::connection::fixtures::Facts;
 use crate::keys::fixtures::{P256_X, P256_Y, RSA_2048_N, SECRET, ec_jwk, rsa_jwk, set_of, sign};
 use crate::keys::{Alg, Software};
 use crate::metrics::Metric;
@@ -67,6 +69,7 @@ struct World {
     store: MemoryStore,
     samples: Samples,
     now: u64,
+    connection: Facts,
 }
 
 impl World {
@@ -74,7 +77,8 @@ impl World {
         let config = Config::compile(document.as_bytes(), &Environment)
             .unwrap_or_else(|error| panic!("{error:?} {document}"));
         let memory = Memory::new(&config, &Entropy([7; 64]));
-        World { config, memory, store: MemoryStore::default(), samples: Samples::new(), now: NOW }
+        let (store, samples) = (MemoryStore::default(), Samples::new());
+        World { config, memory, store, samples, now: NOW, connection: Facts::default() }
     }
 
     fn new(server: &str, top: &str) -> World {
@@ -95,8 +99,11 @@ impl World {
     fn head(&mut self, fields: &[(&str, &str)], body: BodyFollows, attempt: Attempt) -> Step {
         let fields: Vec<(&[u8], &[u8])> =
             fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-        let head = Head { fields: &fields, body, route_server: None, attempt };
-        start(&head, &mut self.desk())
+        let connection = core::mem::take(&mut self.connection);
+        let head = Head { fields: &fields, body, route_server: None, attempt, connection: &connection };
+        let step = start(&head, &mut self.desk());
+        self.connection = connection;
+        step
     }
 
     /// A POST to the server with the usual fields; those given replace or add, an empty value takes one out.

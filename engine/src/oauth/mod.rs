@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What an OAuth resource server tells its clients: challenges (RFC 6750) and where its metadata is (RFC 9728).
 
+use crate::config::Requirement;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -44,6 +45,25 @@ fn scheme(name: &str, parameters: &[(&str, Option<&str>)]) -> String {
     let written = parameters.iter().filter_map(|(name, value)| Some(format!("{name}=\"{}\"", (*value)?)));
     let written: Vec<String> = written.collect();
     if written.is_empty() { String::from(name) } else { format!("{name} {}", written.join(", ")) }
+}
+
+/// The challenge for a better login (RFC 9470 section 3). What `amr` should hold has no place in it.
+#[must_use]
+pub fn step_up(require: Option<&Requirement>, metadata_url: Option<&str>) -> String {
+    let mut value = String::from("Bearer ");
+    if let Some(url) = metadata_url {
+        value.push_str(&format!("resource_metadata=\"{url}\", "));
+    }
+    value.push_str("error=\"insufficient_user_authentication\"");
+    if let Some(require) = require {
+        if !require.acr.is_empty() {
+            value.push_str(&format!(", acr_values=\"{}\"", require.acr.join(" ")));
+        }
+        if let Some(secs) = require.max_age_secs {
+            value.push_str(&format!(", max_age=\"{secs}\""));
+        }
+    }
+    value
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod truth;
 pub mod wire;
 
 pub use condition::Finding;
+pub use condition::network::Network;
 pub(crate) use date::parse as parse_date;
 pub use digest::Digest;
 pub use explain::{Considered, Explained, Explanation, Outcome};

@@ -126,6 +126,26 @@ impl<V: Clone> TokenCache<V> {
         CacheKey(hasher.finish128().as_u128())
     }
 
+    /// The key of a token beside something else that says who sends it, in parts.
+    #[must_use]
+    pub fn key_beside<'p>(
+        &self,
+        server: u32,
+        token: &[u8],
+        parts: impl Iterator<Item = &'p [u8]>,
+    ) -> CacheKey {
+        let mut hasher = SipHasher24::new_with_key(&self.hash_key);
+        hasher.write(&server.to_le_bytes());
+        hasher.write(token);
+        for part in parts {
+            // No token has a zero byte, and with its length before it no part runs into the next.
+            hasher.write(&[0]);
+            hasher.write(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            hasher.write(part);
+        }
+        CacheKey(hasher.finish128().as_u128())
+    }
+
     /// Looks a token up. `generation_of` says which generation of keys the value's issuer has now; a value that was
     /// put under another is gone.
     pub fn get(&mut self, key: CacheKey, now: UnixTime, generation_of: impl FnOnce(&V) -> u64) -> Lookup<V> {

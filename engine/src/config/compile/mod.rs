@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From the configuration as written to the configuration as compiled.
 
+mod credentials;
 mod dpop;
 mod issuer_secrets;
 mod issuers;
@@ -74,6 +75,7 @@ impl<'c> Compiler<'c> {
         }
         let (policy_names, policies) = self.policies()?;
         let (issuer_names, issuers) = self.issuers()?;
+        let (api_keys, forwarded) = (self.api_keys()?, self.forwarded()?);
         let names = Names { policies: &policy_names, compiled: &policies, issuers: &issuer_names };
         let mut servers = Vec::new();
         for (index, server) in wire.servers.iter().enumerate() {
@@ -107,6 +109,8 @@ impl<'c> Compiler<'c> {
             servers,
             routes,
             issuers,
+            api_keys,
+            forwarded,
             policies,
             policy_names: policy_names.iter().map(|name| Arc::from(*name)).collect(),
             limits,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Plain HTTP beside MCP, and what the upstream of a place sees.
 
+use super::credentials::tls;
 use super::dpop::dpop as rules;
 use super::places::{matches, metadata_location, resource};
 use super::{Compiler, Names, at, key, label, wrong};
@@ -10,6 +11,7 @@ use crate::config::{Access, Authorization, IdentityHeaders, Route, Upstream};
 use crate::dpop::DpopRules;
 use crate::json::{DeError, Segment};
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -24,13 +26,21 @@ impl<'c> Compiler<'c> {
                 let error = wrong("who needs no token has nothing to prove".to_owned(), "take `dpop` out");
                 return at(Err(error), &[key("dpop")]);
             }
+            (Some(_), None) if wire.asks_who_calls() => {
+                return Err(wrong(
+                    "`allow: anyone` asks nobody who calls".to_owned(),
+                    "take out `issuers`, `api_keys`, `client_certificates` and `require`, or write a `policy`",
+                ));
+            }
             (Some(_), None) => Access::Anyone,
             (None, Some(policy)) => {
                 let resource_text = wire.resource.as_deref().unwrap_or_default();
                 let issuers = at(self.audiences(&wire.issuers, resource_text, names), &[key("issuers")])?;
-                if issuers.is_empty() {
+                let credentials =
+                    self.credentials(&wire.api_keys, wire.client_certificates, &wire.require, issuers.len())?;
+                if issuers.is_empty() && !credentials.alone() {
                     let error = wrong(
-                        format!("nobody could use route `{}`: it has no issuers", wire.name),
+                        format!("nobody could use route `{}`: it accepts no credentials", wire.name),
                         "add `issuers`, or `allow: anyone`",
                     );
                     return at(Err(error), &[key("issuers")]);
@@ -40,7 +50,7 @@ impl<'c> Compiler<'c> {
                 let dpop = at(route_dpop(wire, resource.as_ref()), &[key("dpop")])?;
                 let metadata_url = resource.map(|url| metadata_location(&url).1);
                 let policy = at(names.enforced(policy), &[key("policy")])?;
-                Access::Policy { policy, issuers, metadata_url, dpop }
+                Access::Policy { policy, issuers, credentials: Box::new(credentials), metadata_url, dpop }
             }
             (Some(_), Some(_)) => {
                 return Err(wrong("`allow` and `policy` exclude each other".to_owned(), "keep one of them"));
@@ -54,7 +64,15 @@ impl<'c> Compiler<'c> {
         };
         let upstream = at(self.upstream(&wire.upstream), &[key("upstream")])?;
         let methods = at(http_methods(wire.matches.methods.as_deref()), &[key("match"), key("methods")])?;
-        Ok(Route { name: Arc::from(wire.name.as_str()), hosts, path, methods, access, upstream })
+        Ok(Route {
+            name: Arc::from(wire.name.as_str()),
+            hosts,
+            path,
+            methods,
+            tls: tls(wire.require_tls),
+            access,
+            upstream,
+        })
     }
 
     pub(super) fn upstream(&self, wire: &UpstreamWire) -> Result<Upstream, DeError> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Servers: what is guarded, for whom, and what the metadata document says of it.
 
+use super::credentials::tls;
 use super::dpop::dpop as rules;
 use super::places::{matches, metadata_location, resource, usual_resource};
 use super::{Compiler, Names, at, key, label, shown, wrong};
@@ -8,7 +9,7 @@ use crate::config::origin::Url;
 use crate::config::wire::{
     Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire, TasksWire,
 };
-use crate::config::{Audience, Candidate, Server, ServerRequests, Tasks, Tool};
+use crate::config::{Audience, Candidate, Certificates, Credentials, Server, ServerRequests, Tasks, Tool};
 use crate::dpop::{DpopRules, Mode};
 use crate::json::{DeError, Segment, quoted};
 use crate::mcp::{Version, VersionSet};
@@ -54,9 +55,16 @@ impl<'c> Compiler<'c> {
             Ok(Candidate { policy, anonymous })
         });
         let shadow = shadow.transpose()?;
-        if issuers.is_empty() && wire.anonymous.is_none() {
+        let mut credentials =
+            self.credentials(&wire.api_keys, wire.client_certificates, &wire.require, issuers.len())?;
+        let tools = at(tools(wire, &mut credentials, issuers.len()), &[key("tools"), key("catalogue")])?;
+        let known = !issuers.is_empty() || credentials.alone();
+        if !known && wire.anonymous.is_none() {
             let error = wrong(
-                format!("nobody could call server `{}`: it has neither issuers nor `anonymous`", wire.name),
+                format!(
+                    "nobody could call server `{}`: it accepts no credentials and has no `anonymous`",
+                    wire.name
+                ),
                 "add `issuers`",
             );
             return at(Err(error), &[key("issuers")]);
@@ -77,7 +85,7 @@ impl<'c> Compiler<'c> {
             name: Arc::from(wire.name.as_str()),
             hosts,
             path,
-            metadata: self.metadata(wire, &issuers, dpop.as_ref()),
+            metadata: self.metadata(wire, &issuers, dpop.as_ref(), credentials.certificates),
             dpop,
             metadata_url,
             metadata_path,
@@ -88,11 +96,13 @@ impl<'c> Compiler<'c> {
             resource_text: wire.resource.clone(),
             versions,
             issuers,
+            credentials,
+            tls: tls(wire.require_tls),
             policy,
             shadow,
             anonymous,
             denial: wire.denial,
-            tools: at(tools(wire), &[key("tools"), key("catalogue")])?,
+            tools,
             denied_capabilities: server_requests.denied_capabilities(),
             server_requests,
             tasks: at(self.tasks(wire, &here), &[key("tasks")])?,
@@ -195,7 +205,13 @@ impl<'c> Compiler<'c> {
     }
 
     /// The RFC 9728 document. Members without values are left out (section 3.2).
-    fn metadata(&self, wire: &ServerWire, issuers: &[Audience], dpop: Option<&DpopRules>) -> String {
+    fn metadata(
+        &self,
+        wire: &ServerWire,
+        issuers: &[Audience],
+        dpop: Option<&DpopRules>,
+        certificates: Certificates,
+    ) -> String {
         let list = |texts: &[String]| texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(",");
         let servers: Vec<String> = {
             let all: Vec<&IssuerWire> = self.wire.issuers.values().collect();
@@ -218,6 +234,10 @@ impl<'c> Compiler<'c> {
             if dpop.mode == Mode::Required {
                 text.push_str(",\"dpop_bound_access_tokens_required\":true");
             }
+        }
+        // RFC 8705 section 3.3. Bound tokens are understood everywhere; it is promised where certificates are expected.
+        if certificates != Certificates::Ignored && !issuers.is_empty() {
+            text.push_str(",\"tls_client_certificate_bound_access_tokens\":true");
         }
         text.push_str(&format!(
             ",\"bearer_methods_supported\":[\"header\"],\"resource_name\":{}}}",
@@ -274,7 +294,7 @@ fn server_requests(wire: &ServerWire) -> Result<ServerRequests, DeError> {
     Ok(ServerRequests { sampling, elicitation, roots, other })
 }
 
-fn tools(wire: &ServerWire) -> Result<Vec<Tool>, DeError> {
+fn tools(wire: &ServerWire, credentials: &mut Credentials, issuers: usize) -> Result<Vec<Tool>, DeError> {
     let mut tools = BTreeMap::new();
     for (index, tool) in wire.tools.catalogue.iter().enumerate() {
         if tool.name.is_empty()
@@ -286,7 +306,9 @@ fn tools(wire: &ServerWire) -> Result<Vec<Tool>, DeError> {
             return at(Err(error), &[Segment::Index(index), key("name")]);
         }
         let class = tool.class.as_deref().map(Arc::from);
-        let known = Tool { name: Arc::from(tool.name.as_str()), class };
+        let require = Compiler::tool_requirement(&tool.require, credentials, issuers);
+        let require = at(require, &[Segment::Index(index), key("require")])?;
+        let known = Tool { name: Arc::from(tool.name.as_str()), class, require };
         if tools.insert(tool.name.clone(), known).is_some() {
             return at(
                 Err(DeError::new(format!("tool `{}` stands twice", tool.name))),

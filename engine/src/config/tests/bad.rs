@@ -93,7 +93,7 @@ fn servers() {
         ),
         (
             server(r#"["corp"]"#, "[]"),
-            "servers[0].issuers: nobody could call server `s`: it has neither issuers nor `anonymous` | add `issuers`",
+            "servers[0].issuers: nobody could call server `s`: it accepts no credentials and has no `anonymous` | add `issuers`",
         ),
         (
             server(r#""name":"s""#, r#""name":"a b""#),
@@ -363,7 +363,7 @@ fn routes_and_names() {
         ),
         (
             route(r#","policy":"default""#),
-            "routes[0].issuers: nobody could use route `r`: it has no issuers | add `issuers`, or `allow: anyone`",
+            "routes[0].issuers: nobody could use route `r`: it accepts no credentials | add `issuers`, or `allow: anyone`",
         ),
         (
             route(r#","policy":"default","issuers":["corp"]"#),

@@ -2,6 +2,7 @@
 //! Before anybody asks who calls.
 
 use super::*;
+use crate::connection::NoConnection;
 
 const ROUTES: &str = r#","routes":[
     {"name":"health","match":{"path":"/healthz","methods":["GET","HEAD"]},"allow":"anyone"},
@@ -155,7 +156,13 @@ fn heads_that_can_be_read_in_two_ways_are_refused() {
     let mut world = World::new("", "");
     let fields: [(&[u8], &[u8]); 3] =
         [(b":method", b"GET"), (b":path", b"/mcp\xff"), (b":authority", b"mcp.example.com")];
-    let head = Head { fields: &fields, body: BodyFollows::No, route_server: None, attempt: Attempt::First };
+    let head = Head {
+        fields: &fields,
+        body: BodyFollows::No,
+        route_server: None,
+        attempt: Attempt::First,
+        connection: &NoConnection,
+    };
     assert_eq!(answered(start(&head, &mut world.desk())).status, 400);
 }
 
@@ -338,8 +345,13 @@ fn a_route_may_choose_the_server_where_the_configuration_says_so() {
     let route_at = |world: &mut World, host: &str, path: &str, name: Option<&str>| {
         let fields: [(&[u8], &[u8]); 3] =
             [(b":method", b"GET"), (b":path", path.as_bytes()), (b":authority", host.as_bytes())];
-        let head =
-            Head { fields: &fields, body: BodyFollows::No, route_server: name, attempt: Attempt::First };
+        let head = Head {
+            fields: &fields,
+            body: BodyFollows::No,
+            route_server: name,
+            attempt: Attempt::First,
+            connection: &NoConnection,
+        };
         answered(start(&head, &mut world.desk())).details
     };
     let route =

@@ -371,7 +371,13 @@ fn what_cannot_be_remembered_is_not_accepted() {
     ];
     let fields: Vec<(&[u8], &[u8])> =
         fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
-    let head = Head { fields: &fields, body: BodyFollows::Yes, route_server: None, attempt: Attempt::First };
+    let head = Head {
+        fields: &fields,
+        body: BodyFollows::Yes,
+        route_server: None,
+        attempt: Attempt::First,
+        connection: &crate::connection::NoConnection,
+    };
     let mut desk = world.desk();
     desk.store = &Broken;
     let answer = answered(start(&head, &mut desk));

@@ -4,7 +4,7 @@
 mod clock;
 mod compile;
 mod findings;
-mod network;
+pub(crate) mod network;
 mod path;
 mod test;
 

@@ -9,13 +9,17 @@ use core::net::{IpAddr, Ipv6Addr};
 /// A network. IPv4 addresses are kept as RFC 4291 section 2.5.5.2 maps them, so that both spellings of a client's
 /// address are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::policy) struct Network {
+pub struct Network {
     bits: u128,
     length: u32,
 }
 
 impl Network {
-    pub(super) fn parse(text: &str) -> Result<Network, DeError> {
+    /// Reads `10.0.0.0/8`, `2001:db8::/32` or a plain address.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Network, DeError> {
         let wrong = |message| {
             Err(DeError::new(message).with_help("write it like `10.0.0.0/8` or `2001:db8::/32`".to_owned()))
         };
@@ -42,7 +46,9 @@ impl Network {
         Ok(network)
     }
 
-    pub(super) fn holds(&self, address: IpAddr) -> bool {
+    /// Whether an address lies in it.
+    #[must_use]
+    pub fn holds(&self, address: IpAddr) -> bool {
         bits(address) & self.mask() == self.bits
     }
 
