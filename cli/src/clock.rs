@@ -29,6 +29,22 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
     total.map(Duration::from_secs).ok_or_else(|| "a span of more than 100 years".to_owned())
 }
 
+/// Writes a time as RFC 3339 does, in UTC: `2027-01-01T00:00:00Z`.
+pub(crate) fn rfc3339(secs: i64) -> String {
+    let (days, rest) = (secs.div_euclid(86_400), secs.rem_euclid(86_400));
+    // Howard Hinnant's `civil_from_days`: years begin in March, so that the leap day is the last.
+    let shifted = days + 719_468;
+    let (era, day) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    let march = (5 * of_year + 2) / 153;
+    let month = if march < 10 { march + 3 } else { march - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
+    let date = of_year - (153 * march + 2) / 5 + 1;
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 /// Writes a span as people say it: `1d 2h`, `29m 59s`.
 pub(crate) fn say(total: i64) -> String {
     let total = total.unsigned_abs();
@@ -53,6 +69,20 @@ mod tests {
         assert_eq!(parse_span("7d"), Ok(Duration::from_secs(604_800)));
         for wrong in ["5", "m", "", "5 m", "-5m", "5w", "99999999999999999999s", "9999999d"] {
             assert!(parse_span(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_in_utc() {
+        for (secs, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_800_000_000, "2027-01-15T08:00:00Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+        ] {
+            assert_eq!(rfc3339(secs), text);
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The commands: one file each.
 
+mod apikey;
 mod config;
 mod issuer;
 mod keys;
@@ -17,6 +18,9 @@ pub(crate) type Outcome = Result<Exit, Failure>;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    /// Make, replace and withdraw API keys
+    #[command(subcommand, name = "apikey")]
+    ApiKey(apikey::Command),
     /// Check a configuration, and write it for a proxy
     #[command(subcommand)]
     Config(config::Command),
@@ -36,6 +40,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn run(self, out: &Out) -> Outcome {
         match self {
+            Self::ApiKey(command) => command.run(*out),
             Self::Config(command) => command.run(*out),
             Self::Issuer(args) => issuer::run(args, *out),
             Self::Keys(command) => command.run(*out),
