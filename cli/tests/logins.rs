@@ -489,3 +489,58 @@ fn health_and_metrics_are_there_for_probes() {
     let keys = get(&issuer.url("jwks_uri"));
     assert!(keys.headers.contains_key("etag"));
 }
+
+/// A proof of possession (RFC 9449 section 4.2) for the token endpoint.
+fn proof(key: &p256::ecdsa::SigningKey, url: &str) -> String {
+    use p256::ecdsa::signature::Signer;
+    let point = key.verifying_key().to_encoded_point(false);
+    let text = |bytes: &[u8]| Base64UrlUnpadded::encode_string(bytes);
+    let jwk =
+        json!({ "kty": "EC", "crv": "P-256", "x": text(point.x().unwrap()), "y": text(point.y().unwrap()) });
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": jwk });
+    let claims = json!({ "jti": format!("{now:?}"), "htm": "POST", "htu": url, "iat": now.as_secs() });
+    let input = format!("{}.{}", text(header.to_string().as_bytes()), text(claims.to_string().as_bytes()));
+    let signature: p256::ecdsa::Signature = key.sign(input.as_bytes());
+    format!("{input}.{}", text(&signature.to_bytes()))
+}
+
+#[test]
+fn a_login_with_a_key_is_renewed_with_that_key_alone() {
+    let issuer = Issuer::start(&["--auto-approve", "alice"]);
+    let client = register(&issuer);
+    let token = issuer.url("token_endpoint");
+    let [own, other] = [[7; 32], [9; 32]].map(|seed| p256::ecdsa::SigningKey::from_slice(&seed).unwrap());
+    let ask = |form: &[(&str, &str)], key: Option<&p256::ecdsa::SigningKey>| {
+        let proof = key.map(|key| proof(key, &token));
+        let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+        headers.extend(proof.as_deref().map(|proof| ("dpop", proof)));
+        post(&token, &headers, &query(form))
+    };
+    let code = code(&issuer, &client);
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", &client),
+        ("code", &code),
+        ("code_verifier", VERIFIER),
+    ];
+    let tokens = ask(&form, Some(&own)).body;
+    assert_eq!(tokens["token_type"], "DPoP", "{tokens}");
+    let access = tokens["access_token"].as_str().unwrap();
+    let claims = common::run(&["token", "inspect", "--json", access]).json()["claims"].clone();
+    assert!(claims["cnf"]["jkt"].is_string());
+    let renewal = tokens["refresh_token"].as_str().unwrap();
+    let form = [("grant_type", "refresh_token"), ("client_id", &client), ("refresh_token", renewal)];
+    assert_eq!(error(&ask(&form, None)), "invalid_grant");
+    assert_eq!(error(&ask(&form, Some(&other))), "invalid_grant");
+    let renewed = ask(&form, Some(&own));
+    assert_eq!((renewed.status, renewed.body["token_type"].as_str()), (200, Some("DPoP")), "{renewed:?}");
+
+    let form =
+        [("grant_type", "client_credentials"), ("client_id", "alice"), ("client_secret", "alice-secret")];
+    let bound = ask(&form, Some(&own)).body["access_token"].clone();
+    assert!(is_active(&issuer, &bound));
+    let bearer = format!("Bearer {}", bound.as_str().unwrap());
+    let logout = post(&format!("{}/logout", issuer.url("issuer")), &[("authorization", &bearer)], "");
+    assert_eq!(logout.status, 401, "a bound token as a bearer token");
+}
