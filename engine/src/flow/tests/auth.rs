@@ -426,3 +426,35 @@ fn a_spent_budget_says_when_to_come_back() {
     );
     assert_eq!(header(&answer, "www-authenticate"), None);
 }
+
+/// A key counts for its own issuer only, whatever its name.
+#[test]
+fn two_issuers_may_use_one_key_id() {
+    use crate::keys::fixtures::{RFC7515_A3_X, RFC7515_A3_Y};
+    let own = set_of(&[ec_jwk(P256_X, P256_Y, r#""kid":"k","#)]);
+    let theirs =
+        set_of(&[ec_jwk(RFC7515_A3_X, RFC7515_A3_Y, r#""kid":"k","#), rsa_jwk(RSA_2048_N, r#""kid":"k","#)]);
+    let rest = format!(r#""audiences":["{AUDIENCE}"],"algorithms":["RS256","ES256"]"#);
+    let other = format!(r#""other":{{"issuer":"https://other",{rest},"jwks":{{"inline":{theirs}}}}}"#);
+    let document = document("", &format!(r#""inline":{own}"#), "")
+        .replace(r#""issuers":["corp"]"#, r#""issuers":["corp","other"]"#)
+        .replace(r#""issuers":{"corp""#, &format!(r#""issuers":{{{other},"corp""#));
+    let mut world = World::of(&document);
+    let theirs = |alg: Alg| {
+        let payload = format!(
+            r#"{{"iss":"https://other","aud":"{AUDIENCE}","sub":"user-1","groups":["eng"],"exp":{}}}"#,
+            NOW + 100
+        );
+        let header = format!(r#"{{"alg":"{}","typ":"at+jwt","kid":"k"}}"#, alg.name());
+        format!("Bearer {}", sign(alg, &header, &payload))
+    };
+    let groups = r#","groups":["eng"]"#;
+    for good in [token(Alg::Es256, "k", groups), theirs(Alg::Rs256)] {
+        drop(world.post(&[("authorization", &good)], LIST).passage());
+    }
+    for (bad, label) in
+        [(token(Alg::Rs256, "k", groups), "no_fitting_key"), (theirs(Alg::Es256), "bad_signature")]
+    {
+        assert_eq!(world.post(&[("authorization", &bad)], LIST).answer().details, label);
+    }
+}

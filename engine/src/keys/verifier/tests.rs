@@ -129,6 +129,31 @@ fn an_algorithm_fits_one_family_only() {
     }
 }
 
+/// With the neutral element as R, a signer can make one signature that lax verifiers take and strict ones do not
+/// (RFC 8032 section 8.4 leaves it open). A token has one verdict.
+#[test]
+fn ed25519_is_strict_about_small_orders() {
+    use curve25519_dalek::scalar::Scalar;
+    use ed25519_dalek::Verifier;
+    use sha2::{Digest, Sha512};
+    let der = include_bytes!("../testdata/ed25519.pkcs8.der");
+    let signer = ed25519_dalek::SigningKey::from_bytes(der[16..].try_into().unwrap());
+    let public = signer.verifying_key();
+    let mut neutral = [0; 32];
+    neutral[0] = 1;
+    let mut hash = Sha512::new();
+    hash.update(neutral);
+    hash.update(public.as_bytes());
+    hash.update(b"message");
+    let challenge = Scalar::from_bytes_mod_order_wide(&hash.finalize().into());
+    let response = challenge * signer.to_scalar();
+    let raw = [neutral, response.to_bytes()].concat();
+    let lax = ed25519_dalek::Signature::from_slice(&raw).unwrap();
+    assert!(public.verify(b"message", &lax).is_ok());
+    let key = one_key(ed25519_jwk(ED25519_X, ""));
+    assert_eq!(verdict(&key, Alg::EdDsa, b"message", &Signature(raw)), Verdict::Refused);
+}
+
 #[test]
 fn the_host_gets_what_it_knows() {
     let bytes = |length| Signature(alloc::vec![7; length]);
