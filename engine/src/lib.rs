@@ -16,6 +16,7 @@ pub mod config;
 pub mod connection;
 pub mod deny;
 pub mod dpop;
+pub mod facade;
 pub mod flow;
 pub mod identity;
 pub mod json;

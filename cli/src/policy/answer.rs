@@ -4,28 +4,20 @@
 use serde_json::{Value, json};
 use toolgate_engine::{
     deny::policy_label,
-    mcp::{Method, MethodClass},
-    policy::{Arguments, Ask, Context, Permit, Policy, Refused},
-    suggest::nearest,
+    facade,
+    policy::{Arguments, Context, Permit, Policy, Refused},
     time::UnixTime,
 };
 
 use super::{caller::Caller, parse};
 
-/// What is asked: a method, and what it is aimed at.
+pub(crate) use facade::{Aim as Target, List};
+
+/// What is asked: a method, what it is aimed at, and the arguments.
 #[derive(Clone, Debug)]
 pub(crate) struct Question {
-    method: Method,
-    target: Target,
+    asked: facade::Question,
     arguments: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    None,
-    Tool(String),
-    Prompt(String),
-    Resource(String),
 }
 
 /// What the policy says.
@@ -91,39 +83,7 @@ impl Verdict {
 impl Question {
     /// Refuses a method that MCP does not know, and a target that does not fit it.
     pub(crate) fn new(method: &str, target: Target, arguments: Option<String>) -> Result<Self, String> {
-        let Some(known) = Method::from_name(method) else {
-            let near = nearest(method, Method::ALL.iter().map(|method| method.name()));
-            let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            return Err(format!("`{method}` is not a method of MCP{help}"));
-        };
-        let wanted = match known.class() {
-            MethodClass::Tool => matches!(target, Target::Tool(_)).then_some(()).ok_or("`tool`"),
-            MethodClass::Prompt => matches!(target, Target::Prompt(_)).then_some(()).ok_or("`prompt`"),
-            MethodClass::Resource | MethodClass::Subscription => {
-                matches!(target, Target::Resource(_)).then_some(()).ok_or("`uri`")
-            }
-            MethodClass::Completion => matches!(target, Target::Prompt(_) | Target::Resource(_))
-                .then_some(())
-                .ok_or("`prompt` or `uri`"),
-            MethodClass::Base | MethodClass::Plain | MethodClass::Task => {
-                (target == Target::None).then_some(()).ok_or("neither `tool`, `prompt` nor `uri`")
-            }
-        };
-        match wanted {
-            Ok(()) => Ok(Self { method: known, target, arguments }),
-            Err(wanted) => Err(format!("`{method}` needs {wanted}")),
-        }
-    }
-
-    fn ask(&self) -> Ask<'_> {
-        let name = self.method.name();
-        match (&self.target, self.method.class()) {
-            (Target::Tool(tool), _) => Ask::Tool(name, tool),
-            (Target::Prompt(prompt), _) => Ask::Prompt(name, prompt),
-            (Target::Resource(uri), _) => Ask::Resource(name, uri),
-            (Target::None, MethodClass::Base) => Ask::Base(name),
-            (Target::None, _) => Ask::Method(name),
-        }
+        facade::Question::new(method, target).map(|asked| Self { asked, arguments })
     }
 }
 
@@ -138,11 +98,8 @@ pub(crate) fn decide(
     let arguments = doc.as_ref().map_or(Arguments::Absent, |doc| Arguments::Given(doc.root()));
     let facts = caller.facts();
     let (roles, _) = policy.resolve(&facts, now);
-    // Listening needs the method itself, and each resource that is listened to.
-    let listens = question.method.class() == MethodClass::Subscription;
-    let method = listens.then(|| Ask::Method(question.method.name()));
-    let asks = method.into_iter().chain(std::iter::once(question.ask()));
-    let verdict = policy.decide_all(&roles, &facts, asks, &Context::at(now).with(arguments));
+    let (method, target) = (question.asked.method(), question.asked.target());
+    let verdict = policy.judge(&roles, &facts, method, target, &Context::at(now).with(arguments));
     let roles = policy.role_names(&roles).map(str::to_owned).collect();
     Ok(Verdict::of(verdict, roles))
 }
@@ -157,39 +114,5 @@ pub(super) fn visible(
 ) -> Option<Vec<String>> {
     let facts = caller.facts();
     let (roles, _) = policy.resolve(&facts, now);
-    let context = Context::at(now);
-    let may = |ask, context: &Context<'_>| policy.decide(&roles, &facts, ask, context).is_ok();
-    if !may(Ask::Method(kind.method().name()), &context) {
-        return None;
-    }
-    let seen = given.iter().filter(|name| {
-        let ask = match kind {
-            List::Tools => Ask::Tool(Method::ToolsCall.name(), name),
-            List::Prompts => Ask::Prompt(Method::PromptsGet.name(), name),
-            List::Resources | List::Templates => Ask::Resource(Method::ResourcesRead.name(), name),
-        };
-        may(ask, &context.listed())
-    });
-    Some(seen.cloned().collect())
-}
-
-/// A list that the gate filters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum List {
-    Tools,
-    Prompts,
-    Resources,
-    Templates,
-}
-
-impl List {
-    pub(super) fn method(self) -> Method {
-        match self {
-            Self::Tools => Method::ToolsList,
-            Self::Prompts => Method::PromptsList,
-            Self::Resources => Method::ResourcesList,
-            Self::Templates => Method::ResourcesTemplatesList,
-        }
-    }
+    kind.shown(policy, &roles, &facts, &Context::at(now), given)
 }

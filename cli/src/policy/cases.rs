@@ -158,7 +158,7 @@ fn requested(
     case: &Case,
     request: &str,
 ) -> Result<Came, Diagnostic> {
-    if target(case)? != Target::None || case.args.is_some() {
+    if target(case)? != Target::Nothing || case.args.is_some() {
         return Err(Diagnostic::error("a `request` has no `tool`, `prompt`, `uri` or `args`"));
     }
     let verdict = routes.decide(policy, caller, now, request)?;
@@ -181,7 +181,7 @@ fn fits(case: &Case, verdict: &Verdict) -> Result<RowOutcome, Diagnostic> {
 
 fn target(case: &Case) -> Result<Target, Diagnostic> {
     match (&case.tool, &case.prompt, &case.uri) {
-        (None, None, None) => Ok(Target::None),
+        (None, None, None) => Ok(Target::Nothing),
         (Some(tool), None, None) => Ok(Target::Tool(tool.clone())),
         (None, Some(prompt), None) => Ok(Target::Prompt(prompt.clone())),
         (None, None, Some(uri)) => Ok(Target::Resource(uri.clone())),
@@ -196,7 +196,7 @@ fn filtered(
     case: &Case,
     list: List,
 ) -> Result<Came, Diagnostic> {
-    let Some(given) = case.given.as_ref().filter(|_| target(case) == Ok(Target::None)) else {
+    let Some(given) = case.given.as_ref().filter(|_| target(case) == Ok(Target::Nothing)) else {
         return Err(Diagnostic::error("a `list` has `given`, and no `tool`, `prompt` or `uri`"));
     };
     if case.rule.is_some() || case.reason.is_some() || case.args.is_some() {

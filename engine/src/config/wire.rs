@@ -9,6 +9,7 @@ pub use credentials::{
 };
 
 use crate::mcp::Version;
+use crate::token::DEFAULT_PATHS;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -558,7 +559,8 @@ pub struct ClaimsWire {
 impl Default for ClaimsWire {
     fn default() -> Self {
         let list = |names: &[&str]| names.iter().map(|name| String::from(*name)).collect();
-        ClaimsWire { roles: list(&["roles"]), scopes: list(&["scope", "scp"]), groups: list(&["groups"]) }
+        let [roles, scopes, groups] = DEFAULT_PATHS.map(list);
+        ClaimsWire { roles, scopes, groups }
     }
 }
 

@@ -84,7 +84,7 @@ fn client(root: Value<'_>) -> Result<Option<String>, Rejection> {
     }
 }
 
-fn text(root: Value<'_>, name: &str) -> Result<Option<String>, Rejection> {
+pub(super) fn text(root: Value<'_>, name: &str) -> Result<Option<String>, Rejection> {
     root.get(name).map(bounded).transpose()
 }
 

@@ -18,6 +18,7 @@ mod kind;
 mod path;
 mod rejection;
 mod rules;
+mod stated;
 mod verify;
 
 pub use cache::{CacheKey, Inserted, Lookup, TokenCache};
@@ -29,6 +30,8 @@ pub use jws::{Header, Jws};
 pub use path::{ClaimPath, Split};
 pub use rejection::{Malformed, Rejection};
 pub use rules::{IssuerRules, TypMode};
+pub(crate) use stated::DEFAULT_PATHS;
+pub use stated::{ClaimPaths, StatedClaims};
 pub use verify::{Unverified, VerifiedToken};
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
         (Some(tool), _, _) => (Target::Tool(tool.clone()), "tools/call"),
         (_, Some(prompt), _) => (Target::Prompt(prompt.clone()), "prompts/get"),
         (_, _, Some(uri)) => (Target::Resource(uri.clone()), "resources/read"),
-        (None, None, None) => (Target::None, ""),
+        (None, None, None) => (Target::Nothing, ""),
     };
     let call = args.call.as_deref().unwrap_or(fitting);
     let question = Question::new(call, target, arguments.map(|document| document.json().to_owned()))
