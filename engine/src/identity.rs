@@ -8,6 +8,7 @@
 use crate::apikey::ApiKey;
 use crate::certificate::Certificate;
 use crate::config::{CredentialKind, Issuer, Server};
+use crate::onward::Kept;
 use crate::policy::{Facts, KeyFacts, Policy, RoleSet};
 use crate::time::UnixTime;
 use crate::token::{Confirmation, VerifiedToken};
@@ -32,6 +33,7 @@ pub struct Identity {
     roles: RoleSet,
     valid_until: UnixTime,
     headers: Vec<(&'static str, Rc<[u8]>)>,
+    onward: Kept,
 }
 
 enum Kind {
@@ -152,7 +154,8 @@ impl Identity {
         now: UnixTime,
     ) -> Identity {
         let (roles, headers) = (RoleSet::default(), Vec::with_capacity(4));
-        let mut identity = Identity { kind, certificate, roles, valid_until: expires, headers };
+        let onward = Kept::default();
+        let mut identity = Identity { kind, certificate, roles, valid_until: expires, headers, onward };
         if let Some(policy) = policy {
             let (roles, boundary) = policy.resolve(&identity.facts(), now);
             identity.roles = roles;
@@ -184,6 +187,7 @@ impl Identity {
             roles,
             valid_until: NEVER,
             headers: Vec::new(),
+            onward: Kept::default(),
         })
     }
 
@@ -208,6 +212,11 @@ impl Identity {
             Kind::Token(token, _) => Some(token.expires_at()),
             Kind::ApiKey(key) => key.expires,
         }
+    }
+
+    /// The gate's own token for the upstream, as it was made last.
+    pub(crate) fn onward(&self) -> &Kept {
+        &self.onward
     }
 
     /// Headers for the upstream.

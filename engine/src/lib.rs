@@ -24,6 +24,7 @@ pub mod keys;
 pub mod mcp;
 pub mod metrics;
 pub mod oauth;
+pub mod onward;
 mod percent;
 pub mod policy;
 pub mod seal;

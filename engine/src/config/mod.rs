@@ -16,13 +16,14 @@ pub mod wire;
 
 pub use compile::{ConfigError, Secrets};
 pub use credentials::{Certificates, CredentialKind, Credentials, ForwardedHeader, Requirement};
-pub use wire::{Answers, DenialStyle, MetricSyntax, Permission, Unmatched};
+pub use wire::{Answers, DenialStyle, JwtHeader, MetricSyntax, Permission, RouteAnswer, Unmatched};
 
 use crate::apikey::ApiKeys;
 use crate::connection::TlsVersion;
 use crate::dpop::{DpopRules, NonceKey};
 use crate::keys::{KeySet, RefreshPolicy, SecretSet, SharedState, SlowCurve};
 use crate::mcp::{ServerRequest, Target, VersionSet};
+use crate::onward::Signer;
 use crate::policy::{Policy, RoleSet};
 use crate::seal::SealKey;
 use crate::token::IssuerRules;
@@ -67,6 +68,8 @@ pub struct Config {
     pub show_rule: ShowRule,
     /// What authenticates shared data.
     pub shared_state: SharedState,
+    /// What signs the gate's own tokens; there whenever an upstream gets one.
+    pub signer: Option<Signer>,
     /// Makes and checks nonces for proofs of possession; there whenever a place asks for them.
     pub nonces: Option<NonceKey>,
     /// What is legal but should be known: shown by `toolgate config check`.
@@ -280,6 +283,8 @@ pub enum Access {
         metadata_url: Option<String>,
         /// What proofs of possession have to be like, where they are accepted.
         dpop: Option<DpopRules>,
+        /// What the gate answers itself.
+        answer: Option<RouteAnswer>,
     },
 }
 
@@ -290,6 +295,17 @@ pub struct Upstream {
     pub authorization: Authorization,
     /// Whether it is told who calls.
     pub identity_headers: IdentityHeaders,
+    /// A token of the gate's own.
+    pub internal_jwt: Option<InternalJwt>,
+}
+
+/// A token of the gate's own for an upstream.
+#[derive(Clone, Debug)]
+pub struct InternalJwt {
+    /// Its `aud`.
+    pub audience: String,
+    /// Where it stands.
+    pub header: JwtHeader,
 }
 
 /// Whether the upstream is told who calls.

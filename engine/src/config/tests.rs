@@ -4,6 +4,7 @@ mod bad;
 mod credentials;
 mod dpop;
 mod good;
+mod onward;
 
 use super::*;
 use crate::json::DeError;
@@ -20,6 +21,7 @@ impl Secrets for Environment {
             "UPSTREAM_TOKEN" => Some(b"Bearer s3cr3t".to_vec()),
             "STATE_KEY" => Some(vec![b'k'; 32]),
             "SHORT" => Some(b"short".to_vec()),
+            "SEED" => Some(b"0a".repeat(32)),
             "HS_256" => Some(vec![b'h'; 32]),
             "HS_512" => Some(vec![b'H'; 64]),
             "HS_BASE64URL" => Some(

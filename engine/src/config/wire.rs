@@ -50,6 +50,8 @@ pub struct ConfigWire {
     /// Secrets of the gate itself.
     #[serde(default)]
     pub secrets: SecretsWire,
+    /// What signs the gate's own tokens for upstreams.
+    pub signer: Option<SignerWire>,
     /// Bounds.
     #[serde(default)]
     pub limits: LimitsWire,
@@ -300,12 +302,55 @@ pub struct UpstreamWire {
     pub authorization: AuthorizationWire,
     /// Whether the upstream is told who calls (`x-toolgate-*`).
     pub identity_headers: bool,
+    /// A token of the gate's own.
+    pub internal_jwt: Option<InternalJwtWire>,
 }
 
 impl Default for UpstreamWire {
     fn default() -> Self {
-        UpstreamWire { authorization: AuthorizationWire::default(), identity_headers: true }
+        UpstreamWire {
+            authorization: AuthorizationWire::default(),
+            identity_headers: true,
+            internal_jwt: None,
+        }
     }
+}
+
+/// `upstream.internal_jwt`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InternalJwtWire {
+    /// Its `aud`.
+    pub audience: String,
+    /// Where it stands.
+    #[serde(default)]
+    pub header: JwtHeader,
+}
+
+/// `upstream.internal_jwt.header`
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+pub enum JwtHeader {
+    /// `Authorization: Bearer TOKEN`
+    #[default]
+    #[serde(rename = "authorization")]
+    Authorization,
+    /// `x-toolgate-token: TOKEN`
+    #[serde(rename = "x-toolgate-token")]
+    Own,
+}
+
+/// `signer`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignerWire {
+    /// Seeds of Ed25519 keys; the first signs, all are published.
+    pub keys: Vec<SecretWire>,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// Where the public keys are served.
+    pub jwks_path: Option<String>,
+    /// How long a token is good, in seconds.
+    pub lifetime_seconds: Option<u32>,
 }
 
 /// `upstream.authorization`
@@ -425,6 +470,8 @@ pub struct RouteWire {
     pub require_tls: Option<TlsWire>,
     /// Which policy judges.
     pub policy: Option<String>,
+    /// What the gate answers itself; without it requests go on.
+    pub answer: Option<RouteAnswer>,
     /// The external URL whose metadata a 401 names.
     pub resource: Option<String>,
     /// Proof of possession (RFC 9449); not accepted if absent.
@@ -444,6 +491,14 @@ impl RouteWire {
             || self.client_certificates.is_some()
             || !(self.issuers.is_empty() && self.api_keys.is_empty())
     }
+}
+
+/// `answer` of a route
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteAnswer {
+    /// Who calls, and what may be called.
+    Whoami,
 }
 
 /// `allow` of a route

@@ -230,3 +230,13 @@ pub(super) fn metadata(document: &str) -> Answer {
         .with("access-control-allow-methods", "GET, OPTIONS".to_string())
         .with("access-control-allow-headers", "mcp-protocol-version".to_string())
 }
+
+/// The public keys of the gate's own signer: anyone may read them, and keep them for an hour.
+pub(super) fn own_keys(keys: &str) -> Answer {
+    let mut answer = Answer::new(200, keys.to_string(), "signer_keys");
+    answer.headers.retain(|(name, _)| *name != "cache-control");
+    answer
+        .with("cache-control", "public, max-age=3600".to_string())
+        .with("access-control-allow-origin", "*".to_string())
+        .with("access-control-allow-methods", "GET, OPTIONS".to_string())
+}

@@ -5,24 +5,25 @@ use super::answer::{self, Scene};
 use super::auth::{self, Authenticated};
 use super::body::{AwaitBody, Waiting};
 use super::door::{self, Front};
-use super::memory::DecisionId;
 use super::peer::Peer;
 use super::reply::Reply;
 use super::shadow::{self, Note};
 use super::shown;
 use super::{Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, surfaces};
 use crate::config::{
-    Access, Authorization, Config, DenialStyle, HostMode, IdentityHeaders, Route, Server, Upstream,
+    Access, Authorization, Config, DenialStyle, HostMode, IdentityHeaders, InternalJwt, JwtHeader, Route,
+    RouteAnswer, Server, Upstream,
 };
 use crate::deny::{Answer, Denial, Door};
-use crate::identity::Identity;
+use crate::identity::{Caller, Identity};
 use crate::mcp::{
     Era, HeadFacts, HeaderValue, Method, MethodClass, NameSource, Refusal, Refused, judge_head,
 };
 use crate::metrics::{MethodLabel, Metric, Place, Sample, Series, ToolLabel};
 use crate::oauth::WELL_KNOWN;
+use crate::onward::{Signer, Subject};
 use crate::policy;
-use crate::policy::{Arguments, Ask, Context, Permit};
+use crate::policy::{Arguments, Ask, Context, Permit, Policy};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -48,7 +49,7 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
         }
     };
     let config = desk.config;
-    if let Some(answer) = metadata(&front, config) {
+    if let Some(answer) = metadata(&front, config).or_else(|| own_keys(&front, config)) {
         return Step::Answer(Box::new(answer));
     }
     let decision = desk.memory.next_decision();
@@ -159,6 +160,36 @@ fn metadata(front: &Front<'_>, config: &Config) -> Option<Answer> {
     }
 }
 
+/// Tells a caller who it is. The permit is spent on the answer.
+fn whoami(
+    desk: &mut Desk<'_>,
+    place: Place,
+    permit: Permit,
+    identity: &Identity,
+    policy: usize,
+    nonce: Option<String>,
+) -> Step {
+    drop(permit);
+    desk.samples.push(Sample { series: verdict(place, "allow", "allowed"), value: 1 });
+    let mut answer = super::whoami::answer(desk, identity, policy);
+    answer.headers.extend(nonce.map(|nonce| ("dpop-nonce", nonce)));
+    Step::Answer(Box::new(answer))
+}
+
+/// The public keys of the gate's own signer.
+fn own_keys(front: &Front<'_>, config: &Config) -> Option<Answer> {
+    let signer = config.signer.as_ref().filter(|signer| signer.jwks_path() == front.path)?;
+    match front.method {
+        "GET" | "HEAD" => Some(answer::own_keys(signer.jwks())),
+        "OPTIONS" => {
+            let mut answer = answer::own_keys("");
+            answer.status = 204;
+            Some(answer)
+        }
+        _ => None,
+    }
+}
+
 fn on_route<'s>(
     desk: &mut Desk<'_>,
     front: &Front<'_>,
@@ -175,10 +206,10 @@ fn on_route<'s>(
     let mut edits = front.spoofed.clone();
     let (identity, nonce, permit, note) = match &route.access {
         Access::Anyone => {
-            upstream_edits(&mut edits, front, &route.upstream, None, scene.decision);
+            upstream_edits(&mut edits, front, &route.upstream, None, &scene);
             return pass(desk, place, edits, Reply::untouched());
         }
-        Access::Policy { policy, issuers, credentials, metadata_url, dpop } => {
+        Access::Policy { policy, issuers, credentials, metadata_url, dpop, answer } => {
             scene.metadata_url = metadata_url.as_deref();
             scene.dpop = dpop.as_ref();
             scene.require = Some(&credentials.require);
@@ -204,10 +235,16 @@ fn on_route<'s>(
                 shadow::compare_one(desk, place, *policy, judged, (&identity, Ask::Route(&route.name)))
             });
             match judged {
-                Some(Ok(permit)) => {
-                    shown::withhold(&mut edits, desk.config, front, &credentials.api_keys);
-                    (identity, nonce, permit, note)
-                }
+                Some(Ok(permit)) => match answer {
+                    Some(RouteAnswer::Whoami) => {
+                        let step = whoami(desk, place, permit, &identity, *policy, nonce);
+                        return shadow::note_on_head(step, note);
+                    }
+                    None => {
+                        shown::withhold(&mut edits, desk.config, front, &credentials.api_keys);
+                        (identity, nonce, permit, note)
+                    }
+                },
                 Some(Err(refused)) => {
                     let step = forbid(desk, &scene, verdict_on(place, MethodLabel::None), &refused);
                     return shadow::note_on_head(step, note);
@@ -216,7 +253,8 @@ fn on_route<'s>(
             }
         }
     };
-    upstream_edits(&mut edits, front, &route.upstream, Some(&identity), scene.decision);
+    let named = policy_of(desk.config, route).map(|policy| (&*identity, policy));
+    upstream_edits(&mut edits, front, &route.upstream, named, &scene);
     let reply = Reply::untouched().with_nonce(nonce);
     let passage = Passage { edits, body: None, reply, facts: Vec::new() };
     shadow::note_on_head(allow(desk, &scene, (place, MethodLabel::None), permit, &identity, passage), note)
@@ -275,7 +313,9 @@ impl Onward {
         let Visit { front, server, .. } = visit;
         let mut edits = front.spoofed.clone();
         shown::withhold(&mut edits, visit.scene.config, front, &server.credentials.api_keys);
-        upstream_edits(&mut edits, front, &server.upstream, Some(identity), visit.scene.decision);
+        let policy = visit.scene.config.policies.get(server.policy);
+        let named = policy.map(|policy| (&**identity, policy));
+        upstream_edits(&mut edits, front, &server.upstream, named, &visit.scene);
         if front.has_accept_encoding {
             edits.push(Edit::remove("accept-encoding"));
         }
@@ -437,8 +477,8 @@ fn upstream_edits(
     edits: &mut Vec<Edit>,
     front: &Front<'_>,
     upstream: &Upstream,
-    identity: Option<&Identity>,
-    decision: DecisionId,
+    identity: Option<(&Identity, &Policy)>,
+    scene: &Scene<'_>,
 ) {
     match &upstream.authorization {
         Authorization::Strip if front.authorization != [None; 2] => edits.push(Edit::remove("authorization")),
@@ -452,9 +492,59 @@ fn upstream_edits(
             edits.push(Edit::remove("dpop"));
         }
     }
-    let (Some(identity), IdentityHeaders::Sent) = (identity, upstream.identity_headers) else { return };
+    let Some((identity, policy)) = identity else { return };
+    if let (Some(jwt), Some(signer)) = (&upstream.internal_jwt, &scene.config.signer) {
+        edits.extend(internal_jwt(jwt, signer, identity, policy, scene));
+    }
+    if upstream.identity_headers == IdentityHeaders::Withheld {
+        return;
+    }
     for (name, value) in identity.headers() {
         edits.push(Edit::set(name, value));
     }
-    edits.push(Edit::set("x-toolgate-decision-id", decision.text()));
+    edits.push(Edit::set("x-toolgate-decision-id", scene.decision.text()));
+}
+
+/// The gate's own token for the upstream; none for who showed no credentials.
+fn internal_jwt(
+    jwt: &InternalJwt,
+    signer: &Signer,
+    identity: &Identity,
+    policy: &Policy,
+    scene: &Scene<'_>,
+) -> Option<Edit> {
+    let issuer = match identity.caller() {
+        Caller::Anonymous => return None,
+        Caller::Token { issuer, .. } => scene.config.issuers.get(issuer)?.rules.issuer.as_str(),
+        Caller::ApiKey { .. } => "urn:toolgate:api-key",
+        Caller::Certificate { .. } => "urn:toolgate:certificate",
+    };
+    let make = || {
+        let subject = Subject {
+            audience: &jwt.audience,
+            subject: identity.subject(),
+            issuer,
+            client: identity.facts().client,
+            roles: policy.role_names(identity.roles()).collect(),
+            until: identity.valid_until(),
+            id: scene.decision.text(),
+        };
+        let token = signer.mint(&subject, scene.now);
+        match jwt.header {
+            JwtHeader::Authorization => ["Bearer ", &token].concat(),
+            JwtHeader::Own => token,
+        }
+    };
+    let value = identity.onward().get(signer, scene.now, make);
+    Some(match jwt.header {
+        JwtHeader::Authorization => Edit::set("authorization", &value),
+        JwtHeader::Own => Edit::set("x-toolgate-token", &value),
+    })
+}
+
+fn policy_of<'c>(config: &'c Config, route: &Route) -> Option<&'c Policy> {
+    match &route.access {
+        Access::Anyone => None,
+        Access::Policy { policy, .. } => config.policies.get(*policy),
+    }
 }

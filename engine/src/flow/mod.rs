@@ -26,6 +26,7 @@ mod surfaces;
 #[cfg(test)]
 mod tests;
 mod view;
+mod whoami;
 
 pub use body::{AwaitBody, BodyStep};
 pub use door::locate;

@@ -7,6 +7,7 @@ mod calls;
 mod credentials;
 mod door;
 mod dpop;
+mod onward;
 mod replies;
 mod shadow;
 mod streams;
@@ -31,6 +32,8 @@ impl Secrets for Environment {
     fn lookup(&self, name: &str) -> Option<Vec<u8>> {
         match name {
             "UPSTREAM_TOKEN" => Some(b"Bearer up5tream".to_vec()),
+            "SEED" => Some(b"0a".repeat(32)),
+            "SEED_B" => Some(b"0b".repeat(32)),
             "HS" => Some(SECRET.to_vec()),
             "STATE" => Some(b"a secret of thirty-two bytes or more".to_vec()),
             "STATE_KEY" => Some(b"0123456789abcdef0123456789abcdef".to_vec()),

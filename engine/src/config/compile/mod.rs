@@ -5,6 +5,7 @@ mod credentials;
 mod dpop;
 mod issuer_secrets;
 mod issuers;
+mod onward;
 mod places;
 mod routes;
 mod secrets;
@@ -95,6 +96,7 @@ impl<'c> Compiler<'c> {
             return at(Err(error), &[key("metrics"), key("max_series")]);
         }
         let shared_state = at(self.shared_state(), &[key("secrets"), key("shared_state")])?;
+        let signer = self.signer(&servers)?;
         let nonces = self.nonces(&shared_state)?;
         let limits = at(self.limits(), &[key("limits")])?;
         self.warn_open_host(&servers);
@@ -119,6 +121,7 @@ impl<'c> Compiler<'c> {
             show_rule: if wire.audit.show_rule { ShowRule::Always } else { ShowRule::Never },
             shared_state,
             nonces,
+            signer,
             warnings: self.warnings,
         })
     }

@@ -26,6 +26,11 @@ impl<'c> Compiler<'c> {
                 let error = wrong("who needs no token has nothing to prove".to_owned(), "take `dpop` out");
                 return at(Err(error), &[key("dpop")]);
             }
+            (Some(_), None) if wire.answer.is_some() => {
+                let error =
+                    wrong("nobody is known here".to_owned(), "replace `allow` by `policy` and `issuers`");
+                return at(Err(error), &[key("answer")]);
+            }
             (Some(_), None) if wire.asks_who_calls() => {
                 return Err(wrong(
                     "`allow: anyone` asks nobody who calls".to_owned(),
@@ -50,7 +55,8 @@ impl<'c> Compiler<'c> {
                 let dpop = at(route_dpop(wire, resource.as_ref()), &[key("dpop")])?;
                 let metadata_url = resource.map(|url| metadata_location(&url).1);
                 let policy = at(names.enforced(policy), &[key("policy")])?;
-                Access::Policy { policy, issuers, credentials: Box::new(credentials), metadata_url, dpop }
+                let credentials = Box::new(credentials);
+                Access::Policy { policy, issuers, credentials, metadata_url, dpop, answer: wire.answer }
             }
             (Some(_), Some(_)) => {
                 return Err(wrong("`allow` and `policy` exclude each other".to_owned(), "keep one of them"));
@@ -82,6 +88,7 @@ impl<'c> Compiler<'c> {
                 true => IdentityHeaders::Sent,
                 false => IdentityHeaders::Withheld,
             },
+            internal_jwt: at(self.internal_jwt(wire), &[key("internal_jwt")])?,
         })
     }
 
