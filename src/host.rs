@@ -2,7 +2,7 @@
 //! The host's functions, called directly: byte strings in, statuses out. No answer of the host can panic the VM.
 //!
 //! Every import is declared `-> u32`: an enum there would be undefined behaviour on a code it does not know.
-//! The SDK keeps dispatch, and callouts, whose replies its dispatcher has to know.
+//! What the host calls in turn stands in [`crate::abi`].
 
 use std::fmt;
 
@@ -105,6 +105,18 @@ unsafe extern "C" {
         arguments_size: usize,
         data: *mut *mut u8,
         size: *mut usize,
+    ) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        timeout: u32,
+        call: *mut u32,
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -288,6 +300,29 @@ pub(crate) fn respond(
             -1,
         )
     })
+}
+
+/// Asks a cluster, without a body; the answer comes to the root context under the number that this gives.
+/// `timeout` is in milliseconds.
+pub(crate) fn call(cluster: &str, headers: &[(&str, &str)], timeout: u32) -> Result<u32, Status> {
+    let (headers, trailers) = (encode(headers), encode(&[]));
+    let mut call = 0;
+    // SAFETY: pointers and sizes describe slices that outlive the call; so does the place.
+    done(unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            std::ptr::null(),
+            0,
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout,
+            &raw mut call,
+        )
+    })
+    .map(|()| call)
 }
 
 fn encode(headers: &[(&str, &str)]) -> Vec<u8> {

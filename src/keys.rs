@@ -44,7 +44,7 @@ pub(crate) struct Order {
     pub(crate) scheme: String,
     pub(crate) authority: String,
     pub(crate) path: String,
-    pub(crate) timeout: u64,
+    pub(crate) timeout: u32,
 }
 
 impl KeyPost {
@@ -115,7 +115,7 @@ pub(crate) fn tick(vm: &Vm) -> Vec<Order> {
             scheme: url.scheme.clone(),
             authority: url.authority.clone(),
             path: url.path_and_query(),
-            timeout: u64::from(*timeout_millis),
+            timeout: *timeout_millis,
         });
     }
     gauges(vm, now);

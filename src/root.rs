@@ -3,12 +3,8 @@
 
 use crate::host::{self, Buffer, Level};
 use crate::keys;
-use crate::stream::Handle;
 use crate::vm::Vm;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
 use std::rc::Rc;
-use std::time::Duration;
 use toolgate_engine::config::protobuf::as_json;
 use toolgate_engine::config::{Config, Secrets};
 use toolgate_engine::flow::Entropy;
@@ -72,17 +68,20 @@ fn entropy() -> Result<Entropy, String> {
     Ok(Entropy(bytes))
 }
 
-impl Context for Root {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
+impl Root {
+    /// What streams share, once there is a configuration.
+    pub(crate) fn vm(&self) -> Option<Rc<Vm>> {
+        self.vm.clone()
+    }
+
+    pub(crate) fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize) {
         if let Some(vm) = &self.vm {
             keys::on_response(vm, token, headers, body_size);
             crate::stream::resume_waiting(vm);
         }
     }
-}
 
-impl RootContext for Root {
-    fn on_configure(&mut self, size: usize) -> bool {
+    pub(crate) fn on_configure(&mut self, size: usize) -> bool {
         match self.configure(size) {
             Ok(()) => true,
             Err(error) => {
@@ -92,37 +91,23 @@ impl RootContext for Root {
         }
     }
 
-    fn on_tick(&mut self) {
+    pub(crate) fn on_tick(&mut self) {
         let Some(vm) = self.vm.clone() else { return };
         for order in keys::tick(&vm) {
-            let headers = vec![
+            let headers = [
                 (":method", "GET"),
                 (":scheme", order.scheme.as_str()),
                 (":authority", order.authority.as_str()),
                 (":path", order.path.as_str()),
                 ("accept", "application/jwk-set+json, application/json"),
             ];
-            let call = self.dispatch_http_call(
-                &order.cluster,
-                headers,
-                None,
-                Vec::new(),
-                Duration::from_millis(order.timeout),
-            );
+            let call = host::call(&order.cluster, &headers, order.timeout);
             keys::dispatched(&vm, order.issuer, call.ok());
         }
         crate::stream::resume_waiting(&vm);
         crate::stream::end_streams(&vm);
         let millis = if vm.waiting.borrow().is_empty() { IDLE_TICK } else { BUSY_TICK };
         let _ = set_tick(&vm, millis);
-    }
-
-    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Handle::new(self.vm.clone(), context)))
-    }
-
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
     }
 }
 

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One request through the proxy's phases. Where a phase has no step of the engine to carry out, nothing goes on.
 
+use crate::abi::Action;
 use crate::apply::{self, Done};
 use crate::connection::HostConnection;
 use crate::host::{self, Buffer, Level, Map};
 use crate::root;
 use crate::vm::{self, Vm, Watch};
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
@@ -26,7 +25,8 @@ const ENDED_PER_TICK: usize = 256;
 /// Where the name of a server may stand in a route's metadata.
 const ROUTE_SERVER: &str = "xds\0route_metadata\0filter_metadata\0toolgate\0server";
 
-/// The SDK's side of a stream; the stream itself is shared with the list of those that wait.
+/// A stream as the table of contexts has it; it is shared with the list of those that wait.
+#[derive(Clone)]
 pub(crate) struct Handle(Option<Rc<RefCell<Stream>>>);
 
 impl Handle {
@@ -98,21 +98,18 @@ enum Phase {
     Ended,
 }
 
-impl Context for Handle {
-    fn on_done(&mut self) -> bool {
-        // A client that leaves while its request waits must not be resumed.
+impl Handle {
+    /// A client that leaves while its request waits must not be resumed.
+    pub(crate) fn ended(&self) {
         if let Some(Ok(mut stream)) = self.0.as_ref().map(|stream| stream.try_borrow_mut()) {
             stream.phase = Phase::Answered;
             if let Some(key) = stream.open.take() {
                 stream.vm.open.borrow_mut().remove(&key);
             }
         }
-        true
     }
-}
 
-impl HttpContext for Handle {
-    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+    pub(crate) fn on_request_headers(&self, end_of_stream: bool) -> Action {
         let action = self.with(|stream| {
             stream.follows = if end_of_stream { BodyFollows::No } else { BodyFollows::Yes };
             stream.head(Attempt::First)
@@ -126,15 +123,15 @@ impl HttpContext for Handle {
         action
     }
 
-    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+    pub(crate) fn on_request_body(&self, size: usize, end_of_stream: bool) -> Action {
         self.with(|stream| stream.body(size, end_of_stream))
     }
 
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+    pub(crate) fn on_request_trailers(&self) -> Action {
         self.with(Stream::request_trailers)
     }
 
-    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+    pub(crate) fn on_response_headers(&self, end_of_stream: bool) -> Action {
         let action = self.with(|stream| stream.reply_head(end_of_stream));
         if let Some(stream) = &self.0 {
             note_open(stream);
@@ -142,11 +139,11 @@ impl HttpContext for Handle {
         action
     }
 
-    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+    pub(crate) fn on_response_body(&self, size: usize, end_of_stream: bool) -> Action {
         self.with(|stream| stream.reply_body(size, end_of_stream))
     }
 
-    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+    pub(crate) fn on_response_trailers(&self) -> Action {
         self.with(|stream| match stream.phase {
             Phase::Filtering(ReplyBody::Whole(_)) => stream.finish_whole(),
             _ => Action::Continue,
