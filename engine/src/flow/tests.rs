@@ -12,6 +12,7 @@ mod replies;
 mod shadow;
 mod streams;
 mod tasks;
+mod twice;
 
 use super::*;
 use crate::config::Secrets;

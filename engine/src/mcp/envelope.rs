@@ -80,32 +80,62 @@ pub(super) fn read(root: Value<'_>) -> Result<Envelope<'_>, (Refusal, Option<Id<
             return Err((Refusal::NotAnObject, None));
         }
     }
-    let id = root.get("id").map(Id::read);
+    let (members, known) = Members::collect(root);
+    let id = members.id.map(Id::read);
     let sound = id.clone().and_then(Result::ok);
-    let envelope = members_are_known(root).and_then(|()| read_sound(root, id.transpose()));
+    let envelope = known.and_then(|()| read_sound(&members, id.transpose()));
     envelope.map_err(|refusal| (refusal, sound))
 }
 
-fn members_are_known(root: Value<'_>) -> Result<(), Refusal> {
-    for (name, _) in root.members() {
-        let name = name.as_str().unwrap_or_default();
-        match likeness(&name, ENVELOPE) {
-            Likeness::Same => {}
-            Likeness::Alike => return Err(Refusal::LookAlikeKey),
-            Likeness::Other => return Err(Refusal::UnknownMember),
-        }
-    }
-    Ok(())
+/// The members of an envelope, found in one walk.
+#[derive(Default)]
+struct Members<'d> {
+    jsonrpc: Option<Value<'d>>,
+    id: Option<Value<'d>>,
+    method: Option<Value<'d>>,
+    params: Option<Value<'d>>,
+    result: Option<Value<'d>>,
+    error: Option<Value<'d>>,
 }
 
-fn read_sound<'d>(root: Value<'d>, id: Result<Option<Id<'d>>, Refusal>) -> Result<Envelope<'d>, Refusal> {
-    if root.get("jsonrpc").is_none_or(|version| version.raw() != "\"2.0\"") {
+impl<'d> Members<'d> {
+    /// Goes on behind a member that is not known, so that a refusal can still carry the id.
+    fn collect(root: Value<'d>) -> (Members<'d>, Result<(), Refusal>) {
+        let mut members = Members::default();
+        let mut known = Ok(());
+        for (name, value) in root.members() {
+            let name = name.as_str().unwrap_or_default();
+            let slot = match &*name {
+                "jsonrpc" => &mut members.jsonrpc,
+                "id" => &mut members.id,
+                "method" => &mut members.method,
+                "params" => &mut members.params,
+                "result" => &mut members.result,
+                "error" => &mut members.error,
+                other => {
+                    known = known.and(match likeness(other, ENVELOPE) {
+                        Likeness::Alike => Err(Refusal::LookAlikeKey),
+                        Likeness::Same | Likeness::Other => Err(Refusal::UnknownMember),
+                    });
+                    continue;
+                }
+            };
+            *slot = Some(value);
+        }
+        (members, known)
+    }
+}
+
+fn read_sound<'d>(
+    members: &Members<'d>,
+    id: Result<Option<Id<'d>>, Refusal>,
+) -> Result<Envelope<'d>, Refusal> {
+    if members.jsonrpc.is_none_or(|version| version.raw() != "\"2.0\"") {
         return Err(Refusal::BadJsonrpc);
     }
     let id = id?;
-    let (result, error) = (root.get("result"), root.get("error"));
-    let params = root.get("params");
-    match (root.get("method"), result, error) {
+    let Members { method, params, result, error, .. } = *members;
+    match (method, result, error) {
         (Some(method), None, None) => {
             let method = method.as_str().ok_or(Refusal::BadMethod)?;
             let shape = if id.is_some() { Shape::Request } else { Shape::Notification };
