@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python demo test test-engine test-cli test-policies test-oracle test-e2e lint deny bench clean
+.PHONY: help setup wasm bin envoy node python demo test test-engine test-cli test-policies test-oracle test-e2e lint deny bench bench-engine guard clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -66,6 +66,12 @@ test-e2e: wasm bin envoy node python ## tests under a real Envoy, both host mode
 
 bench: wasm bin envoy ## measure chains beside Envoy's own filters (QUICK=1: short)
 	$(CARGO) run --release --locked -q -p toolgate-harness --bin toolgate-bench
+
+bench-engine: setup ## measure the engine by itself (criterion)
+	$(CARGO) bench --locked -p toolgate-engine --bench engine
+
+guard: setup ## instructions of the engine and size of the filter, against the baseline (UPDATE=1 writes it)
+	engine/benches/guard $(if $(UPDATE),--update)
 
 lint: setup ## formatting and clippy
 	$(CARGO) fmt --all --check

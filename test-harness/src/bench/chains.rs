@@ -1,6 +1,6 @@
 //! The chains that are compared. Each is a listener of the same Envoy process, made of the listener that ships.
 
-use std::path::Path;
+use std::{net::SocketAddr, path::Path};
 
 use anyhow::{Context, Result, anyhow};
 use serde_json::{Value, json};
@@ -18,24 +18,36 @@ pub enum Chain {
     Native,
     /// The same without the cache, every token new to it.
     NativeUncached,
-    /// Toolgate, request headers held until the body is judged.
+    /// `native`, a limit per principal and one per tool, a JSON access log.
+    NativeFull,
+    /// Toolgate with authentication, per-tool RBAC and metrics; request headers held until the body is judged.
     Toolgate,
-    /// Toolgate as Istio's `WasmPlugin` runs it: headers leave first.
+    /// Toolgate as it is when nothing is switched off: identity headers, every answer looked into.
+    ToolgateDefaults,
+    /// `toolgate` as Istio's `WasmPlugin` runs it: headers leave first.
     ToolgateStreamed,
-    /// Toolgate with a cache that is too small for the tokens.
+    /// `toolgate` with a cache that is too small for the tokens.
     ToolgateCold,
+    /// Toolgate with identity headers, filter state, and a JSON access log that shows it.
+    ToolgateFull,
+    /// `ext_authz` with a policy server beside Envoy; its CPU counts too.
+    ExtAuthz,
 }
 
 impl Chain {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Bare,
         Self::Noop,
         Self::Native,
         Self::NativeUncached,
+        Self::NativeFull,
         Self::Toolgate,
+        Self::ToolgateDefaults,
         Self::ToolgateStreamed,
         Self::ToolgateCold,
+        Self::ToolgateFull,
+        Self::ExtAuthz,
     ];
 
     /// Its name in the report.
@@ -46,9 +58,13 @@ impl Chain {
             Self::Noop => "noop",
             Self::Native => "native",
             Self::NativeUncached => "native_uncached",
+            Self::NativeFull => "native_full",
             Self::Toolgate => "toolgate",
+            Self::ToolgateDefaults => "toolgate_defaults",
             Self::ToolgateStreamed => "toolgate_streamed",
             Self::ToolgateCold => "toolgate_cold",
+            Self::ToolgateFull => "toolgate_full",
+            Self::ExtAuthz => "ext_authz",
         }
     }
 
@@ -79,6 +95,8 @@ pub struct Parts<'p> {
     pub wasm: &'p Path,
     /// The issuer's keys.
     pub jwks: Value,
+    /// The policy server of `ext_authz`.
+    pub authz: SocketAddr,
 }
 
 impl Parts<'_> {
@@ -99,11 +117,28 @@ impl Parts<'_> {
             Chain::Noop => vec![self.noop(gate)?],
             Chain::Native => self.native(Some(COLD)),
             Chain::NativeUncached => self.native(None),
-            Chain::Toolgate => vec![self.toolgate(gate, chain, true, 4_096)?],
-            Chain::ToolgateStreamed => vec![self.toolgate(gate, chain, false, 4_096)?],
-            Chain::ToolgateCold => vec![self.toolgate(gate, chain, true, 64)?],
+            Chain::NativeFull => {
+                let mut filters = self.native(Some(COLD));
+                filters.push(local_limits());
+                filters
+            }
+            Chain::Toolgate => vec![self.toolgate(gate, chain, Setup::WARM)?],
+            Chain::ToolgateDefaults => {
+                vec![self.toolgate(gate, chain, Setup { lean: false, ..Setup::WARM })?]
+            }
+            Chain::ToolgateStreamed => {
+                vec![self.toolgate(gate, chain, Setup { held: false, ..Setup::WARM })?]
+            }
+            Chain::ToolgateCold => vec![self.toolgate(gate, chain, Setup { cache: 64, ..Setup::WARM })?],
+            Chain::ToolgateFull => {
+                vec![self.toolgate(gate, chain, Setup { lean: false, state: true, ..Setup::WARM })?]
+            }
+            Chain::ExtAuthz => vec![ext_authz(self.authz)],
         };
         filters.splice(0..0, own);
+        if let Some(log) = access_log(chain) {
+            manager["access_log"] = json!([log]);
+        }
         Ok(listener)
     }
 
@@ -119,10 +154,10 @@ impl Parts<'_> {
     }
 
     /// A VM of its own for each chain, so that caches and shared data are too.
-    fn toolgate(&self, mut gate: Value, chain: Chain, held: bool, cache: usize) -> Result<Value> {
+    fn toolgate(&self, mut gate: Value, chain: Chain, setup: Setup) -> Result<Value> {
         let config = at(&mut gate, "/typed_config/config")?;
-        config["allow_on_headers_stop_iteration"] = json!(held);
-        config["configuration"] = string(&configuration(&self.jwks, held, cache).to_string());
+        config["allow_on_headers_stop_iteration"] = json!(setup.held);
+        config["configuration"] = string(&configuration(&self.jwks, setup).to_string());
         config["vm_config"]["vm_id"] = json!(chain.name());
         config["vm_config"]["code"] = json!({ "local": { "filename": self.wasm } });
         Ok(gate)
@@ -181,24 +216,113 @@ fn rule(roles: &[&str], tools: &[&str]) -> Value {
     })
 }
 
+/// A limit per principal and one per tool, large enough to let everything through.
+fn local_limits() -> Value {
+    let bucket =
+        json!({ "max_tokens": 1_000_000_000, "tokens_per_fill": 1_000_000_000, "fill_interval": "1s" });
+    let dynamic = |key: &str, filter: &str, path: [&str; 2]| {
+        let path = path.map(|key| json!({ "key": key }));
+        json!({ "actions": [{ "metadata": {
+            "descriptor_key": key, "source": "DYNAMIC",
+            "metadata_key": { "key": format!("envoy.filters.http.{filter}"), "path": path },
+        } }] })
+    };
+    json!({ "name": "envoy.filters.http.local_ratelimit", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "limits",
+        "token_bucket": bucket,
+        "filter_enabled": { "default_value": { "numerator": 100 } },
+        "filter_enforced": { "default_value": { "numerator": 100 } },
+        "rate_limits": [
+            dynamic("principal", "jwt_authn", ["jwt", "sub"]),
+            dynamic("tool", "mcp", ["params", "name"]),
+        ],
+        "descriptors": [
+            { "entries": [{ "key": "principal" }], "token_bucket": bucket },
+            { "entries": [{ "key": "tool" }], "token_bucket": bucket },
+        ],
+        "max_dynamic_descriptors": 4_096,
+    } })
+}
+
+/// One JSON line a request, to nowhere: what it costs is the making.
+fn access_log(chain: Chain) -> Option<Value> {
+    let own = match chain {
+        Chain::NativeFull => json!({
+            "subject": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:jwt:sub)%",
+            "tool": "%DYNAMIC_METADATA(envoy.filters.http.mcp:params:name)%",
+        }),
+        Chain::ToolgateFull => json!({
+            "subject": "%FILTER_STATE(wasm.toolgate_subject:PLAIN)%",
+            "rule": "%FILTER_STATE(wasm.toolgate_rule:PLAIN)%",
+            "decision": "%FILTER_STATE(wasm.toolgate_decision:PLAIN)%",
+        }),
+        _ => return None,
+    };
+    Some(json!({ "name": "envoy.access_loggers.file", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        "path": "/dev/null",
+        "log_format": { "json_format": {
+            "time": "%START_TIME%", "status": "%RESPONSE_CODE%", "details": "%RESPONSE_CODE_DETAILS%", "own": own,
+        } },
+    } }))
+}
+
+/// The policy server sees head and body of each request.
+fn ext_authz(server: SocketAddr) -> Value {
+    json!({ "name": "envoy.filters.http.ext_authz", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
+        "http_service": {
+            "server_uri": { "uri": format!("http://{server}"), "cluster": AUTHZ_CLUSTER, "timeout": "5s" },
+            "authorization_request": { "allowed_headers": { "patterns": [{ "exact": "content-type" }] } },
+        },
+        "with_request_body": { "max_request_bytes": 131_072, "allow_partial_message": false },
+        "failure_mode_allow": false,
+    } })
+}
+
+/// The cluster of the policy server.
+pub const AUTHZ_CLUSTER: &str = "authz";
+
+/// How a chain differs from the others of its kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    held: bool,
+    cache: usize,
+    /// Whether identity headers and looking into answers to calls are left out.
+    lean: bool,
+    /// Whether decisions go to filter state.
+    state: bool,
+}
+
+impl Setup {
+    /// What the native chain does too: authentication, RBAC per tool, metrics.
+    pub const WARM: Self = Self { held: true, cache: 4_096, lean: true, state: false };
+}
+
 /// Toolgate's configuration; the policy says what the rules of `rbac` say.
 #[must_use]
-pub fn configuration(jwks: &Value, held: bool, cache: usize) -> Value {
+pub fn configuration(jwks: &Value, setup: Setup) -> Value {
     let catalogue = ["get_weather", "echo", "code_edit", "code_delete"].map(|name| json!({ "name": name }));
+    let mut server = json!({
+        "name": "bench",
+        "match": { "hosts": ["mcp.example.com"], "path": "/mcp" },
+        "resource": RESOURCE,
+        "issuers": ["corp"],
+        "policy": "default",
+        "tools": { "catalogue": catalogue },
+    });
+    if setup.lean {
+        server["upstream"] = json!({ "identity_headers": false });
+        server["answers"] = json!("lists");
+    }
     json!({
-        "host": { "headers_stop_iteration": held },
-        "servers": [{
-            "name": "bench",
-            "match": { "hosts": ["mcp.example.com"], "path": "/mcp" },
-            "resource": RESOURCE,
-            "issuers": ["corp"],
-            "policy": "default",
-            "tools": { "catalogue": catalogue },
-        }],
+        "host": { "headers_stop_iteration": setup.held },
+        "servers": [server],
         "issuers": { "corp": {
             "issuer": ISSUER,
             "audiences": [RESOURCE],
-            "algorithms": ["RS256"],
+            "algorithms": ["RS256", "ES256"],
             "jwks": { "inline": jwks },
         } },
         "policies": { "default": { "inline": {
@@ -209,7 +333,8 @@ pub fn configuration(jwks: &Value, held: bool, cache: usize) -> Value {
             },
             "bindings": [bind("readonly"), bind("developer")],
         } } },
-        "limits": { "token_cache_entries": cache },
+        "limits": { "token_cache_entries": setup.cache },
+        "audit": { "filter_state": setup.state },
     })
 }
 

@@ -45,37 +45,67 @@ struct Summary {
 /// # Errors
 /// If it is not installed; the message says how to.
 pub fn wrk() -> Result<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join("wrk")).find(|file| file.is_file());
-    found.ok_or_else(|| anyhow!("`wrk` is not on PATH: install it with `apt-get install wrk`"))
+    find("wrk").ok_or_else(|| anyhow!("`wrk` is not on PATH: install it with `apt-get install wrk`"))
 }
 
-/// Sends requests to `port` for as long as `time`, with the tokens of a file in turn.
+/// Finds `h2load`; without it, latency at a fixed rate is not measured.
+#[must_use]
+pub fn h2load() -> Option<PathBuf> {
+    find("h2load")
+}
+
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// A call of the tool that everybody may call, padded to `size` bytes.
+#[must_use]
+pub fn body(size: usize) -> String {
+    let empty = BODY.replace("\"}}}", "\",\"note\":\"\"}}}");
+    if size <= empty.len() {
+        return BODY.to_owned();
+    }
+    let note = "lorem ipsum ".chars().cycle().take(size - empty.len()).collect::<String>();
+    empty.replace("\"note\":\"\"", &format!("\"note\":\"{note}\""))
+}
+
+/// What is sent, and where to.
+#[derive(Clone, Copy, Debug)]
+pub struct Load<'l> {
+    /// The program's script.
+    pub script: &'l Path,
+    /// A file with tokens that are sent in turn.
+    pub tokens: &'l Path,
+    /// A file with the body.
+    pub body: &'l Path,
+    /// The listener's port.
+    pub port: u16,
+    /// For how long.
+    pub time: Duration,
+}
+
+/// Sends requests in a closed loop; `processes` are those whose CPU counts.
 ///
 /// # Errors
 /// If `wrk` fails, or if one answer was not a success: a chain that refuses good requests is not measured.
-pub fn run(
-    wrk: &Path,
-    script: &Path,
-    tokens: &Path,
-    port: u16,
-    time: Duration,
-    envoy: u32,
-) -> Result<Sample> {
+pub fn run(wrk: &Path, load: Load<'_>, processes: &[u32]) -> Result<Sample> {
     let mut command = Command::new(wrk);
     command
         .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
-        .args(["--duration", &format!("{}s", time.as_secs().max(1))])
+        .args(["--duration", &format!("{}s", load.time.as_secs().max(1))])
         .arg("--script")
-        .arg(script)
-        .arg(format!("http://127.0.0.1:{port}/mcp"))
+        .arg(load.script)
+        .arg(format!("http://127.0.0.1:{}/mcp", load.port))
         .arg("--")
-        .arg(tokens)
-        .args([HOST, BODY])
+        .arg(load.tokens)
+        .arg(HOST)
+        .arg(load.body)
         .stdin(Stdio::null());
-    let before = cpu_micros(envoy)?;
+    let spent = || processes.iter().map(|process| cpu_micros(*process)).sum::<Result<f64>>();
+    let before = spent()?;
     let output = command.output().context("cannot start wrk")?;
-    let after = cpu_micros(envoy)?;
+    let after = spent()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().find_map(|line| line.strip_prefix("RESULT "));
     let Some(line) = line.filter(|_| output.status.success()) else {
@@ -95,6 +125,45 @@ pub fn run(
         p99_us: summary.p99,
         rps: requests * 1e6 / summary.micros,
     })
+}
+
+/// Percentiles of latency at a fixed rate, by `h2load`: median and 99th, in microseconds. All requests carry the
+/// first token of the file.
+///
+/// # Errors
+/// If `h2load` fails, or if one answer was not a success.
+pub fn at_rate(h2load: &Path, load: Load<'_>, rate: f64, log: &Path) -> Result<(f64, f64)> {
+    let tokens = fs::read_to_string(load.tokens)?;
+    let token = tokens.lines().next().unwrap_or_default();
+    let each = (rate / f64::from(CONNECTIONS)).max(1.0);
+    fs::remove_file(log).ok();
+    let output = Command::new(h2load)
+        .args(["--h1", "--threads", "1", "--clients", &CONNECTIONS.to_string()])
+        .args(["--duration", &load.time.as_secs().max(1).to_string(), "--warm-up-time", "1"])
+        .args(["--rps", &format!("{each:.0}")])
+        .arg("--data")
+        .arg(load.body)
+        .arg(format!("--header=:authority: {HOST}"))
+        .arg(format!("--header=host: {HOST}"))
+        .args(["--header=content-type: application/json", "--header=mcp-protocol-version: 2025-11-25"])
+        .arg(format!("--header=authorization: Bearer {token}"))
+        .arg(format!("--log-file={}", log.display()))
+        .arg(format!("http://127.0.0.1:{}/mcp", load.port))
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot start h2load")?;
+    ensure!(output.status.success(), "h2load failed:\n{}", String::from_utf8_lossy(&output.stderr));
+    let mut micros = Vec::new();
+    for line in fs::read_to_string(log)?.lines() {
+        let mut columns = line.split('\t').skip(1);
+        let (status, time) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
+        ensure!(status == "200", "not every request was answered with success: {status}");
+        micros.push(time.parse::<f64>()?);
+    }
+    ensure!(micros.len() > 100, "h2load sent next to nothing");
+    micros.sort_by(f64::total_cmp);
+    let at = |share: usize| micros.get(micros.len() * share / 100).copied().unwrap_or(f64::NAN);
+    Ok((at(50), at(99)))
 }
 
 /// User and system time of a process so far, in microseconds.
@@ -132,6 +201,11 @@ mod tests {
     #[test]
     fn the_body_has_the_size_the_method_names() {
         assert_eq!(BODY.len(), 110);
+        for size in [110, 2_048, 65_536] {
+            let body = body(size);
+            assert_eq!(body.len(), size);
+            assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok());
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
--- Arguments: a file with one token a line, the host, the body. Prints one line `RESULT {...}`.
+-- Arguments: a file with one token a line, the host, a file with the body. Prints one line `RESULT {...}`.
 local requests, at = {}, 0
 
 function init(args)
@@ -8,9 +8,12 @@ function init(args)
     ["accept"] = "application/json, text/event-stream",
     ["mcp-protocol-version"] = "2025-11-25",
   }
+  local file = assert(io.open(args[3], "rb"))
+  local body = file:read("*a")
+  file:close()
   for token in io.lines(args[1]) do
     headers["authorization"] = "Bearer " .. token
-    requests[#requests + 1] = wrk.format("POST", "/mcp", headers, args[3])
+    requests[#requests + 1] = wrk.format("POST", "/mcp", headers, body)
   end
 end
 

@@ -1,11 +1,13 @@
 //! `make bench`: what Toolgate costs a request, beside Envoy's own filters, in one run on one machine.
 //!
 //! Every chain is a listener of one Envoy process with one worker. Load comes from `wrk` in a closed loop; cost is the
-//! CPU time of the Envoy process over the requests it served. Chains take turns in every round, so that what else the
+//! CPU time of the Envoy process over the requests it served. `h2load` adds latency at a fixed rate. Chains take turns in every round, so that what else the
 //! machine does meets all of them, and ratios are made within a round.
 
+pub mod authz;
 pub mod chains;
 pub mod load;
+pub mod picture;
 pub mod report;
 pub mod stage;
 pub mod tokens;
@@ -17,8 +19,9 @@ use anyhow::{Context, Result};
 
 use self::{
     chains::Chain,
-    report::{Report, Round},
-    stage::{Props, Stage},
+    report::{Latency, Report, Round},
+    stage::{Props, Sent, Stage},
+    tokens::Signed,
 };
 use crate::paths;
 
@@ -27,22 +30,33 @@ use crate::paths;
 pub struct Plan {
     /// How often every chain has its turn.
     pub rounds: usize,
+    /// How often each other body and algorithm has its turn.
+    pub sweeps: usize,
     /// How long a turn is.
     pub turn: Duration,
+    /// How long a fixed rate is kept up.
+    pub paced: Duration,
 }
 
 impl Plan {
-    /// `QUICK=1` asks for three rounds; `ROUNDS` and `SECONDS_PER_TURN` say it exactly.
+    /// `QUICK=1` asks for three short rounds; `ROUNDS` and `SECONDS_PER_TURN` say it exactly.
     #[must_use]
     pub fn from_environment() -> Self {
         let quick = env::var("QUICK").is_ok_and(|quick| quick == "1");
-        let (rounds, seconds) = if quick { (3, 2) } else { (15, 2) };
+        let (rounds, sweeps, seconds, paced) = if quick { (3, 1, 1, 2) } else { (11, 5, 2, 5) };
         let number = |name: &str| env::var(name).ok()?.parse::<u32>().ok().filter(|number| *number > 0);
         let rounds = number("ROUNDS").and_then(|rounds| usize::try_from(rounds).ok()).unwrap_or(rounds);
         let seconds = number("SECONDS_PER_TURN").map_or(seconds, u64::from);
-        Self { rounds, turn: Duration::from_secs(seconds) }
+        Self { rounds, sweeps, turn: Duration::from_secs(seconds), paced: Duration::from_secs(paced) }
     }
 }
+
+/// Other bodies and algorithms: the ratio's name, what is sent, the chain and what it is compared with.
+const SWEEPS: [(&str, Sent, Chain, Chain); 3] = [
+    ("warm_2k", Sent { body: 2_048, ..Sent::USUAL }, Chain::Toolgate, Chain::Native),
+    ("warm_64k", Sent { body: 65_536, ..Sent::USUAL }, Chain::Toolgate, Chain::Native),
+    ("cold_es256", Sent { signed: Signed::Es256, ..Sent::USUAL }, Chain::ToolgateCold, Chain::NativeUncached),
+];
 
 /// Runs the benchmark; `say` is told how far it is.
 ///
@@ -55,17 +69,27 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
     let (resident, first_verdict_ms) = alone(&props, Chain::Toolgate, plan).await?;
     memory.insert("rss_toolgate", resident);
 
-    let mut stage = Stage::start(&props, &Chain::ALL).await?;
+    let mut stage = Stage::start(&props, &Chain::ALL, 1).await?;
     let measured = together(&mut stage, plan, &say).await;
     let (rounds, cache_hits) =
         measured.with_context(|| format!("the benchmark's Envoy:\n{}", stage.log()))?;
+    let mut ratios = report::ratios(&rounds);
+    for (name, sent, chain, other) in SWEEPS {
+        ratios.insert(name, sweep(&stage, plan, sent, [chain, other])?);
+        say(&format!("measured {name}"));
+    }
+    let chains = report::chains(&rounds);
+    let latency = paced(&stage, plan, &chains, &say)?;
     memory.insert("rss_all_chains", load::resident(stage.id())?);
+    drop(stage);
     Ok(Report {
         envoy: paths::envoy_version(),
         rounds: rounds.len(),
-        chains: report::chains(&rounds),
-        ratios: report::ratios(&rounds),
-        engine: BTreeMap::new(),
+        chains,
+        ratios,
+        latency,
+        scale: scale(&props, plan).await?,
+        engine: report::criterion(&paths::repository().join("target/criterion")),
         memory,
         wasm_bytes: fs::metadata(props.wasm())?.len(),
         first_verdict_ms: first_verdict_ms.round(),
@@ -75,10 +99,61 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
 
 /// Memory after load, and the time to the first verdict, of an Envoy with this chain only.
 async fn alone(props: &Props, chain: Chain, plan: Plan) -> Result<(u64, f64)> {
-    let mut stage = Stage::start(props, &[chain]).await?;
+    let mut stage = Stage::start(props, &[chain], 1).await?;
     let first = stage.first_verdict(chain).await?;
-    stage.measure(chain, plan.turn)?;
+    stage.measure(chain, Sent::USUAL, plan.turn)?;
     Ok((load::resident(stage.id())?, first))
+}
+
+/// Requests per second with two workers over those with one, by chain.
+async fn scale(props: &Props, plan: Plan) -> Result<BTreeMap<&'static str, f64>> {
+    let mut rates: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+    for workers in [1, 2] {
+        let chains = [Chain::Bare, Chain::Native, Chain::Toolgate];
+        let mut stage = Stage::start(props, &chains, workers).await?;
+        for chain in chains {
+            stage.first_verdict(chain).await?;
+            stage.measure(chain, Sent::USUAL, Duration::from_secs(1))?;
+            rates.entry(chain.name()).or_default().push(stage.measure(chain, Sent::USUAL, plan.turn)?.rps);
+        }
+    }
+    let over = |rates: Vec<f64>| match rates[..] {
+        [one, two] => two / one,
+        _ => f64::NAN,
+    };
+    Ok(rates.into_iter().map(|(name, rates)| (name, report::rounded(over(rates)))).collect())
+}
+
+/// One ratio over rounds of its own.
+fn sweep(stage: &Stage<'_>, plan: Plan, sent: Sent, pair: [Chain; 2]) -> Result<report::Ratio> {
+    let mut each = Vec::with_capacity(plan.sweeps);
+    for _ in 0..plan.sweeps {
+        let [bare, chain, other] = [Chain::Bare, pair[0], pair[1]]
+            .map(|chain| stage.measure(chain, sent, plan.turn).map(|sample| sample.cpu_us));
+        let bare = bare?;
+        each.push((chain? - bare) / (other? - bare));
+    }
+    Ok(report::Ratio::of(each))
+}
+
+/// Latency at half of what `bare` can carry.
+fn paced(
+    stage: &Stage<'_>,
+    plan: Plan,
+    chains: &BTreeMap<&'static str, report::Cost>,
+    say: &impl Fn(&str),
+) -> Result<Option<Latency>> {
+    let Some(h2load) = load::h2load() else {
+        say("skipped: latency at a fixed rate (`h2load` is not on PATH: `apt-get install nghttp2-client`)");
+        return Ok(None);
+    };
+    let rate = chains.get(Chain::Bare.name()).map_or(1_000.0, |cost| cost.rps / 2.0);
+    let mut by_chain = BTreeMap::new();
+    for chain in Chain::ALL.into_iter().filter(|chain| *chain != Chain::ExtAuthz) {
+        let (p50_us, p99_us) = stage.at_rate(&h2load, chain, rate, plan.paced)?;
+        by_chain.insert(chain.name(), report::Percentiles { p50_us, p99_us });
+    }
+    Ok(Some(Latency { requests_per_second: rate.round(), by_chain }))
 }
 
 async fn together(
@@ -93,9 +168,9 @@ async fn together(
     let mut cache_hits = BTreeMap::new();
     for chain in Chain::ALL {
         // Caches fill, and pages are touched; then one look at how often the cache answers.
-        stage.measure(chain, Duration::from_secs(1))?;
+        stage.measure(chain, Sent::USUAL, Duration::from_secs(1))?;
         let before = stage.lookups().await?;
-        stage.measure(chain, Duration::from_secs(1))?;
+        stage.measure(chain, Sent::USUAL, Duration::from_secs(1))?;
         if let Some(share) = stage.lookups().await?.share_since(before) {
             cache_hits.insert(chain.name(), share);
         }
@@ -104,7 +179,7 @@ async fn together(
     for number in 0..plan.rounds {
         let mut round = Round::new();
         for chain in order(number) {
-            round.insert(chain, stage.measure(chain, plan.turn)?);
+            round.insert(chain, stage.measure(chain, Sent::USUAL, plan.turn)?);
         }
         let costs = Chain::ALL.map(|chain| round.get(&chain).map_or(f64::NAN, |sample| sample.cpu_us));
         say(&format!(
@@ -128,14 +203,15 @@ fn order(round: usize) -> Vec<Chain> {
     chains
 }
 
-/// Writes the report to `target/bench/report.json`.
+/// Writes the report and its picture to `target/bench`.
 ///
 /// # Errors
-/// If it cannot be written.
-pub fn write(report: &Report) -> Result<PathBuf> {
+/// If they cannot be written.
+pub fn write(report: &Report) -> Result<[PathBuf; 2]> {
     let folder = paths::repository().join("target/bench");
     fs::create_dir_all(&folder)?;
-    let file = folder.join("report.json");
-    fs::write(&file, serde_json::to_string_pretty(report)? + "\n")?;
-    Ok(file)
+    let files = [folder.join("report.json"), folder.join("report.svg")];
+    fs::write(&files[0], serde_json::to_string_pretty(report)? + "\n")?;
+    fs::write(&files[1], picture::draw(report))?;
+    Ok(files)
 }

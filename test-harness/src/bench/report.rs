@@ -1,6 +1,6 @@
 //! What was measured, as a file for machines and a table for people.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use serde::Serialize;
 
@@ -17,8 +17,13 @@ pub struct Report {
     pub chains: BTreeMap<&'static str, Cost>,
     /// By name.
     pub ratios: BTreeMap<&'static str, Ratio>,
-    /// Nanoseconds by benchmark of the engine; filled by another measurement.
-    pub engine: BTreeMap<&'static str, f64>,
+    /// At a fixed rate; none without `h2load`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+    /// Requests per second with two workers over those with one.
+    pub scale: BTreeMap<&'static str, f64>,
+    /// Nanoseconds by benchmark of the engine, as the last `cargo bench` left them.
+    pub engine: BTreeMap<String, f64>,
     /// Bytes by name.
     pub memory: BTreeMap<&'static str, u64>,
     /// Size of the filter.
@@ -42,20 +47,99 @@ pub struct Cost {
     pub rps: f64,
 }
 
+/// Latency in an open loop.
+#[derive(Clone, Debug, Serialize)]
+pub struct Latency {
+    /// The rate: half of what `bare` carries in the closed loop.
+    pub requests_per_second: f64,
+    /// By chain.
+    pub by_chain: BTreeMap<&'static str, Percentiles>,
+}
+
+/// Of the time to an answer.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Percentiles {
+    /// The median.
+    pub p50_us: f64,
+    /// The 99th percentile.
+    pub p99_us: f64,
+}
+
 /// One chain's added cost over another's, each round by itself.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Ratio {
     /// Over all rounds.
     pub median: f64,
-    /// The lowest round.
+    /// Where the interval of the median begins: 95 % sure where there are six rounds or more, else the lowest round.
     pub low: f64,
-    /// The highest round.
+    /// Where it ends.
     pub high: f64,
 }
 
+impl Ratio {
+    /// From the ratios of all rounds.
+    #[must_use]
+    pub fn of(mut each: Vec<f64>) -> Self {
+        each.sort_by(f64::total_cmp);
+        let outer = outer_rank(each.len());
+        let at = |place: Option<usize>| place.and_then(|at| each.get(at)).copied().unwrap_or(f64::NAN);
+        let (low, high) = (at(Some(outer)), at(each.len().checked_sub(outer + 1)));
+        Self { median: rounded(median(each)), low: rounded(low), high: rounded(high) }
+    }
+}
+
+/// The sorted place between which and its mirror the true median lies with 95 % confidence: each round is above it or
+/// below it like a coin, so the number below is binomial.
+fn outer_rank(rounds: usize) -> usize {
+    let mut chance = 0.5_f64.powi(i32::try_from(rounds).unwrap_or(i32::MAX));
+    let (mut sum, mut rank) = (0.0, 0_usize);
+    loop {
+        sum += chance;
+        if sum > 0.025 {
+            return rank.saturating_sub(1);
+        }
+        rank += 1;
+        #[allow(clippy::cast_precision_loss, reason = "a count of rounds is exact in f64")]
+        let step = (rounds + 1).saturating_sub(rank) as f64 / rank as f64;
+        chance *= step;
+    }
+}
+
+/// What criterion has left in its folder: the mean of each benchmark, in nanoseconds.
+#[must_use]
+pub fn criterion(folder: &Path) -> BTreeMap<String, f64> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        open.extend(
+            fs::read_dir(&folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .filter(|path| path.is_dir()),
+        );
+        let read = |name: &str| {
+            let text = fs::read_to_string(folder.join(name)).ok()?;
+            serde_json::from_str::<serde_json::Value>(&text).ok()
+        };
+        let (Some(about), Some(estimates)) = (read("benchmark.json"), read("estimates.json")) else {
+            continue;
+        };
+        let name = about.pointer("/full_id").and_then(serde_json::Value::as_str);
+        let mean = estimates.pointer("/mean/point_estimate").and_then(serde_json::Value::as_f64);
+        if let (true, Some(name), Some(mean)) = (folder.ends_with("new"), name, mean) {
+            found.insert(name.to_owned(), rounded(mean));
+        }
+    }
+    found
+}
+
 /// The ratios: name, the chain, and what it is compared with; `bare` is taken off both.
-const RATIOS: [(&str, Chain, Chain); 4] = [
+const RATIOS: [(&str, Chain, Chain); 6] = [
     ("warm", Chain::Toolgate, Chain::Native),
+    ("full", Chain::ToolgateFull, Chain::NativeFull),
+    ("warm_defaults", Chain::ToolgateDefaults, Chain::Native),
     ("warm_streamed", Chain::ToolgateStreamed, Chain::Native),
     ("cold", Chain::ToolgateCold, Chain::NativeUncached),
     ("noop", Chain::Noop, Chain::Native),
@@ -90,10 +174,7 @@ pub fn ratios(rounds: &[Round]) -> BTreeMap<&'static str, Ratio> {
             let bare = round.get(&Chain::Bare)?.cpu_us;
             Some((round.get(&chain)?.cpu_us - bare) / (round.get(&other)?.cpu_us - bare))
         });
-        let each = each.collect::<Vec<_>>();
-        let low = each.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = each.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        (name, Ratio { median: rounded(median(each)), low: rounded(low), high: rounded(high) })
+        (name, Ratio::of(each.collect()))
     };
     RATIOS.into_iter().map(ratio).collect()
 }
@@ -105,7 +186,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     if values.len() % 2 == 1 { at(middle) } else { f64::midpoint(at(middle.wrapping_sub(1)), at(middle)) }
 }
 
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
 
@@ -144,7 +225,16 @@ impl Report {
         for (name, ratio) in &self.ratios {
             line(format_args!("{name:<18} {:>9.3} {:>9.3} {:>9.3}", ratio.median, ratio.low, ratio.high));
         }
+        if let Some(latency) = &self.latency {
+            line(format_args!("\nat {:.0} requests/s       p50 µs    p99 µs", latency.requests_per_second));
+            for (name, own) in &latency.by_chain {
+                line(format_args!("{name:<18} {:>9.0} {:>9.0}", own.p50_us, own.p99_us));
+            }
+        }
         line(format_args!(""));
+        for (name, times) in &self.scale {
+            line(format_args!("{:<28} {times:>11.2} times one", format!("two workers, {name}")));
+        }
         for (name, bytes) in &self.memory {
             line(format_args!("{:<28} {:>11} KiB", name, bytes / 1_024));
         }
@@ -171,6 +261,15 @@ mod tests {
             });
         let warm = ratios(&rounds).remove("warm").map(|ratio| (ratio.low, ratio.median, ratio.high));
         assert_eq!(warm, Some((0.5, 0.6, 1.0)));
+    }
+
+    #[test]
+    fn the_interval_of_a_median_has_the_ranks_of_the_tables() {
+        for (rounds, rank) in
+            [(1, 0), (5, 0), (6, 0), (8, 0), (9, 1), (11, 1), (12, 2), (15, 3), (20, 5), (25, 7)]
+        {
+            assert_eq!(outer_rank(rounds), rank, "{rounds}");
+        }
     }
 
     #[test]

@@ -11,12 +11,12 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::{Client, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    chains::{Chain, Parts},
-    load::{BODY, HOST, Sample, run},
-    tokens::Tokens,
+    chains::{AUTHZ_CLUSTER, Chain, Parts},
+    load::{self, BODY, HOST, Load, Sample},
+    tokens::{COLD, Signed, Tokens, WARM},
 };
 use crate::{
     bootstrap::{Gateway, Ports, render},
@@ -36,8 +36,35 @@ pub struct Props {
     noop: PathBuf,
     tokens: Tokens,
     upstream: SocketAddr,
+    authz: SocketAddr,
+    judge: Process,
     _upstream: Process,
 }
+
+/// What a stretch of load sends.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    /// Who signed the tokens.
+    pub signed: Signed,
+    /// Bytes of the body.
+    pub body: usize,
+}
+
+impl Sent {
+    /// What the budgets speak of.
+    pub const USUAL: Self = Self { signed: Signed::Rs256, body: BODY.len() };
+
+    fn tokens_file(self, count: usize) -> String {
+        format!("{:?}-{count}.tokens", self.signed)
+    }
+
+    fn body_file(size: usize) -> String {
+        format!("{size}.json")
+    }
+}
+
+/// The sizes of bodies that are sent.
+pub const BODIES: [usize; 3] = [BODY.len(), 2_048, 65_536];
 
 impl Props {
     /// Makes tokens and starts the upstream: this binary again, with the argument `upstream`.
@@ -48,18 +75,33 @@ impl Props {
         let folder = env::temp_dir().join(format!("toolgate-bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let tokens = Tokens::make()?;
-        for count in Chain::ALL.map(Chain::tokens) {
-            tokens.write(count, &folder.join(format!("{count}.tokens")))?;
+        for signed in [Signed::Rs256, Signed::Es256] {
+            for count in [WARM, COLD] {
+                let sent = Sent { signed, ..Sent::USUAL };
+                tokens.write(signed, count, &folder.join(sent.tokens_file(count)))?;
+            }
         }
+        for size in BODIES {
+            fs::write(folder.join(Sent::body_file(size)), load::body(size))?;
+        }
+        let jwks = folder.join("jwks.json");
+        fs::write(&jwks, tokens.jwks().to_string())?;
         // A copy: another build must not change what is measured halfway.
         fs::copy(paths::wasm()?, folder.join("toolgate.wasm"))?;
         fs::write(folder.join("load.lua"), include_str!("load.wrk.lua"))?;
-        let mut command = Command::new(env::current_exe()?);
-        command.arg("upstream");
-        let (process, line) = Process::start_with_line("the upstream", command, PATIENCE).await?;
-        let upstream = line.trim().parse().with_context(|| format!("the upstream said `{line}`"))?;
-        Ok(Self { folder, wrk, noop, tokens, upstream, _upstream: process })
+        let (process, upstream) = serve("the upstream", &["upstream".into()]).await?;
+        let (judge, authz) = serve("the policy server", &["authz".into(), jwks.into()]).await?;
+        Ok(Self { folder, wrk, noop, tokens, upstream, authz, judge, _upstream: process })
     }
+}
+
+/// Starts this binary again with these arguments; the first line it says is where it listens.
+async fn serve(name: &str, arguments: &[std::ffi::OsString]) -> Result<(Process, SocketAddr)> {
+    let mut command = Command::new(env::current_exe()?);
+    command.args(arguments);
+    let (process, line) = Process::start_with_line(name, command, PATIENCE).await?;
+    let address = line.trim().parse().with_context(|| format!("{name} said `{line}`"))?;
+    Ok((process, address))
 }
 
 impl Props {
@@ -92,7 +134,7 @@ impl<'p> Stage<'p> {
     ///
     /// # Errors
     /// If it cannot be started.
-    pub async fn start(props: &'p Props, chains: &[Chain]) -> Result<Self> {
+    pub async fn start(props: &'p Props, chains: &[Chain], workers: usize) -> Result<Self> {
         let ports =
             chains.iter().map(|chain| Ok((*chain, free_port()?))).collect::<Result<BTreeMap<_, _>>>()?;
         let admin = free_port()?;
@@ -100,16 +142,24 @@ impl<'p> Stage<'p> {
         let mut bootstrap = render(&gateway, Ports { listener: admin, admin })?.bootstrap;
         let shipped = bootstrap.pointer("/static_resources/listeners/0").context("no listener")?.clone();
         let wasm = props.wasm();
-        let parts = Parts { wasm: &wasm, listener: shipped, noop: &props.noop, jwks: props.tokens.jwks() };
+        let parts = Parts {
+            wasm: &wasm,
+            listener: shipped,
+            noop: &props.noop,
+            jwks: props.tokens.jwks(),
+            authz: props.authz,
+        };
         let listeners =
             ports.iter().map(|(chain, port)| parts.listener(*chain, *port)).collect::<Result<Vec<_>>>()?;
         bootstrap["static_resources"]["listeners"] = json!(listeners);
+        let clusters = bootstrap.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
+        clusters.context("no clusters")?.push(cluster(AUTHZ_CLUSTER, props.authz));
         let file = props.folder.join(format!("bootstrap-{admin}.json"));
         fs::write(&file, serde_json::to_vec_pretty(&bootstrap)?)?;
         let mut command = Command::new(paths::envoy()?);
         command.arg("--config-path").arg(file).args([
             "--concurrency",
-            "1",
+            &workers.to_string(),
             "--disable-hot-restart",
             "--log-level",
             "error",
@@ -125,7 +175,7 @@ impl<'p> Stage<'p> {
     /// If there is none for a long time.
     pub async fn first_verdict(&mut self, chain: Chain) -> Result<f64> {
         let first = wait_for("the first verdict", PATIENCE, || async {
-            let status = self.status(chain, BODY, Some(self.props.tokens.first())).await.ok()?;
+            let status = self.status(chain, BODY, Some(self.props.tokens.first(Signed::Rs256))).await.ok()?;
             (status == StatusCode::OK).then(|| self.started.elapsed())
         })
         .await;
@@ -153,12 +203,16 @@ impl<'p> Stage<'p> {
         let denied = BODY.replace("get_weather", "code_delete");
         let twice = BODY.replace(r#""name":"get_weather""#, r#""name":"get_weather","name":"code_delete""#);
         let batch = format!("[{BODY}]");
+        let large = load::body(65_536);
+        let rsa = tokens.first(Signed::Rs256);
         let cases = [
-            ("an allowed tool", BODY, Some(tokens.first()), 200),
-            ("a tool that no rule allows", &denied, Some(tokens.first()), 403),
+            ("an allowed tool", BODY, Some(rsa), 200),
+            ("an allowed tool, signed with a curve", BODY, Some(tokens.first(Signed::Es256)), 200),
+            ("a large body", &large, Some(rsa), 200),
+            ("a tool that no rule allows", &denied, Some(rsa), 403),
             ("a caller without a role", BODY, Some(nobody.as_str()), 403),
-            ("a duplicate member", &twice, Some(tokens.first()), 400),
-            ("a batch", &batch, Some(tokens.first()), 400),
+            ("a duplicate member", &twice, Some(rsa), 400),
+            ("a batch", &batch, Some(rsa), 400),
             ("no token", BODY, None, 401),
             ("a forged token", BODY, Some(forged.as_str()), 401),
         ];
@@ -188,15 +242,38 @@ impl<'p> Stage<'p> {
         Ok(status)
     }
 
-    /// Loads `chain` for `time`.
+    /// Loads `chain` for `time` in a closed loop.
     ///
     /// # Errors
     /// If `wrk` fails or a request is not let through.
-    pub fn measure(&self, chain: Chain, time: Duration) -> Result<Sample> {
+    pub fn measure(&self, chain: Chain, sent: Sent, time: Duration) -> Result<Sample> {
+        let files = self.files(chain, sent);
+        let processes = match chain {
+            Chain::ExtAuthz => vec![self.process.id(), self.props.judge.id()],
+            _ => vec![self.process.id()],
+        };
+        load::run(&self.props.wrk, self.load(chain, &files, time)?, &processes).context(chain.name())
+    }
+
+    /// Loads `chain` at a fixed rate: median and 99th percentile of latency in microseconds.
+    ///
+    /// # Errors
+    /// If `h2load` fails or a request is not let through.
+    pub fn at_rate(&self, h2load: &Path, chain: Chain, rate: f64, time: Duration) -> Result<(f64, f64)> {
+        let files = self.files(chain, Sent::USUAL);
+        let log = self.props.folder.join("h2load.log");
+        load::at_rate(h2load, self.load(chain, &files, time)?, rate, &log).context(chain.name())
+    }
+
+    fn files(&self, chain: Chain, sent: Sent) -> [PathBuf; 3] {
+        let names = ["load.lua".to_owned(), sent.tokens_file(chain.tokens()), Sent::body_file(sent.body)];
+        names.map(|name| self.props.folder.join(name))
+    }
+
+    fn load<'f>(&self, chain: Chain, files: &'f [PathBuf; 3], time: Duration) -> Result<Load<'f>> {
         let Some(port) = self.ports.get(&chain) else { bail!("this Envoy does not run {}", chain.name()) };
-        let file = |name: &str| self.props.folder.join(name);
-        let tokens = file(&format!("{}.tokens", chain.tokens()));
-        run(&self.props.wrk, &file("load.lua"), &tokens, *port, time, self.process.id()).context(chain.name())
+        let [script, tokens, body] = files;
+        Ok(Load { script, tokens, body, port: *port, time })
     }
 
     /// The share of look-ups that `chain`'s token cache answered since the start; none where it has no cache.
@@ -222,6 +299,15 @@ impl<'p> Stage<'p> {
     pub fn log(&self) -> String {
         self.process.log().snapshot()
     }
+}
+
+/// A cluster of one endpoint.
+fn cluster(name: &str, address: SocketAddr) -> Value {
+    json!({ "name": name, "type": "STATIC", "load_assignment": { "cluster_name": name, "endpoints": [{ "lb_endpoints": [
+        { "endpoint": { "address": { "socket_address": {
+            "address": address.ip().to_string(), "port_value": address.port(),
+        } } } },
+    ] }] } })
 }
 
 /// What token caches answered, all chains together.

@@ -1,4 +1,4 @@
-//! One RSA key, its JWKS, and tokens under it.
+//! An RSA and a P-256 key, their JWKS, and tokens under them.
 
 use std::{fs, path::Path};
 
@@ -18,36 +18,58 @@ pub const WARM: usize = 100;
 /// Tokens that rotate where every request has to be verified anew.
 pub const COLD: usize = 1_000;
 
-/// An issuer's key and what it signed.
+/// What tokens are signed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    /// RSA-2048.
+    Rs256,
+    /// P-256.
+    Es256,
+}
+
+/// An issuer's keys and what it signed.
 #[derive(Debug)]
 pub struct Tokens {
-    key: Key,
-    all: Vec<String>,
+    rsa: Key,
+    curve: Key,
+    by_rsa: Vec<String>,
+    by_curve: Vec<String>,
 }
 
 impl Tokens {
-    /// Makes a key and signs [`COLD`] tokens, each for another subject.
+    /// Makes keys and signs [`COLD`] tokens with each, every one for another subject.
     ///
     /// # Errors
     /// If no key can be made.
     pub fn make() -> Result<Self> {
-        let key = Key::generate("bench-1", Algorithm::RS256)?;
-        let all = (0..COLD)
-            .map(|at| sign(&key, &format!("user-{at:04}"), &["developer"]))
-            .collect::<Result<_>>()?;
-        Ok(Self { key, all })
+        let (rsa, curve) =
+            (Key::generate("bench-1", Algorithm::RS256)?, Key::generate("bench-2", Algorithm::ES256)?);
+        let all = |key: &Key| {
+            (0..COLD)
+                .map(|at| sign(key, &format!("user-{at:04}"), &["developer"]))
+                .collect::<Result<Vec<_>>>()
+        };
+        let (by_rsa, by_curve) = (all(&rsa)?, all(&curve)?);
+        Ok(Self { rsa, curve, by_rsa, by_curve })
     }
 
     /// The JWKS.
     #[must_use]
     pub fn jwks(&self) -> Value {
-        json!({ "keys": [self.key.jwk] })
+        json!({ "keys": [self.rsa.jwk, self.curve.jwk] })
+    }
+
+    fn all(&self, signed: Signed) -> &[String] {
+        match signed {
+            Signed::Rs256 => &self.by_rsa,
+            Signed::Es256 => &self.by_curve,
+        }
     }
 
     /// A good token.
     #[must_use]
-    pub fn first(&self) -> &str {
-        self.all.first().map_or("", String::as_str)
+    pub fn first(&self, signed: Signed) -> &str {
+        self.all(signed).first().map_or("", String::as_str)
     }
 
     /// A good token of a caller without a role.
@@ -55,14 +77,14 @@ impl Tokens {
     /// # Errors
     /// If signing fails.
     pub fn without_role(&self) -> Result<String> {
-        sign(&self.key, "nobody", &[])
+        sign(&self.rsa, "nobody", &[])
     }
 
     /// A good token with the signature of another.
     #[must_use]
     pub fn forged(&self) -> String {
         let signed =
-            |at: usize| self.all.get(at).and_then(|token| token.rsplit_once('.')).unwrap_or_default();
+            |at: usize| self.by_rsa.get(at).and_then(|token| token.rsplit_once('.')).unwrap_or_default();
         format!("{}.{}", signed(0).0, signed(1).1)
     }
 
@@ -70,15 +92,15 @@ impl Tokens {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn write(&self, count: usize, file: &Path) -> Result<()> {
-        let mut text = self.all.iter().take(count).cloned().collect::<Vec<_>>().join("\n");
+    pub fn write(&self, signed: Signed, count: usize, file: &Path) -> Result<()> {
+        let mut text = self.all(signed).iter().take(count).cloned().collect::<Vec<_>>().join("\n");
         text.push('\n');
         Ok(fs::write(file, text)?)
     }
 }
 
 fn sign(key: &Key, subject: &str, roles: &[&str]) -> Result<String> {
-    let claims = json!({
+    key.sign(&json!({
         "iss": ISSUER,
         "sub": subject,
         "aud": RESOURCE,
@@ -88,7 +110,5 @@ fn sign(key: &Key, subject: &str, roles: &[&str]) -> Result<String> {
         "client_id": "bench",
         "scope": "mcp:tools mcp:resources",
         "roles": roles,
-    });
-    let header = json!({ "typ": "at+jwt", "alg": "RS256", "kid": key.id });
-    key.sign_raw(&header.to_string(), &claims.to_string())
+    }))
 }

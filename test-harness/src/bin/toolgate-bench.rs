@@ -6,11 +6,12 @@ use anyhow::Result;
 use toolgate_harness::bench::{self, Plan};
 
 fn main() -> ExitCode {
-    // The benchmark starts itself again as its upstream.
-    let outcome = if env::args().nth(1).is_some_and(|argument| argument == "upstream") {
-        bench::upstream::serve()
-    } else {
-        measure()
+    // The benchmark starts itself again as its upstream and as the policy server of `ext_authz`.
+    let mut arguments = env::args().skip(1);
+    let outcome = match (arguments.next().as_deref(), arguments.next()) {
+        (Some("upstream"), None) => bench::upstream::serve(),
+        (Some("authz"), Some(jwks)) => bench::authz::serve(&jwks),
+        _ => measure(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -25,6 +26,8 @@ fn main() -> ExitCode {
 async fn measure() -> Result<()> {
     let report = bench::run(Plan::from_environment(), |line| eprintln!("{line}")).await?;
     println!("\n{}", report.table());
-    println!("written to {}", bench::write(&report)?.display());
+    for file in bench::write(&report)? {
+        println!("written to {}", file.display());
+    }
     Ok(())
 }

@@ -1,0 +1,244 @@
+//! What is measured, by name: the same work for the clock (`engine.rs`) and for instruction counts (`instructions.rs`).
+
+use jsonwebtoken::{Algorithm, EncodingKey};
+use std::fmt::Write as _;
+use toolgate_engine::config::{Config, Secrets};
+use toolgate_engine::connection::NoConnection;
+use toolgate_engine::flow::{
+    Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Entropy, Head, Memory, ReplyBody, ReplyStep, Step, start,
+};
+use toolgate_engine::json::{Doc, Limits};
+use toolgate_engine::keys::{Alg, KeySet, Software};
+use toolgate_engine::metrics::Samples;
+use toolgate_engine::store::NoStore;
+use toolgate_engine::time::UnixTime;
+use toolgate_engine::token::{Lookup, TokenCache};
+
+/// One repetition of something.
+pub(crate) type Work = Box<dyn FnMut()>;
+
+const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+const AUDIENCE: &str = "https://mcp.example.com/mcp";
+const CALL: &str = r#"{"jsonrpc":"2.0","id":123,"method":"tools/call","params":{"name":"get_weather","arguments":{"city":"Lisbon"}}}"#;
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+
+/// A name, and how to set the work up.
+type Named = (&'static str, fn() -> Work);
+
+/// Everything that can be measured.
+pub(crate) fn all() -> Vec<Named> {
+    vec![
+        ("parse/110", || parse(110)),
+        ("parse/2048", || parse(2_048)),
+        ("parse/65536", || parse(65_536)),
+        ("request/warm", || request(World::new(10, 4_096), Algorithm::RS256)),
+        ("request/cold_rs256", || request(World::new(10, 0), Algorithm::RS256)),
+        ("request/cold_es256", || request(World::new(10, 0), Algorithm::ES256)),
+        ("request/cold_es384", || request(World::new(10, 0), Algorithm::ES384)),
+        ("request/cold_eddsa", || request(World::new(10, 0), Algorithm::EdDSA)),
+        ("rules/100", || request(World::new(100, 4_096), Algorithm::RS256)),
+        ("rules/1000", || request(World::new(1_000, 4_096), Algorithm::RS256)),
+        ("rules/10000", || request(World::new(10_000, 4_096), Algorithm::RS256)),
+        ("list/1000_tools", || list(1_000)),
+        ("cache/10", || cache(10)),
+        ("cache/10000", || cache(10_000)),
+        ("jwks/10", || jwks(10)),
+        ("jwks/1000", || jwks(1_000)),
+        ("compile/10000_rules", || {
+            let document = configuration(10_000, 0);
+            Box::new(move || drop(Config::compile(document.as_bytes(), &Nothing).expect("a configuration")))
+        }),
+    ]
+}
+
+struct Nothing;
+
+impl Secrets for Nothing {
+    fn lookup(&self, _: &str) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+fn key(algorithm: Algorithm) -> (&'static str, EncodingKey) {
+    match algorithm {
+        Algorithm::RS256 => {
+            ("r", EncodingKey::from_rsa_der(include_bytes!("../../src/keys/testdata/rsa2048.pkcs1.der")))
+        }
+        Algorithm::ES256 => {
+            ("e", EncodingKey::from_ec_der(include_bytes!("../../src/keys/testdata/p256.pkcs8.der")))
+        }
+        Algorithm::ES384 => {
+            ("e3", EncodingKey::from_ec_der(include_bytes!("../../src/keys/testdata/p384.pkcs8.der")))
+        }
+        _ => ("d", EncodingKey::from_ed_der(include_bytes!("../../src/keys/testdata/ed25519.pkcs8.der"))),
+    }
+}
+
+/// The public halves of the keys of `src/keys/testdata`.
+const KEYS: &str = include_str!("jwks.json");
+
+fn token(algorithm: Algorithm) -> String {
+    let (kid, key) = key(algorithm);
+    let mut header = jsonwebtoken::Header::new(algorithm);
+    header.typ = Some("at+jwt".to_owned());
+    header.kid = Some(kid.to_owned());
+    let claims = serde_json::json!({
+        "iss": "https://idp", "aud": AUDIENCE, "sub": "user-0001", "iat": 1_800_000_000_u64, "exp": 1_800_003_600_u64,
+        "jti": "bench-0001", "client_id": "bench", "scope": "mcp:tools mcp:resources", "roles": ["developer"],
+    });
+    jsonwebtoken::encode(&header, &claims, &key).expect("a token")
+}
+
+/// A policy in which half of the rules are exact names and half patterns; the last role is the caller's.
+fn configuration(rules: usize, cache: usize) -> String {
+    let mut allow = String::new();
+    for at in 0..rules.saturating_sub(2) {
+        let name = if at.is_multiple_of(2) { format!("tool_{at}") } else { format!("group_{at}_*") };
+        write!(allow, r#"{{"tools":["{name}"]}},"#).expect("a string grows");
+    }
+    format!(
+        r#"{{"host":{{"headers_stop_iteration":true}},
+          "servers":[{{"name":"bench","match":{{"hosts":["mcp.example.com"],"path":"/mcp"}},"resource":"{AUDIENCE}",
+            "issuers":["corp"],"policy":"default","upstream":{{"identity_headers":false}},"answers":"lists",
+            "tools":{{"catalogue":[{{"name":"get_weather"}},{{"name":"echo"}}]}}}}],
+          "issuers":{{"corp":{{"issuer":"https://idp","audiences":["{AUDIENCE}"],
+            "algorithms":["RS256","ES256","ES384","EdDSA"],"jwks":{{"inline":{KEYS}}}}}}},
+          "limits":{{"token_cache_entries":{cache}}},
+          "policies":{{"default":{{"inline":{{"version":1,
+            "roles":{{"developer":{{"allow":[{allow}{{"tools":["get_weather","even_*"]}},{{"methods":["tools/list"]}}]}}}},
+            "bindings":[{{"role":"developer","when":{{"claims":{{"/roles":{{"contains":"developer"}}}}}}}}]}}}}}}}}"#
+    )
+}
+
+/// A VM with one configuration.
+struct World {
+    config: Config,
+    memory: Memory,
+    samples: Samples,
+}
+
+impl World {
+    fn new(rules: usize, cache: usize) -> World {
+        let config =
+            Config::compile(configuration(rules, cache).as_bytes(), &Nothing).expect("a configuration");
+        let memory = Memory::new(&config, &Entropy([7; 64]));
+        World { config, memory, samples: Samples::new() }
+    }
+
+    fn desk(&mut self) -> Desk<'_> {
+        self.samples.clear();
+        Desk {
+            config: &self.config,
+            memory: &mut self.memory,
+            verifier: &Software,
+            store: &NoStore,
+            now: NOW,
+            samples: &mut self.samples,
+        }
+    }
+
+    fn head(&mut self, authorization: &str) -> Box<AwaitBody> {
+        let fields: [(&[u8], &[u8]); 11] = [
+            (b":authority", b"mcp.example.com"),
+            (b":path", b"/mcp"),
+            (b":method", b"POST"),
+            (b":scheme", b"http"),
+            (b"content-type", b"application/json"),
+            (b"accept", b"application/json, text/event-stream"),
+            (b"mcp-protocol-version", b"2025-11-25"),
+            (b"authorization", authorization.as_bytes()),
+            (b"content-length", b"110"),
+            (b"x-forwarded-proto", b"http"),
+            (b"x-request-id", b"7c0de1ab-0a38-4c7b-9a6a-0d8a9f7c3b11"),
+        ];
+        let head = Head {
+            fields: &fields,
+            body: BodyFollows::Yes,
+            route_server: None,
+            attempt: Attempt::First,
+            connection: &NoConnection,
+        };
+        match start(&head, &mut self.desk()) {
+            Step::Body(body) => body,
+            other => panic!("the head was not accepted: {other:?}"),
+        }
+    }
+}
+
+/// Head, body and the head of the answer of one call that is allowed.
+fn request(mut world: World, algorithm: Algorithm) -> Work {
+    let authorization = format!("Bearer {}", token(algorithm));
+    let answer: [(&[u8], &[u8]); 3] =
+        [(b":status", b"200"), (b"content-type", b"application/json"), (b"content-length", b"92")];
+    Box::new(move || {
+        let body = world.head(&authorization);
+        let passage = match body.finish(CALL.as_bytes(), &mut world.desk()) {
+            BodyStep::Pass(passage) => passage,
+            BodyStep::Answer(answer) => panic!("refused: {answer:?}"),
+        };
+        assert!(matches!(passage.reply.start(&answer, &mut world.desk()), ReplyStep::Pass(_)));
+    })
+}
+
+/// The answer to `tools/list` with so many tools of about 500 bytes, of which the caller may see a tenth.
+fn list(tools: usize) -> Work {
+    let mut world = World::new(10, 4_096);
+    let authorization = format!("Bearer {}", token(Algorithm::RS256));
+    let text = "lorem ipsum dolor sit amet ".repeat(14);
+    let tool = |at: usize| {
+        let name = if at.is_multiple_of(10) { "even" } else { "odd" };
+        format!(
+            r#"{{"name":"{name}_{at}","description":"{text}","inputSchema":{{"type":"object","properties":{{}}}}}}"#
+        )
+    };
+    let tools = (0..tools).map(tool).collect::<Vec<_>>().join(",");
+    let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{tools}]}}}}"#);
+    let fields: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", b"application/json")];
+    let body = world.head(&authorization);
+    let BodyStep::Pass(passage) = body.finish(LIST.as_bytes(), &mut world.desk()) else { panic!("refused") };
+    let step = passage.reply.start(&fields, &mut world.desk());
+    let ReplyStep::Filter(_, ReplyBody::Whole(filter)) = step else { panic!("not filtered: {step:?}") };
+    Box::new(move || assert!(filter.whole(answer.as_bytes(), &mut world.desk()).is_ok()))
+}
+
+fn parse(size: usize) -> Work {
+    let mut text = CALL.to_owned();
+    if size > text.len() {
+        let note = ["lorem ipsum"; 8].join("\",\"");
+        let mut more = String::new();
+        while text.len() + more.len() + 20 < size {
+            write!(more, r#","n{}":["{note}"]"#, more.len()).expect("a string grows");
+        }
+        text.insert_str(text.len() - 3, &more);
+    }
+    Box::new(move || assert!(Doc::parse(text.as_bytes(), Limits::MESSAGE).is_ok()))
+}
+
+fn cache(tokens: usize) -> Work {
+    let mut cache = TokenCache::new(16_384, [7; 16]);
+    let token = |at: usize| format!("{at:0800}");
+    for at in 0..tokens {
+        let key = cache.key(0, token(at).as_bytes());
+        let _ = cache.insert(key, at, NOW.plus_secs(60), 1, NOW);
+    }
+    let wanted = token(tokens / 2);
+    Box::new(move || {
+        let key = cache.key(0, wanted.as_bytes());
+        assert!(matches!(cache.get(key, NOW, |_| 1), Lookup::Hit(_)));
+    })
+}
+
+/// A look-up by key id in a set of so many keys.
+fn jwks(keys: usize) -> Work {
+    let document: serde_json::Value = serde_json::from_str(KEYS).expect("keys");
+    let curve = document["keys"][1].clone();
+    let many = (0..keys).map(|at| {
+        let mut key = curve.clone();
+        key["kid"] = serde_json::json!(format!("key-{at}"));
+        key
+    });
+    let text = serde_json::json!({ "keys": many.collect::<Vec<_>>() }).to_string();
+    let set = KeySet::parse(text.as_bytes()).expect("keys");
+    let kid = format!("key-{}", keys / 2);
+    Box::new(move || assert!(set.candidates(Some(&kid), Alg::Es256).is_ok()))
+}
