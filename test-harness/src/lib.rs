@@ -14,6 +14,7 @@ pub mod gate;
 pub mod issuer;
 pub mod jwks;
 pub mod mcp_server;
+pub mod mtls;
 pub mod node;
 pub mod paths;
 pub mod process;
