@@ -164,7 +164,7 @@ async fn bad_credentials_are_refused(gate: &Gate) -> Result<()> {
     // RFC 6750 section 3.1: credentials of another scheme count as none.
     let answer = gate
         .call("scheme", "echo", json!({}))
-        .header("authorization", &format!("Basic {good}"))
+        .header("authorization", format!("Basic {good}"))
         .send()
         .await?;
     let challenge = answer.header("www-authenticate").unwrap_or_default();
