@@ -130,17 +130,18 @@ impl ApiKeys {
         })
     }
 
-    /// The index of the key that was shown, if it is one of `set` and good at `now`.
+    /// The index of the key that was shown, if it is one of these sets and good at `now`.
     ///
     /// An id that nobody has costs what a known one does: one hash, one comparison in constant time. Whether a key
     /// is withdrawn or over is told only about a key that was really shown.
     ///
     /// # Errors
     /// Why it is refused.
-    pub fn judge(&self, shown: KeyText<'_>, set: usize, now: UnixTime) -> Result<usize, KeyFault> {
+    pub fn judge(&self, shown: KeyText<'_>, sets: &[usize], now: UnixTime) -> Result<usize, KeyFault> {
         let found = self.keys.binary_search_by(|key| (*key.id).cmp(shown.id())).ok();
-        let here =
-            found.and_then(|at| self.keys.get(at).map(|key| (at, key))).filter(|(_, key)| key.set == set);
+        let here = found
+            .and_then(|at| self.keys.get(at).map(|key| (at, key)))
+            .filter(|(_, key)| sets.contains(&key.set));
         let fits = here.map_or(&KeyHash::NOBODYS, |(_, key)| &key.hash).fits(shown);
         let Some((at, key)) = here else { return Err(KeyFault::Unknown) };
         if !fits {

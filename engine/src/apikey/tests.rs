@@ -26,7 +26,7 @@ fn entry(id: &str, set: usize, random: u8) -> (ApiKey, String) {
 
 fn judge(keys: &ApiKeys, text: &str, set: usize) -> Result<usize, KeyFault> {
     let shown = KeyText::parse(text.as_bytes(), "tgk").ok_or(KeyFault::Malformed)?;
-    keys.judge(shown, set, NOW)
+    keys.judge(shown, &[set], NOW)
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn identify(
     };
     match shown {
         Shown::Token(token) => by_token(desk, token, certificate, caller, attempt),
-        Shown::Key(text, set) => by_key(desk, text, set, certificate, caller),
+        Shown::Key(text, sets) => by_key(desk, text, &sets, certificate, caller),
         Shown::Nothing => match (certificate, wanted, &caller.anonymous) {
             (Some(certificate), Certificates::Identity, _) => {
                 let policy = desk.config.policies.get(caller.policy);
@@ -123,14 +123,15 @@ fn identify(
 fn by_key(
     desk: &mut Desk<'_>,
     text: &[u8],
-    set: usize,
+    sets: &[usize],
     certificate: Option<Rc<Certificate>>,
     caller: &Caller<'_>,
 ) -> Authenticated {
     let keys = &desk.config.api_keys;
-    let prefix = keys.sets.get(set).map_or("", |rules| &rules.prefix);
+    // What begins as the keys of several sets do has the prefix of each.
+    let prefix = sets.first().and_then(|set| keys.sets.get(*set)).map_or("", |rules| &rules.prefix);
     let parsed = KeyText::parse(text, prefix).ok_or(KeyFault::Malformed);
-    let judged = parsed.and_then(|shown| keys.judge(shown, set, desk.now));
+    let judged = parsed.and_then(|shown| keys.judge(shown, sets, desk.now));
     let (at, key) = match judged.map(|at| (at, keys.get(at))) {
         Ok((at, Some(key))) => (at, key),
         Ok((_, None)) => return Authenticated::Refused(Auth::Rejected(KeyFault::Unknown.label())),

@@ -14,8 +14,8 @@ use alloc::vec::Vec;
 pub(super) enum Shown<'h> {
     Nothing,
     Token(Unread<'h>),
-    /// What should be a key of this set.
-    Key(&'h [u8], usize),
+    /// What should be a key of one of these sets, which are shown alike.
+    Key(&'h [u8], Vec<usize>),
 }
 
 /// Reads the credential of a request. The headers and prefixes of API keys mean something only where their set is
@@ -40,11 +40,12 @@ pub(super) fn shown<'h>(config: &Config, front: &Front<'h>, caller: &Caller<'_>)
     match (presented, carried.next(), carried.next()) {
         (Presented::None, None, _) => Ok(Shown::Nothing),
         (Presented::None, Some((name, value)), None) => {
-            // Sets that share a header are told apart by their prefix.
-            let mut here = ours.filter(|(_, rules)| is(name, rules));
-            let first = here.clone().next();
-            let set = here.find(|(_, rules)| begins(value, rules)).or(first);
-            Ok(set.map_or(Shown::Nothing, |(set, _)| Shown::Key(value, set)))
+            // Sets that share a header are told apart by their prefix, else by the id in the key.
+            let here = ours.filter(|(_, rules)| is(name, rules));
+            Ok(Shown::Key(
+                value,
+                here.filter(|(_, rules)| begins(value, rules)).map(|(set, _)| set).collect(),
+            ))
         }
         (Presented::None | Presented::Bearer(_) | Presented::Dpop(_), Some(_), _) => {
             Err(malformed(CredentialError::Several))
@@ -53,8 +54,9 @@ pub(super) fn shown<'h>(config: &Config, front: &Front<'h>, caller: &Caller<'_>)
         (Presented::Dpop(_), None, _) => Err(malformed(CredentialError::UnsupportedScheme)),
         (Presented::Bearer(token), None, _) => {
             let text = token.bytes();
-            let set = ours.clone().find(|(_, rules)| begins(text, rules));
-            Ok(set.map_or(Shown::Token(token), |(set, _)| Shown::Key(text, set)))
+            let sets: Vec<usize> =
+                ours.filter(|(_, rules)| begins(text, rules)).map(|(set, _)| set).collect();
+            Ok(if sets.is_empty() { Shown::Token(token) } else { Shown::Key(text, sets) })
         }
     }
 }

@@ -395,3 +395,37 @@ fn a_route_takes_keys_and_certificates_too() {
         assert_eq!(found, status);
     }
 }
+
+/// Sets of one prefix are told apart by the id in the key, not by which of them stands first.
+#[test]
+fn sets_that_are_shown_alike_are_both_accepted() {
+    let sets = format!(
+        r#","api_keys":{{"a":{{"keys":[{}]}},"b":{{"keys":[{}]}},"c":{{"header":"x-c","keys":[{}]}}}}"#,
+        entry("one", ""),
+        entry("two", ""),
+        entry("three", "")
+    );
+    let of = |server: &str| {
+        let policy = POLICY.replace(
+            r#""bindings":["#,
+            r#""bindings":[{"role":"dev","when":{"key":{"owner":{"equals":"acme"}}}},"#,
+        );
+        World::of(&document(server, &format!(r#""inline":{}"#, jwks()), &sets).replace(POLICY, &policy))
+    };
+    let (both, one) = (r#","api_keys":["a","b","c"]"#, r#","api_keys":["a"]"#);
+    for (server, name, id, expected) in [
+        (both, "x-api-key", "one", "allowed"),
+        (both, "x-api-key", "two", "allowed"),
+        (both, "x-c", "three", "allowed"),
+        // Each header is for the sets that name it.
+        (both, "x-api-key", "three", "api_key_unknown"),
+        (both, "x-c", "two", "api_key_unknown"),
+        (one, "x-api-key", "one", "allowed"),
+        (one, "x-api-key", "two", "api_key_unknown"),
+    ] {
+        assert_eq!(outcome(&mut of(server), &[(name, &key(id))]).1, expected, "{server} {name} {id}");
+        let bearer = format!("Bearer {}", key(id));
+        let expected = if server == one && id != "one" { "api_key_unknown" } else { "allowed" };
+        assert_eq!(outcome(&mut of(server), &[("authorization", &bearer)]).1, expected, "{server} {id}");
+    }
+}
