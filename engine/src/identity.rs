@@ -276,7 +276,7 @@ impl Identity {
     }
 
     /// The client: the token's, or the id of the key.
-    fn client(&self) -> Option<&str> {
+    pub(crate) fn client(&self) -> Option<&str> {
         match self.caller() {
             Caller::Anonymous | Caller::Certificate { .. } => None,
             Caller::Token { client, .. } => client,

@@ -10,7 +10,7 @@ use super::reply::Reply;
 use super::surfaces::{Clearing, Objection};
 use super::{Desk, Edit, Passage, shadow};
 use crate::config::{Config, FilterState, Server};
-use crate::deny::{Answer, Denial, Door};
+use crate::deny::{Answer, Auth, Denial, Door};
 use crate::identity::Identity;
 use crate::json::Doc;
 use crate::mcp::{Call, Head as McpHead, HeaderValue, Refusal, Refused, Target, classify, unreadable};
@@ -162,7 +162,8 @@ impl AwaitBody {
         let permit = match judged {
             Ok(permit) => permit,
             Err(refused) => {
-                return self.denied(call, server, (Denial::Policy(refused.reason), refused.rule), desk);
+                let rule = refused.rule.as_deref();
+                return self.denied(call, server, (Denial::Policy(refused.reason), rule), desk);
             }
         };
         if let Some(step) = self.require_for_tool(call, server, desk) {
@@ -180,7 +181,10 @@ impl AwaitBody {
                 let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
                 self.permitted(permit, cleared.body, series, desk)
             }
-            Err(objection) => self.denied(call, server, objection, desk),
+            Err(Objection::Denied(denial, rule)) => {
+                self.denied(call, server, (denial, rule.as_deref()), desk)
+            }
+            Err(Objection::Requires(auth, tool)) => self.require_more(call, server, (auth, &tool), desk),
         }
     }
 
@@ -189,7 +193,7 @@ impl AwaitBody {
         &self,
         call: &Call<'_>,
         server: &Server,
-        (denial, rule): Objection,
+        (denial, rule): (Denial, Option<&str>),
         desk: &mut Desk<'_>,
     ) -> BodyStep {
         let method = MethodLabel::Known(call.method.index());
@@ -201,7 +205,7 @@ impl AwaitBody {
             shape: call.shape,
             era: call.version.era(),
             target: &call.target,
-            rule: rule.as_deref(),
+            rule,
         };
         BodyStep::Answer(Box::new(answer::by_policy(&self.scene(desk.config, desk.now), denial, &denied)))
     }
@@ -211,13 +215,25 @@ impl AwaitBody {
         let Target::Tool(name) = &call.target else { return None };
         let require = &server.tools.get(server.tool_index(name)?)?.require;
         let auth = factors::check(require, &self.waiting.identity, desk.now).err()?;
+        Some(self.require_more(call, server, (auth, name), desk))
+    }
+
+    /// The answer to a caller of whom `tool` requires more.
+    fn require_more(
+        &self,
+        call: &Call<'_>,
+        server: &Server,
+        (auth, tool): (Auth, &str),
+        desk: &mut Desk<'_>,
+    ) -> BodyStep {
+        let require = server.tool_index(tool).and_then(|at| server.tools.get(at)).map(|tool| &tool.require);
         let method = MethodLabel::Known(call.method.index());
         let tool = tool_label(server, &call.target);
         let verdict = verdict(Place::Server(self.waiting.at), "deny", Denial::Auth(auth).label());
         desk.samples.push(Sample { series: Series { method, tool, ..verdict }, value: 1 });
-        let scene = Scene { require: Some(require), ..self.scene(desk.config, desk.now) };
+        let scene = Scene { require, ..self.scene(desk.config, desk.now) };
         let id = call.id.as_ref().map(crate::mcp::Id::raw);
-        Some(BodyStep::Answer(Box::new(answer::for_caller(&scene, auth, id))))
+        BodyStep::Answer(Box::new(answer::for_caller(&scene, auth, id)))
     }
 
     /// The only way on: it takes the permit.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! At the door: which server or route is meant, and what is refused before anybody asks who calls.
 
+use super::peer::FORWARDED;
 use super::{Edit, Fields};
 use crate::config::origin::{HostName, Narrowness, PathFit, canonical_path};
 use crate::config::{Config, RouteMetadata, Server, Unmatched};
@@ -32,6 +33,8 @@ pub(super) struct Front<'h> {
     pub preflight: HeaderValue<'h>,
     /// `x-forwarded-client-cert`, from whomever.
     pub forwarded: HeaderValue<'h>,
+    /// The same in other spellings, to be removed where the header means something.
+    pub respelled: Vec<Edit>,
     pub mcp: McpHead<'h>,
     /// What must not reach the upstream.
     pub spoofed: Vec<Edit>,
@@ -62,7 +65,7 @@ impl<'h> Front<'h> {
         let (mut preflight, mut forwarded, mut mcp) = (absent, absent, McpHead::EMPTY);
         let mut authorization = [None; 2];
         let mut dpop = absent;
-        let mut spoofed = Vec::new();
+        let (mut spoofed, mut respelled) = (Vec::new(), Vec::new());
         let mut has_accept_encoding = false;
         for (name, value) in fields {
             match *name {
@@ -89,6 +92,7 @@ impl<'h> Front<'h> {
                 b"accept-encoding" => has_accept_encoding = true,
                 b"connection" if nominates(value) => spoofed.push(Edit::remove(name.to_vec())),
                 other if is_ours(other) => spoofed.push(Edit::remove(other.to_vec())),
+                other if is_forwarded(other) => respelled.push(Edit::remove(other.to_vec())),
                 _ => {}
             }
         }
@@ -123,6 +127,7 @@ impl<'h> Front<'h> {
                 content_length,
                 preflight,
                 forwarded,
+                respelled,
                 mcp,
                 spoofed,
                 has_accept_encoding,
@@ -144,6 +149,15 @@ fn is_ours(name: &[u8]) -> bool {
     let Some(head) = name.get(..IDENTITY_PREFIX.len()) else { return false };
     let folded = head.iter().map(|byte| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() });
     folded.eq(IDENTITY_PREFIX.bytes())
+}
+
+/// Whether an upstream that reads `_` as `-` would take a name for `x-forwarded-client-cert`.
+fn is_forwarded(name: &[u8]) -> bool {
+    name.len() == FORWARDED.len()
+        && name
+            .iter()
+            .map(|byte| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() })
+            .eq(FORWARDED.bytes())
 }
 
 /// Whether a `Connection` header nominates one of our headers to be dropped behind the gate.

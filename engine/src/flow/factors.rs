@@ -33,6 +33,14 @@ pub(super) fn check(require: &Requirement, identity: &Identity, now: UnixTime) -
     }
 }
 
+/// When the login of this caller will be too old, where its age is asked for; a stream is judged once, and must not
+/// outlive that.
+pub(super) fn good_until(require: &Requirement, identity: &Identity) -> Option<UnixTime> {
+    let oldest = require.max_age_secs?;
+    let login = logged_in(identity.token()?.claims())?;
+    Some(login.plus_secs(oldest).plus_secs(LEEWAY))
+}
+
 /// What a token does not say of its login, or not in the form of the standards, is not there.
 fn login_is_good(require: &Requirement, token: &VerifiedToken, now: UnixTime) -> bool {
     let claims = token.claims();
@@ -58,7 +66,11 @@ fn amr_is_good(require: &Requirement, claims: Value<'_>) -> bool {
 /// `auth_time` is when the user has logged in: not in the future, and not longer ago than allowed.
 fn age_is_good(require: &Requirement, claims: Value<'_>, now: UnixTime) -> bool {
     let Some(oldest) = require.max_age_secs else { return true };
-    let number = claims.get("auth_time").filter(|own| own.kind() == Kind::Number);
-    let Some(login) = number.and_then(|own| numeric_date(own.raw())) else { return false };
+    let Some(login) = logged_in(claims) else { return false };
     login <= now.plus_secs(LEEWAY) && now <= login.plus_secs(oldest).plus_secs(LEEWAY)
+}
+
+fn logged_in(claims: Value<'_>) -> Option<UnixTime> {
+    let number = claims.get("auth_time").filter(|own| own.kind() == Kind::Number)?;
+    numeric_date(number.raw())
 }

@@ -44,8 +44,16 @@ impl<'p> Peer<'p> {
         let header = front.forwarded;
         let peer = Peer { connection, rules, header, trusted: OnceCell::new(), certificate: OnceCell::new() };
         let remove = match (&config.forwarded, header) {
-            (ForwardedHeader::Untouched, _) | (_, HeaderValue::Absent) => false,
-            (ForwardedHeader::Removed | ForwardedHeader::From(_), _) => peer.trust() == Trust::Client,
+            (ForwardedHeader::Untouched, _) => false,
+            // Nobody that the gate reads writes it so.
+            (ForwardedHeader::Removed | ForwardedHeader::From(_), HeaderValue::Absent) => {
+                front.spoofed.append(&mut front.respelled);
+                false
+            }
+            (ForwardedHeader::Removed | ForwardedHeader::From(_), _) => {
+                front.spoofed.append(&mut front.respelled);
+                peer.trust() == Trust::Client
+            }
         };
         if remove {
             front.spoofed.push(Edit::remove(FORWARDED));
@@ -70,10 +78,24 @@ impl<'p> Peer<'p> {
         match (self.trust(), self.rules) {
             (Trust::Hop, Some(rules)) => match self.header {
                 HeaderValue::Absent => Ok(None),
-                HeaderValue::One(value) => forwarded(value, rules.element).map_err(|_| UNREADABLE),
+                HeaderValue::One(value) => {
+                    let found = forwarded(value, rules.element).map_err(|_| UNREADABLE)?;
+                    self.not_the_hops(found)
+                }
                 HeaderValue::Several => Err(UNREADABLE),
             },
             (Trust::Hop | Trust::Client, _) => Certificate::of_peer(self.connection).map_err(|_| UNREADABLE),
+        }
+    }
+
+    /// A proxy that is set to add its peer to the header, and told of the wrong element, has the hop itself there: then
+    /// whoever comes through the hop would be the hop.
+    fn not_the_hops(&self, told: Option<Certificate>) -> Result<Option<Certificate>, Auth> {
+        let own = Certificate::of_peer(self.connection).map_err(|_| UNREADABLE)?;
+        let digest = |of: &Option<Certificate>| of.as_ref().and_then(|found| found.digest().copied());
+        match digest(&told).is_some() && digest(&told) == digest(&own) {
+            true => Err(UNREADABLE),
+            false => Ok(told),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::answer::{self, EXPOSED, Scene, cors_origin};
 use super::door::Front;
+use super::factors;
 use super::view::View;
 use super::{Desk, Edit, Fields};
 use crate::config::{Answers, HostMode, Server};
@@ -13,6 +14,7 @@ use crate::mcp::{
     Body, EventVerdict, FilterError, HeaderValue, Left, Method, Options, Shape, SseFilter, filter_answer,
 };
 use crate::metrics::{Metric, Place, Sample, Series};
+use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -33,6 +35,7 @@ struct Guarded {
     cors: Option<String>,
     expected: Expected,
     tool: Option<Rc<str>>,
+    login_until: Option<UnixTime>,
 }
 
 /// What kind of answer the request asks for.
@@ -72,6 +75,8 @@ pub struct Filter {
     at: usize,
     identity: Rc<Identity>,
     tool: Option<Rc<str>>,
+    /// When the login will be too old for the server.
+    login_until: Option<UnixTime>,
 }
 
 impl Reply {
@@ -91,7 +96,9 @@ impl Reply {
             HeaderValue::One(origin) => cors_origin(server, origin),
             HeaderValue::Absent | HeaderValue::Several => None,
         };
-        let guarded = Guarded { at, identity, cors, expected: Expected::Other, tool: None };
+        let login_until = factors::good_until(&server.credentials.require, &identity);
+        let expected = Expected::Other;
+        let guarded = Guarded { at, identity, cors, expected, tool: None, login_until };
         let mut reply = Reply { guarded: Some(guarded), nonce: None };
         method.into_iter().for_each(|method| reply.expect(method, server.answers));
         reply
@@ -167,13 +174,14 @@ impl Reply {
             vary.extend_from_slice(b"origin");
             edits.push(Edit::set("vary", vary));
         }
-        let filter = Filter { at: guarded.at, identity: guarded.identity, tool: guarded.tool };
-        let kind = media(content_type);
+        let Guarded { at, identity, tool, login_until, .. } = guarded;
+        let filter = Filter { at, identity, tool, login_until };
+        let (kind, expected) = (media(content_type), guarded.expected);
         // Two content types: whichever is believed here, a client may believe the other.
         if content_type == HeaderValue::Several && status < 400 {
             return filter.fault(desk, "answer_content_type");
         }
-        match what_to_do(kind, guarded.expected, status, encoded) {
+        match what_to_do(kind, expected, status, encoded) {
             Look::Refuse(label) => filter.fault(desk, label),
             Look::Away => ReplyStep::Pass(edits),
             Look::Events => {
@@ -244,6 +252,10 @@ impl Filter {
 
     pub(super) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    pub(super) fn login_until(&self) -> Option<UnixTime> {
+        self.login_until
     }
 
     fn fault(&self, desk: &mut Desk<'_>, label: &'static str) -> ReplyStep {

@@ -14,6 +14,8 @@ pub enum StreamEnd {
     Expired,
     /// A binding begins or ends: the roles are others now.
     Grants,
+    /// The login is older than the server takes.
+    Login,
 }
 
 impl StreamEnd {
@@ -23,6 +25,7 @@ impl StreamEnd {
         match self {
             StreamEnd::Expired => "expired",
             StreamEnd::Grants => "grants",
+            StreamEnd::Login => "login",
         }
     }
 }
@@ -35,7 +38,10 @@ impl ReplyBody {
         match self {
             ReplyBody::Whole(_) => None,
             ReplyBody::Stream(filter, _) if filter.identity().is_anonymous() => None,
-            ReplyBody::Stream(filter, _) => Some(filter.identity().valid_until()),
+            ReplyBody::Stream(filter, _) => {
+                let until = filter.identity().valid_until();
+                Some(filter.login_until().map_or(until, |login| login.min(until)))
+            }
         }
     }
 
@@ -44,9 +50,10 @@ impl ReplyBody {
     pub fn end(&self, desk: &mut Desk<'_>) -> Option<StreamEnd> {
         let ends = self.ends_at().filter(|ends| *ends <= desk.now)?;
         let ReplyBody::Stream(filter, _) = self else { return None };
-        let reason = match filter.identity().expires_at() {
-            Some(expires) if ends >= expires => StreamEnd::Expired,
-            Some(_) | None => StreamEnd::Grants,
+        let reason = match (filter.identity().expires_at(), filter.login_until()) {
+            (Some(expires), _) if ends >= expires => StreamEnd::Expired,
+            (_, Some(login)) if ends >= login => StreamEnd::Login,
+            (Some(_) | None, Some(_) | None) => StreamEnd::Grants,
         };
         let series = Series::new(Metric::StreamsEnded, reason.label()).at(Place::Server(filter.at()));
         desk.samples.push(Sample { series, value: 1 });

@@ -3,15 +3,16 @@
 //! the server reads it.
 
 use super::edit::Edit;
+use super::factors;
 use super::memory::Memory;
 use crate::config::{Permission, Server, Tasks};
-use crate::deny::{Denial, Surface};
+use crate::deny::{Auth, Denial, Surface};
 use crate::identity::{Identity, header_value};
 use crate::mcp::{
     Call, Head, HeadFacts, HeaderValue, Method, MethodClass, Target, TaskIds, answers, judge_head, replaced,
     task_ids, without_capabilities,
 };
-use crate::policy::{Context, Policy};
+use crate::policy::{Arguments, Context, Policy};
 use crate::seal::{Bond, Purpose, SealKey};
 use crate::time::UnixTime;
 use alloc::rc::Rc;
@@ -37,13 +38,25 @@ pub(super) struct Cleared {
     pub tool: Option<Rc<str>>,
 }
 
-/// Why a call does not go on, and by which rule if one says so.
-pub(super) type Objection = (Denial, Option<Arc<str>>);
+/// Why a call does not go on.
+#[derive(Debug)]
+pub(super) enum Objection {
+    /// It is denied, by a rule if one says so.
+    Denied(Denial, Option<Arc<str>>),
+    /// The tool with this name, which it is about, requires more of the caller.
+    Requires(Auth, String),
+}
+
+impl From<Denial> for Objection {
+    fn from(denial: Denial) -> Objection {
+        Objection::Denied(denial, None)
+    }
+}
 
 impl Clearing<'_> {
     /// Looks at a call.
     pub(super) fn look(mut self, call: &Call<'_>, body: &[u8]) -> Result<Cleared, Objection> {
-        self.check_answers(call).map_err(|denial| (denial, None))?;
+        self.check_answers(call)?;
         let mut cleared = self.tasks(call, body)?;
         let denied = self.server.denied_capabilities.as_slice();
         if !denied.is_empty()
@@ -63,8 +76,8 @@ impl Clearing<'_> {
     }
 
     fn tasks(&mut self, call: &Call<'_>, body: &[u8]) -> Result<Cleared, Objection> {
-        let off = Err((Denial::Surface(Surface::TasksOff), None));
-        let ids = task_ids(call).map_err(|refusal| (Denial::Message(refusal), None))?;
+        let off = Err(Objection::from(Denial::Surface(Surface::TasksOff)));
+        let ids = task_ids(call).map_err(Denial::Message)?;
         let about_tasks =
             call.method.class() == MethodClass::Task || !ids.meant.is_empty() || ids.asks_for_one;
         match &self.server.tasks {
@@ -94,7 +107,7 @@ impl Clearing<'_> {
             Target::Tool(name) if ids.asks_for_one || ids.takes_one => Some(Rc::from(&**name)),
             _ => None,
         };
-        let foreign = || (Denial::Surface(Surface::TaskForeign), None);
+        let foreign = || Objection::from(Denial::Surface(Surface::TaskForeign));
         for (span, id) in &ids.meant {
             let opened = key.open(&bond, id).map_err(|_| foreign())?;
             self.may_call(&opened.note)?;
@@ -117,18 +130,24 @@ impl Clearing<'_> {
         Ok(Cleared { body, tool })
     }
 
-    /// A task shows what its tool has answered, so who may not call the tool may not ask for it.
+    /// A task shows what its tool has answered, so who may not call the tool now, arguments aside, or has not shown
+    /// what the tool requires, may not ask for it.
     fn may_call(&self, tool: &str) -> Result<(), Objection> {
         let target = Target::Tool(tool.into());
-        let context = Context::at(self.now).of_class(self.server.class_of(&target)).listed();
+        let context = Context::at(self.now).of_class(self.server.class_of(&target));
         let judged = self.policy.judge(
             self.identity.roles(),
             &self.identity.facts(),
             Method::ToolsCall,
             &target,
-            &context,
+            &context.with(Arguments::Open),
         );
-        judged.map(drop).map_err(|refused| (Denial::Policy(refused.reason), refused.rule))
+        if let Err(refused) = judged {
+            return Err(Objection::Denied(Denial::Policy(refused.reason), refused.rule));
+        }
+        let known = self.server.tool_index(tool).and_then(|at| self.server.tools.get(at));
+        let enough = known.map_or(Ok(()), |tool| factors::check(&tool.require, self.identity, self.now));
+        enough.map_err(|auth| Objection::Requires(auth, tool.into()))
     }
 }
 
@@ -153,20 +172,29 @@ pub(super) fn task_header(head: &Head<'_>, server: &Server, identity: &Identity)
 pub(super) fn principal(identity: &Identity) -> Option<Vec<u8>> {
     let facts = identity.facts();
     let key = facts.key.map(|key| key.id);
-    let subject = facts.certificate.and_then(|certificate| certificate.subject);
-    let parts = [facts.issuer, facts.subject, facts.client, key, subject];
+    let (uris, dns, subject) = match facts.certificate {
+        Some(certificate) => (certificate.uris, certificate.dns, certificate.subject),
+        None => Default::default(),
+    };
     let named = [facts.subject, facts.client, key, subject].iter().any(Option::is_some);
-    if !named {
+    if !named && uris.is_empty() && dns.is_empty() {
         return None;
     }
+    // The length before each part, and none where there is no part: nothing reads alike. Of a certificate every name
+    // counts: whoever signs for many gives all of them one subject, and the name that tells them apart is another.
     let mut bytes = Vec::with_capacity(128);
-    for part in parts {
-        // The length before each part, and none where there is no part: nothing reads alike.
-        if let Some(part) = part {
-            bytes.extend_from_slice(&part.len().to_be_bytes());
-            bytes.extend_from_slice(part.as_bytes());
-        }
+    for part in [facts.issuer, facts.subject, facts.client, key, subject] {
+        part.into_iter().for_each(|part| add(&mut bytes, part));
+        bytes.push(b'|');
+    }
+    for names in [uris, dns] {
+        names.iter().for_each(|name| add(&mut bytes, name));
         bytes.push(b'|');
     }
     Some(bytes)
+}
+
+fn add(bytes: &mut Vec<u8>, part: &str) {
+    bytes.extend_from_slice(&part.len().to_be_bytes());
+    bytes.extend_from_slice(part.as_bytes());
 }

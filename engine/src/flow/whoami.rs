@@ -7,7 +7,7 @@ use crate::deny::Answer;
 use crate::identity::Identity;
 use crate::json::quoted;
 use crate::mcp::{Method, Target};
-use crate::policy::Context;
+use crate::policy::{Arguments, Context};
 use crate::time::UnixTime;
 use alloc::format;
 use alloc::string::String;
@@ -33,9 +33,9 @@ pub(super) fn answer(desk: &Desk<'_>, identity: &Identity, policy: usize) -> Ans
     };
     let body = format!(
         r#"{{"subject":{},"issuer":{},"client":{},"roles":{roles},"scopes":{},"groups":{},"expires_at":{expires},"valid_until":{until},"tools":{{{}}}}}"#,
-        text(facts.subject),
+        text(identity.subject()),
         text(facts.issuer),
-        text(facts.client),
+        text(identity.client()),
         list(&mut facts.scopes.iter().map(String::as_str)),
         list(&mut facts.groups.iter().map(String::as_str)),
         tools(desk, identity, policy).join(","),
@@ -48,7 +48,7 @@ fn tools(desk: &Desk<'_>, identity: &Identity, index: usize) -> Vec<String> {
     let facts = identity.facts();
     let callable = |server: &Server, name: &str| {
         let target = Target::Tool(name.into());
-        let context = Context::at(desk.now).of_class(server.class_of(&target)).listed();
+        let context = Context::at(desk.now).of_class(server.class_of(&target)).with(Arguments::Open);
         policy.judge(identity.roles(), &facts, Method::ToolsCall, &target, &context).is_ok()
     };
     let here = desk.config.servers.iter().filter(|server| server.policy == index);
