@@ -69,6 +69,8 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Diagnostic {
     pub(crate) severity: Severity,
+    /// A word for programs, where the diagnostic is one of a closed set.
+    pub(crate) kind: Option<&'static str>,
     pub(crate) message: String,
     /// The key path, where the document has one.
     pub(crate) path: Option<String>,
@@ -78,7 +80,14 @@ pub(crate) struct Diagnostic {
 
 impl Diagnostic {
     pub(crate) fn error(message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, message: message.into(), path: None, place: None, help: None }
+        Self {
+            severity: Severity::Error,
+            kind: None,
+            message: message.into(),
+            path: None,
+            place: None,
+            help: None,
+        }
     }
 
     pub(crate) fn warning(message: impl Into<String>) -> Self {
@@ -104,6 +113,11 @@ impl Diagnostic {
         self
     }
 
+    pub(crate) fn kind(mut self, kind: &'static str) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
     pub(crate) fn path(mut self, path: impl Into<String>) -> Self {
         self.path = Some(path.into());
         self
@@ -111,7 +125,8 @@ impl Diagnostic {
 
     /// As people read it.
     pub(crate) fn render(&self) -> String {
-        let mut text = format!("{}: {}", self.severity.word(), visible(&self.message));
+        let kind = self.kind.map(|kind| format!("[{kind}]")).unwrap_or_default();
+        let mut text = format!("{}{kind}: {}", self.severity.word(), visible(&self.message));
         let gutter = self.place.as_ref().map_or(1, |place| place.line.to_string().len());
         if let Some(place) = &self.place {
             text.push_str(&excerpt(place, gutter));
@@ -130,6 +145,7 @@ impl Diagnostic {
         let mut value = json!({ "severity": self.severity.word(), "message": self.message });
         let place = self.place.as_ref();
         let members = [
+            ("kind", self.kind.map(|kind| json!(kind))),
             ("path", self.path.as_ref().map(|path| json!(path))),
             ("help", self.help.as_ref().map(|help| json!(help))),
             ("file", place.map(|place| json!(place.file))),

@@ -4,6 +4,7 @@
 
 mod common;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use common::run;
 use serde_json::json;
 
@@ -53,10 +54,137 @@ fn a_policy_is_checked_with_lines() {
 fn explain_names_the_rule_and_exits_by_the_verdict() {
     let claims = "{ sub: bob, roles: [readonly] }";
     let allowed = run(&["policy", "explain", POLICY, "--claims", claims, "--tool", "echo"]);
-    assert_eq!((allowed.code, allowed.stdout.as_str()), (Some(0), "allow by `read`\nroles: readonly\n"));
+    assert_eq!(allowed.code, Some(0), "{allowed:?}");
+    assert!(allowed.stdout.starts_with("allow by `read`\nroles: readonly\n\ntool echo\n"), "{allowed:?}");
     let denied = run(&["policy", "explain", POLICY, "--claims", claims, "--tool", "code_edit", "--json"]);
     assert_eq!((denied.code, &denied.json()["verdict"]["reason"]), (Some(2), &json!("no_rule")));
     let typo = run(&["policy", "explain", POLICY, "--claims", claims, "--call", "tools/lst"]);
     assert_eq!(typo.code, Some(64));
     assert!(typo.stderr.contains("did you mean `tools/list`?"), "{}", typo.stderr);
+}
+
+/// Writes files into a folder of their own; the paths are in the same order.
+fn files<const N: usize>(contents: [(&str, &str); N]) -> (tempfile::TempDir, [String; N]) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = contents.map(|(name, text)| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    (folder, paths)
+}
+
+#[test]
+fn every_fault_of_a_policy_is_shown_at_its_line() {
+    let policy = "version: 1\nroles:\n  a:\n    inherits: [bb]\n    allow:\n      - { tols: [x] }\n      - { methods: [tools/lst] }\n  b: {}\nbindings:\n  - { role: a }\n  - { role: c, when: { subject: { equals: x } } }\n";
+    let (_folder, [path]) = files([("policy.yaml", policy)]);
+    let refused = run(&["policy", "check", &path, "--json"]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    let said = refused.json();
+    let mut lines: Vec<i64> =
+        said["diagnostics"].as_array().unwrap().iter().map(|one| one["line"].as_i64().unwrap()).collect();
+    lines.sort_unstable();
+    assert_eq!((lines, &said["errors"]), (vec![4, 6, 7, 10, 11], &json!(5)), "{said}");
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning_with_its_line() {
+    let policy = "version: 1\nroles:\n  a: { allow: [{ tools: [echoo] }] }\n  idle: { allow: [{ tools: [echo] }] }\nbindings:\n  - { role: a, when: { subject: { equals: x } } }\n";
+    let gate = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/gate.yaml")).unwrap();
+    let (_folder, [path, config]) = files([("policy.yaml", policy), ("gate.yaml", &gate)]);
+    let kinds = |arguments: &[&str]| {
+        let said = run(&[&["policy", "check", "--json"], arguments].concat());
+        let value = said.json();
+        let kinds: Vec<String> = value["diagnostics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|one| one["severity"] == "warning")
+            .map(|one| format!("{}:{}", one["kind"].as_str().unwrap(), one["line"]))
+            .collect();
+        (said.code, kinds)
+    };
+    assert_eq!(kinds(&[&path]), (Some(0), vec!["unused_role:4".to_owned()]));
+    assert_eq!(kinds(&[&path, "--deny-warnings"]).0, Some(2));
+    let with = kinds(&[&path, "--config", &config]);
+    assert_eq!(with, (Some(0), vec!["unused_role:4".to_owned(), "unknown_name:3".to_owned()]));
+    // Without a file, the policies of the configuration are looked at, in its lines.
+    let inside = kinds(&["--config", &config]);
+    assert_eq!(inside, (Some(0), vec!["unknown_name:32".to_owned(), "unknown_name:28".to_owned()]));
+}
+
+#[test]
+fn explain_says_of_every_rule_what_became_of_it() {
+    let ask = |more: &[&str]| run(&[&["policy", "explain", POLICY, "--json"], more].concat());
+    let alice = "{ sub: alice, roles: [developer] }";
+    let arguments =
+        ["--claims", alice, "--tool", "code_edit", "--args", "{ path: /etc }", "--at", "1790000000"];
+    let said = ask(&arguments).json();
+    let outcomes: Vec<(&str, &str)> = said["questions"][0]["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| (rule["rule"].as_str().unwrap(), rule["outcome"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            ("edit-code", "condition_unknown"),
+            ("no-delete", "other_target"),
+            ("lists", "other_target"),
+            ("read", "other_target")
+        ]
+    );
+    let finding = &said["questions"][0]["rules"][0]["findings"][0];
+    assert_eq!(*finding, json!({ "path": "when.args./path.path_under", "says": "unknown" }));
+    assert_eq!(said["questions"][0]["rules"][0]["line"], json!(9));
+    assert!(!said.to_string().contains("/etc"), "values are not repeated: {said}");
+    let listed = ask(&["--claims", alice, "--tool", "code_edit", "--listed", "--at", "1790000000"]);
+    assert_eq!(
+        (listed.code, &listed.json()["questions"][0]["rules"][0]["findings"][0]["says"]),
+        (Some(0), &json!("open"))
+    );
+    let route = ask(&["--claims", alice, "--route", "health", "--at", "1790000000"]);
+    assert_eq!((route.code, &route.json()["verdict"]["reason"]), (Some(2), &json!("no_rule")));
+}
+
+#[test]
+fn explain_reads_a_token_as_the_issuer_of_the_configuration_writes_it() {
+    let gate = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/gate.yaml")).unwrap();
+    let gate =
+        gate.replace("    algorithms:", "    claims: { roles: [realm_access.roles] }\n    algorithms:");
+    let policy = "version: 1\nroles:\n  a: { allow: [{ id: edit, tools: [code_edit] }] }\nbindings:\n  - { role: a, when: { roles: { contains: eng }, issuer: { equals: corp } } }\n";
+    let (folder, [policy, config]) = files([("policy.yaml", policy), ("gate.yaml", &gate)]);
+    let mint = |issuer: &str| {
+        let part = |value: serde_json::Value| Base64UrlUnpadded::encode_string(value.to_string().as_bytes());
+        let claims = json!({ "iss": issuer, "sub": "alice", "realm_access": { "roles": ["eng"] } });
+        let path = folder.path().join("token");
+        std::fs::write(&path, format!("Bearer {}.{}.c2ln\n", part(json!({ "alg": "ES256" })), part(claims)))
+            .unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let token = mint("https://idp.example.com");
+    let ask =
+        |more: &[&str]| run(&[&["policy", "explain", &policy, "--tool", "code_edit", "--as"], more].concat());
+    assert_eq!(ask(&[&token]).code, Some(2), "without the configuration nothing says where the roles are");
+    let with = ask(&[&token, "--config", &config]);
+    assert_eq!(with.code, Some(0), "{with:?}");
+    assert!(with.stderr.contains("read, not verified"), "{with:?}");
+    let stranger = mint("https://other.example.com");
+    let refused = ask(&[&stranger, "--config", &config]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("no issuer"), "{refused:?}");
+}
+
+#[test]
+fn coverage_names_the_rules_that_no_case_decides_by() {
+    let good = run(&["policy", "test", FOLDER, "--full-coverage", "--json"]);
+    assert_eq!((good.code, &good.json()["files"][0]["coverage"]["idle"]), (Some(0), &json!([])), "{good:?}");
+    let cases = "policy: policy.yaml\nprincipals:\n  bob: { roles: [readonly] }\ncases:\n  - { as: bob, call: tools/call, tool: echo, expect: allow }\n";
+    let policy = std::fs::read_to_string(POLICY).unwrap();
+    let (_folder, [_, cases]) = files([("policy.yaml", &policy), ("cases.yaml", cases)]);
+    let some = run(&["policy", "test", &cases, "--coverage"]);
+    assert_eq!(some.code, Some(0), "{some:?}");
+    assert!(some.stdout.contains("1 of 4 rules decided a case"), "{some:?}");
+    assert!(some.stdout.contains("policy.yaml:9: no case for `edit-code`"), "{some:?}");
+    assert_eq!(run(&["policy", "test", &cases, "--full-coverage"]).code, Some(2));
 }

@@ -6,7 +6,7 @@
 
 use crate::json::{Doc, Limits};
 use crate::mcp::{Method, MethodClass, Target};
-use crate::policy::{Context, Facts, Policy, RoleSet};
+use crate::policy::{Context, Facts, Permit, Policy, Refused, RoleSet};
 use crate::suggest::nearest;
 use crate::token::{ClaimPaths, StatedClaims};
 use alloc::borrow::{Cow, ToOwned};
@@ -142,6 +142,33 @@ impl List {
         }
     }
 
+    /// The verdicts on the list itself, and, if it is allowed, on each item.
+    #[must_use]
+    pub fn judged(
+        self,
+        policy: &Policy,
+        roles: &RoleSet,
+        facts: &Facts<'_>,
+        context: &Context<'_>,
+        items: &[String],
+    ) -> ListVerdicts {
+        let list = policy.judge(roles, facts, self.method(), &Target::None, context);
+        if list.is_err() {
+            return ListVerdicts { list, items: Vec::new() };
+        }
+        let context = context.listed();
+        let each = items.iter().map(|name| {
+            let name = Cow::Borrowed(name.as_str());
+            let (method, target) = match self {
+                List::Tools => (Method::ToolsCall, Target::Tool(name)),
+                List::Prompts => (Method::PromptsGet, Target::Prompt(name)),
+                List::Resources | List::Templates => (Method::ResourcesRead, Target::Resource(name)),
+            };
+            policy.judge(roles, facts, method, &target, &context)
+        });
+        ListVerdicts { list, items: each.collect() }
+    }
+
     /// Which of these items are shown; nothing if the list itself is denied.
     #[must_use]
     pub fn shown(
@@ -152,18 +179,33 @@ impl List {
         context: &Context<'_>,
         items: &[String],
     ) -> Option<Vec<String>> {
-        let _permit = policy.judge(roles, facts, self.method(), &Target::None, context).ok()?;
-        let context = context.listed();
-        let shown = items.iter().filter(|name| {
-            let name = Cow::Borrowed(name.as_str());
-            let (method, target) = match self {
-                List::Tools => (Method::ToolsCall, Target::Tool(name)),
-                List::Prompts => (Method::PromptsGet, Target::Prompt(name)),
-                List::Resources | List::Templates => (Method::ResourcesRead, Target::Resource(name)),
-            };
-            policy.judge(roles, facts, method, &target, &context).is_ok()
-        });
-        Some(shown.map(|name| name.to_owned()).collect())
+        self.judged(policy, roles, facts, context, items).shown(items)
+    }
+}
+
+/// What a policy says of a list.
+#[derive(Debug)]
+pub struct ListVerdicts {
+    list: Result<Permit, Refused>,
+    /// One for each item, in their order.
+    items: Vec<Result<Permit, Refused>>,
+}
+
+impl ListVerdicts {
+    /// Which of the items that were judged are shown; nothing if the list itself is denied.
+    #[must_use]
+    pub fn shown(&self, items: &[String]) -> Option<Vec<String>> {
+        self.list.as_ref().ok()?;
+        let shown = items.iter().zip(&self.items).filter(|(_, verdict)| verdict.is_ok());
+        Some(shown.map(|(name, _)| name.to_owned()).collect())
+    }
+
+    /// The rules that decided, for the list and then for each item.
+    pub fn rules(&self) -> impl Iterator<Item = &str> {
+        core::iter::once(&self.list).chain(&self.items).filter_map(|verdict| match verdict {
+            Ok(permit) => Some(&**permit.rule()),
+            Err(refused) => refused.rule.as_deref(),
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use toolgate_engine::{
     deny::policy_label,
     facade,
-    policy::{Arguments, Context, Permit, Policy, Refused},
+    policy::{Arguments, Ask, Context, Explanation, Permit, Policy, Refused, Surface},
     time::UnixTime,
 };
 
@@ -49,7 +49,7 @@ impl Decision {
 
 impl Verdict {
     /// The engine's verdict, as it is said.
-    pub(super) fn of(verdict: Result<Permit, Refused>, roles: Vec<String>) -> Self {
+    pub(crate) fn of(verdict: Result<Permit, Refused>, roles: Vec<String>) -> Self {
         match verdict {
             Ok(permit) => {
                 Self { decision: Decision::Allow, reason: None, rule: Some(permit.rule().to_string()), roles }
@@ -104,15 +104,59 @@ pub(crate) fn decide(
     Ok(Verdict::of(verdict, roles))
 }
 
-/// What a caller sees of a list; nothing if the list itself is denied.
+impl Caller {
+    /// The names of the caller's roles, and why the policy says what it says. The arguments are those of the question,
+    /// unless they are open.
+    pub(crate) fn explain(
+        &self,
+        policy: &Policy,
+        question: &Question,
+        context: &Context<'_>,
+    ) -> Result<(Vec<String>, Explanation), String> {
+        let doc = question.arguments.as_deref().map(parse).transpose()?;
+        let context = match (&doc, context.surface) {
+            (Some(doc), Surface::Call) => context.with(Arguments::Given(doc.root())),
+            (None, Surface::Call) | (_, Surface::List) => *context,
+        };
+        let facts = self.facts();
+        let (roles, _) = policy.resolve(&facts, context.now);
+        let explanation =
+            policy.explain(&roles, &facts, question.asked.method(), question.asked.target(), &context);
+        Ok((policy.role_names(&roles).map(str::to_owned).collect(), explanation))
+    }
+
+    /// The same for a plain HTTP route, by name.
+    pub(crate) fn explain_route(
+        &self,
+        policy: &Policy,
+        route: &str,
+        context: &Context<'_>,
+    ) -> (Vec<String>, Explanation) {
+        let facts = self.facts();
+        let (roles, _) = policy.resolve(&facts, context.now);
+        let explanation = policy.explain_ask(&roles, &facts, Ask::Route(route), context);
+        (policy.role_names(&roles).map(str::to_owned).collect(), explanation)
+    }
+}
+
+/// What a caller sees of a list, and the rules that decided about it and its items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Visible {
+    /// Nothing if the list itself is denied.
+    pub(super) names: Option<Vec<String>>,
+    pub(super) rules: Vec<String>,
+}
+
 pub(super) fn visible(
     policy: &Policy,
     caller: &Caller,
     now: UnixTime,
     kind: List,
     given: &[String],
-) -> Option<Vec<String>> {
+) -> Visible {
     let facts = caller.facts();
     let (roles, _) = policy.resolve(&facts, now);
-    kind.shown(policy, &roles, &facts, &Context::at(now), given)
+    let verdicts = kind.judged(policy, &roles, &facts, &Context::at(now), given);
+    let rules = verdicts.rules().map(str::to_owned).collect();
+    Visible { names: verdicts.shown(given), rules }
 }

@@ -2,7 +2,7 @@
 //! `cases.yaml`: questions with the expected verdicts. The same rows run through Envoy in the test harness.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use toolgate_engine::{policy::Policy, suggest::nearest, time::UnixTime};
 
 use super::{
-    Caller, Question,
-    answer::{List, Target, Verdict, decide, visible},
+    Caller, Question, Written, WrittenRule,
+    answer::{List, Target, Verdict, Visible, decide, visible},
     routes::Routes,
 };
 use crate::{
@@ -69,6 +69,23 @@ pub(crate) struct Row {
     pub(crate) got: String,
     pub(crate) outcome: RowOutcome,
     pub(crate) place: Option<Place>,
+    /// The rules that decided.
+    rules: Vec<String>,
+}
+
+/// What a file of cases came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) coverage: Coverage,
+}
+
+/// Which rules of a policy decided a row. Rules in shadow decide nothing, and are not counted.
+#[derive(Clone, Debug)]
+pub(crate) struct Coverage {
+    pub(crate) rules: usize,
+    /// Those that decided none, with their places, in the order of the file.
+    pub(crate) idle: Vec<(String, Option<Place>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,10 +108,11 @@ impl Row {
 }
 
 /// Runs every row of a file.
-pub(crate) fn run(path: &Path) -> Result<Vec<Row>, Failure> {
+pub(crate) fn run(path: &Path) -> Result<Report, Failure> {
     let document = Document::open(path)?;
     let file: File = document.decode()?;
-    let policy = super::compile(&Document::open(&path.with_file_name(&file.policy))?)?;
+    let written = Written::open(&path.with_file_name(&file.policy))?;
+    let policy = written.compile()?;
     if file.cases.is_empty() {
         return Err(Diagnostic::error("no cases").at(document.place(&["cases".to_owned()])).into());
     }
@@ -110,7 +128,20 @@ pub(crate) fn run(path: &Path) -> Result<Vec<Row>, Failure> {
         let place = document.place(&["cases".to_owned(), index.to_string()]);
         row(&policy, &routes, &callers, case, place.clone()).map_err(|error| Failure::from(error.at(place)))
     });
-    rows.collect()
+    let rows = rows.collect::<Result<Vec<Row>, Failure>>()?;
+    let coverage = coverage(&written, &rows);
+    Ok(Report { rows, coverage })
+}
+
+fn coverage(written: &Written, rows: &[Row]) -> Coverage {
+    let decided: BTreeSet<&str> = rows.iter().flat_map(|row| &row.rules).map(String::as_str).collect();
+    let in_shadow = |rule: &WrittenRule| rule.rule.get("mode").is_some_and(|mode| mode == "shadow");
+    let rules = written.rules();
+    let live: Vec<_> = rules.iter().filter(|(_, rule)| !in_shadow(rule)).collect();
+    let idle = live.iter().filter(|(id, _)| !decided.contains(id.as_str()));
+    let mut idle: Vec<_> = idle.map(|(id, rule)| ((*id).clone(), written.place(&rule.path))).collect();
+    idle.sort_by_key(|(_, place)| place.as_ref().map(|place| (place.line, place.column)));
+    Coverage { rules: live.len(), idle }
 }
 
 fn row(
@@ -127,18 +158,23 @@ fn row(
     })?;
     let now = case.at.unwrap_or_else(|| u64::try_from(clock::now()).unwrap_or_default());
     let now = UnixTime::from_secs(now);
-    let (what, got, outcome) = match (&case.call, case.list, &case.request) {
+    let Came { what, got, outcome, rules } = match (&case.call, case.list, &case.request) {
         (Some(call), None, None) => one(policy, caller, now, case, call)?,
         (None, Some(list), None) => filtered(policy, caller, now, case, list)?,
         (None, None, Some(request)) => requested(policy, routes, caller, now, case, request)?,
         _ => return Err(Diagnostic::error("a case has one of `call`, `list` and `request`")),
     };
     let expected = expectation(case);
-    Ok(Row { who: case.r#as.clone(), what, expected, got, outcome, place })
+    Ok(Row { who: case.r#as.clone(), what, expected, got, outcome, place, rules })
 }
 
 /// What a row comes to: what was asked, the answer, and whether it is the expected one.
-type Came = (String, String, RowOutcome);
+struct Came {
+    what: String,
+    got: String,
+    outcome: RowOutcome,
+    rules: Vec<String>,
+}
 
 fn one(policy: &Policy, caller: &Caller, now: UnixTime, case: &Case, call: &str) -> Result<Came, Diagnostic> {
     let question = Question::new(call, target(case)?, case.args.as_ref().map(Value::to_string))
@@ -147,7 +183,7 @@ fn one(policy: &Policy, caller: &Caller, now: UnixTime, case: &Case, call: &str)
     let matched = fits(case, &verdict)?;
     let name = case.tool.as_ref().or(case.prompt.as_ref()).or(case.uri.as_ref());
     let what = name.map_or_else(|| call.to_owned(), |name| format!("{call} {name}"));
-    Ok((what, verdict.say(), matched))
+    Ok(Came { what, got: verdict.say(), outcome: matched, rules: verdict.rule.into_iter().collect() })
 }
 
 fn requested(
@@ -162,7 +198,13 @@ fn requested(
         return Err(Diagnostic::error("a `request` has no `tool`, `prompt`, `uri` or `args`"));
     }
     let verdict = routes.decide(policy, caller, now, request)?;
-    Ok((request.to_owned(), verdict.say(), fits(case, &verdict)?))
+    let outcome = fits(case, &verdict)?;
+    Ok(Came {
+        what: request.to_owned(),
+        got: verdict.say(),
+        outcome,
+        rules: verdict.rule.into_iter().collect(),
+    })
 }
 
 fn fits(case: &Case, verdict: &Verdict) -> Result<RowOutcome, Diagnostic> {
@@ -202,8 +244,10 @@ fn filtered(
     if case.rule.is_some() || case.reason.is_some() || case.args.is_some() {
         return Err(Diagnostic::error("a `list` has no `rule`, `reason` or `args`"));
     }
-    let got = visible(policy, caller, now, list, given).map_or_else(|| json!("deny"), |names| json!(names));
-    Ok((list.method().name().to_owned(), say(&got), outcome(got == case.expect)))
+    let Visible { names, rules } = visible(policy, caller, now, list, given);
+    let got = names.map_or_else(|| json!("deny"), |names| json!(names));
+    let outcome = outcome(got == case.expect);
+    Ok(Came { what: list.method().name().to_owned(), got: say(&got), outcome, rules })
 }
 
 fn outcome(matched: bool) -> RowOutcome {

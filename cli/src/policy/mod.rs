@@ -7,30 +7,19 @@
 mod answer;
 mod caller;
 pub(crate) mod cases;
+mod faults;
+mod known;
 mod routes;
+mod written;
 
-use toolgate_engine::{
-    json::{Doc, Limits},
-    policy::Policy,
-};
-
-use crate::{
-    diagnostic::{Diagnostic, Failure},
-    engine,
-    yaml::Document,
-};
+use toolgate_engine::json::{Doc, Limits};
 
 pub(crate) use self::{
-    answer::{Decision, Question, Target, decide},
+    answer::{Decision, Question, Target, Verdict},
     caller::Caller,
+    known::{Holds, Known},
+    written::{Written, WrittenRule},
 };
-
-/// Compiles a policy file.
-pub(crate) fn compile(document: &Document) -> Result<Policy, Failure> {
-    let doc = parse(document.json())
-        .map_err(|message| Failure::from(Diagnostic::error(message).at(document.place(&[]))))?;
-    Policy::compile(doc.root()).map_err(|error| engine::diagnostic(document, error).into())
-}
 
 /// Reads JSON as the engine does.
 fn parse(json: &str) -> Result<Doc<'_>, String> {

@@ -103,6 +103,20 @@ impl Policy {
         Explanation { verdict, questions: questions.collect() }
     }
 
+    /// Decides one question as [`Policy::decide`] does, and says why.
+    #[must_use]
+    pub fn explain_ask(
+        &self,
+        roles: &RoleSet,
+        facts: &Facts<'_>,
+        ask: Ask<'_>,
+        context: &Context<'_>,
+    ) -> Explanation {
+        let verdict = self.decide(roles, facts, ask, context);
+        let questions = Vec::from([self.explain_one(roles, facts, ask, context)]);
+        Explanation { verdict, questions }
+    }
+
     fn explain_one(
         &self,
         roles: &RoleSet,

@@ -17,6 +17,16 @@ pub enum Truth {
 }
 
 impl Truth {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Truth::True => "true",
+            Truth::False => "false",
+            Truth::Unknown => "unknown",
+        }
+    }
+
     /// From a plain boolean.
     #[must_use]
     pub fn from_bool(value: bool) -> Truth {

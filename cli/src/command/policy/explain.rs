@@ -1,30 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `toolgate policy explain`: exits with 2 where the answer is no.
 
-use std::path::PathBuf;
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
-use serde_json::json;
-use toolgate_engine::time::UnixTime;
+use serde_json::{Value, json};
+use toolgate_engine::{
+    config::Config,
+    policy::{Considered, Context, Explained, Explanation, Finding, Outcome as Came, Truth},
+    time::UnixTime,
+};
 
 use crate::{
     clock,
     command::Outcome,
     diagnostic::{Exit, Failure},
-    jws::Object,
+    engine::{self, Environment},
+    file,
+    jws::{self, Object},
     out::Out,
-    policy::{self, Caller, Decision, Question, Target},
+    policy::{Caller, Decision, Known, Question, Target, Verdict, Written, WrittenRule},
     yaml::Document,
 };
 
 #[derive(Debug, clap::Args)]
-#[command(group = clap::ArgGroup::new("target").args(["tool", "prompt", "uri"]))]
+#[command(group = clap::ArgGroup::new("target").args(["tool", "prompt", "uri", "route"]))]
+#[command(group = clap::ArgGroup::new("who").args(["claims", "token"]).required(true))]
 pub(crate) struct Args {
     /// The policy, in YAML or JSON
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The caller's claims, in YAML or JSON: `{ sub: alice, roles: [developer] }`
     #[arg(long, value_name = "CLAIMS")]
-    claims: String,
+    claims: Option<String>,
+    /// A file with the caller's token, which is read and not verified; `-` reads the standard input
+    #[arg(long = "as", value_name = "TOKENFILE")]
+    token: Option<PathBuf>,
+    /// The configuration: where its issuer keeps roles, and the classes of its tools
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// The method; by default the one that fits the target
     #[arg(long, value_name = "METHOD", required_unless_present = "target")]
     call: Option<String>,
@@ -37,16 +55,72 @@ pub(crate) struct Args {
     /// The resource that is read
     #[arg(long, value_name = "URI")]
     uri: Option<String>,
+    /// The plain HTTP route that is requested, by its name in the configuration
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["call", "args", "listed"])]
+    route: Option<String>,
     /// The arguments of the call, in YAML or JSON
-    #[arg(long, value_name = "ARGUMENTS")]
+    #[arg(long, value_name = "ARGUMENTS", conflicts_with = "listed")]
     args: Option<String>,
+    /// Ask whether it is seen in a list, instead of whether it may be called
+    #[arg(long)]
+    listed: bool,
+    /// The time of the call, in seconds since 1970; now if left out
+    #[arg(long, value_name = "SECONDS")]
+    at: Option<u64>,
+    /// The caller's address
+    #[arg(long, value_name = "ADDRESS")]
+    source: Option<IpAddr>,
+    /// Also show the rules that are not about this caller or not about this target
+    #[arg(long)]
+    all: bool,
+}
+
+/// Which rules people see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    All,
+    /// Those of the caller's roles that speak about the target.
+    Relevant,
 }
 
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
-    let policy = policy::compile(&Document::open(&args.file)?)?;
-    let claims: Object = Document::parse("--claims", &args.claims)?.decode()?;
-    let caller = Caller::new(&claims).map_err(Failure::usage)?;
+    let written = Written::open(&args.file)?;
+    let policy = written.compile()?;
+    let configuration = args.config.as_ref().map(|path| Document::open(path)).transpose()?;
+    let config = configuration
+        .as_ref()
+        .map(|document| engine::compile(document, &Environment::default()))
+        .transpose()?;
+    let known = config.as_ref().map(|config| Known::of(config, &policy.digest()).0).unwrap_or_default();
+    let caller = caller(args, config.as_ref(), out)?;
     let arguments = args.args.as_ref().map(|text| Document::parse("--args", text)).transpose()?;
+    let now = args.at.unwrap_or_else(|| u64::try_from(clock::now()).unwrap_or_default());
+    let context = Context::at(UnixTime::from_secs(now))
+        .from(args.source)
+        .of_class(args.tool.as_deref().and_then(|tool| known.class(tool)));
+    let context = if args.listed { context.listed() } else { context };
+    let explained = match &args.route {
+        Some(route) => caller.explain_route(&policy, route, &context),
+        None => {
+            let question = question(args, arguments)?;
+            caller.explain(&policy, &question, &context).map_err(Failure::refused)?
+        }
+    };
+    let (roles, explanation) = explained;
+    let lines = Lines { written: &written, rules: written.rules() };
+    let Explanation { verdict, questions } = explanation;
+    let verdict = Verdict::of(verdict, roles);
+    let said: Vec<Value> = questions.iter().map(|question| to_json(question, &lines)).collect();
+    let answer = json!({ "ok": true, "verdict": verdict.to_json(), "questions": said });
+    let shown = if args.all { Shown::All } else { Shown::Relevant };
+    out.either(&answer, || text(&verdict, &questions, &lines, shown))?;
+    Ok(match verdict.decision {
+        Decision::Allow => Exit::Success,
+        Decision::Deny => Exit::Refused,
+    })
+}
+
+fn question(args: &Args, arguments: Option<Document>) -> Result<Question, Failure> {
     let (target, fitting) = match (&args.tool, &args.prompt, &args.uri) {
         (Some(tool), _, _) => (Target::Tool(tool.clone()), "tools/call"),
         (_, Some(prompt), _) => (Target::Prompt(prompt.clone()), "prompts/get"),
@@ -54,17 +128,98 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
         (None, None, None) => (Target::Nothing, ""),
     };
     let call = args.call.as_deref().unwrap_or(fitting);
-    let question = Question::new(call, target, arguments.map(|document| document.json().to_owned()))
-        .map_err(Failure::usage)?;
-    let now = UnixTime::from_secs(u64::try_from(clock::now()).unwrap_or_default());
-    let verdict = policy::decide(&policy, &caller, now, &question).map_err(Failure::refused)?;
-    let answer = json!({ "ok": true, "verdict": verdict.to_json() });
-    out.either(&answer, || {
-        let roles = if verdict.roles.is_empty() { "none".to_owned() } else { verdict.roles.join(", ") };
-        format!("{}\nroles: {roles}", verdict.say())
+    let arguments = arguments.map(|document| document.json().to_owned());
+    Question::new(call, target, arguments).map_err(Failure::usage)
+}
+
+/// The caller whose claims or token are given. A token is not verified here: that is for `token verify`.
+fn caller(args: &Args, config: Option<&Config>, out: Out) -> Result<Caller, Failure> {
+    let claims: Object = match (&args.claims, &args.token) {
+        (Some(claims), _) => Document::parse("--claims", claims)?.decode()?,
+        (None, Some(path)) => token(path, out)?,
+        (None, None) => return Err(Failure::usage("name the caller by `--claims` or `--as`")),
+    };
+    let named = claims.get("iss").and_then(Value::as_str);
+    let Some((config, name)) = config.zip(named) else {
+        return Caller::new(&claims).map_err(Failure::refused);
+    };
+    let issuer = config.issuers.iter().find(|issuer| issuer.rules.issuer == name).ok_or_else(|| {
+        Failure::refused(format!("the configuration has no issuer with `issuer: {name}`"))
+            .help("its servers refuse such a token before any policy is asked")
     })?;
-    Ok(match verdict.decision {
-        Decision::Allow => Exit::Success,
-        Decision::Deny => Exit::Refused,
-    })
+    Caller::of_issuer(&claims, issuer).map_err(Failure::refused)
+}
+
+fn token(path: &Path, out: Out) -> Result<Object, Failure> {
+    let text = file::read(path)?;
+    let token = text.trim();
+    let seen = jws::peek(token.strip_prefix("Bearer ").unwrap_or(token))?;
+    if !out.wants_json() {
+        out.aside("note: the token is read, not verified");
+    }
+    Ok(seen.claims)
+}
+
+/// Where rules stand in the file.
+struct Lines<'w> {
+    written: &'w Written,
+    rules: BTreeMap<String, WrittenRule>,
+}
+
+impl Lines<'_> {
+    fn of(&self, rule: &str) -> Option<usize> {
+        let rule = self.rules.get(rule)?;
+        self.written.place(&rule.path).map(|place| place.line)
+    }
+}
+
+fn says(finding: &Finding) -> &'static str {
+    finding.truth.map_or("open", Truth::word)
+}
+
+fn to_json(question: &Explained, lines: &Lines<'_>) -> Value {
+    let finding = |finding: &Finding| json!({ "path": finding.path, "says": says(finding) });
+    let rule = |rule: &Considered| {
+        json!({
+            "rule": rule.rule,
+            "line": lines.of(&rule.rule),
+            "effect": rule.effect.word(),
+            "roles": rule.roles,
+            "outcome": rule.outcome.word(),
+            "findings": rule.findings.iter().map(finding).collect::<Vec<_>>(),
+        })
+    };
+    json!({ "asked": question.asked, "rules": question.rules.iter().map(rule).collect::<Vec<_>>() })
+}
+
+fn text(verdict: &Verdict, questions: &[Explained], lines: &Lines<'_>, all: Shown) -> String {
+    let roles = if verdict.roles.is_empty() { "none".to_owned() } else { verdict.roles.join(", ") };
+    let mut text = format!("{}\nroles: {roles}\n", verdict.say());
+    for question in questions {
+        let _ = writeln!(text, "\n{}", question.asked);
+        let hidden = |outcome: Came| {
+            all == Shown::Relevant && question.rules.iter().any(|rule| rule.outcome == outcome)
+        };
+        for rule in &question.rules {
+            let aside = matches!(rule.outcome, Came::NotHeld | Came::OtherTarget);
+            if aside && all == Shown::Relevant {
+                continue;
+            }
+            let line = lines.of(&rule.rule).map(|line| format!(" (line {line})")).unwrap_or_default();
+            let (outcome, effect) = (rule.outcome.word(), rule.effect.word());
+            let _ = writeln!(text, "  {outcome:<17} {effect:<5} `{}`{line}", rule.rule);
+            for finding in &rule.findings {
+                let _ = writeln!(text, "{:26}{}: {}", "", finding.path, says(finding));
+            }
+        }
+        let count = |outcome: Came| question.rules.iter().filter(|rule| rule.outcome == outcome).count();
+        if hidden(Came::NotHeld) || hidden(Came::OtherTarget) {
+            let (not_held, other) = (count(Came::NotHeld), count(Came::OtherTarget));
+            let _ = writeln!(
+                text,
+                "  not shown: {not_held} of roles that the caller does not have, {other} about something else (`--all`)"
+            );
+        }
+    }
+    text
 }

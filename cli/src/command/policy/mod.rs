@@ -12,7 +12,7 @@ pub(crate) enum Command {
     /// Say what is wrong in a policy, at which line, and how to mend it
     Check(check::Args),
     /// Say what a policy decides about one call, and which rule decides it
-    Explain(explain::Args),
+    Explain(Box<explain::Args>),
     /// Run the cases that stand beside policies
     Test(test::Args),
 }
