@@ -11,7 +11,7 @@ use super::surfaces::{Clearing, Objection};
 use super::{Desk, Edit, Passage, shadow};
 use crate::config::{Config, FilterState, Server};
 use crate::deny::{Answer, Auth, Denial, Door};
-use crate::identity::Identity;
+use crate::identity::{Identity, header_value};
 use crate::json::Doc;
 use crate::mcp::{Call, Head as McpHead, HeaderValue, Refusal, Refused, Target, classify, unreadable};
 use crate::metrics::{MethodLabel, Place, Sample, Series, ToolLabel};
@@ -281,6 +281,7 @@ pub(super) fn facts(
         ("toolgate_decision_id", decision.text()),
         ("toolgate_rule", rule.to_string()),
     ]);
-    facts.extend(subject.map(|subject| ("toolgate_subject", subject.to_string())));
+    // Written as in the header: access logs in plain text must not break at what somebody is called.
+    facts.extend(subject.and_then(header_value).map(|subject| ("toolgate_subject", subject)));
     facts
 }

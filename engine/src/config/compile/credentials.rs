@@ -57,10 +57,20 @@ impl<'c> Compiler<'c> {
         if keys.len() > MAX_KEYS {
             return at(Err(DeError::new(format!("there are more than {MAX_KEYS} keys"))), &[key("api_keys")]);
         }
+        // Two series for each; what comes after `max_series` is dropped, verdicts too.
+        let series = self.wire.metrics.max_series;
+        if keys.len().saturating_mul(4) > series {
+            let message = format!(
+                "{} API keys may take {} of {series} series, and leave too few for verdicts",
+                keys.len(),
+                keys.len().saturating_mul(2)
+            );
+            self.warn(&[key("metrics"), key("max_series")], &message);
+        }
         Ok(ApiKeys::new(sets, keys))
     }
 
-    pub(super) fn forwarded(&self) -> Result<ForwardedHeader, DeError> {
+    pub(super) fn forwarded(&mut self) -> Result<ForwardedHeader, DeError> {
         let wire = self.wire;
         let uses = wire.servers.iter().map(|server| server.client_certificates);
         let uses = uses.chain(wire.routes.iter().map(|route| route.client_certificates));
@@ -71,7 +81,14 @@ impl<'c> Compiler<'c> {
             || requires.any(|require| require.credentials.contains(&CredentialWire::Certificate));
         match &self.wire.client_certificates.forwarded {
             Some(wire) => {
-                let rules = at(forwarded(wire), &[key("client_certificates"), key("forwarded")])?;
+                let here = [key("client_certificates"), key("forwarded")];
+                let rules = at(forwarded(wire), &here)?;
+                if rules.hops.iter().any(|hop| matches!(hop, Hop::Network(_))) {
+                    self.warn(
+                        &here,
+                        "a hop is known by its network: unless the proxy has `use_remote_address: true` and `xff_num_trusted_hops: 0`, whoever sends `x-forwarded-for` can pass for it",
+                    );
+                }
                 Ok(ForwardedHeader::From(rules))
             }
             None if looks => Ok(ForwardedHeader::Removed),

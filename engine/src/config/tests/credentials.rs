@@ -39,6 +39,11 @@ fn credentials_are_resolved() {
     );
     let told: Vec<&str> = config.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert!(told.contains(&"API key `c` never expires") && !told.contains(&"API key `a` never expires"));
+    assert!(told.iter().any(|told| told.starts_with("a hop is known by its network")));
+    assert!(!told.iter().any(|told| told.contains("series")));
+    let few = good(&with("", &format!(r#"{},"metrics":{{"max_series":11}}"#, top)));
+    let few: Vec<&str> = few.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    assert!(few.contains(&"3 API keys may take 6 of 11 series, and leave too few for verdicts"), "{few:?}");
     assert!(matches!(good(&with("", "")).forwarded, ForwardedHeader::Untouched));
     assert!(matches!(
         good(&with(r#","client_certificates":"factor""#, "")).forwarded,

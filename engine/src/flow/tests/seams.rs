@@ -148,3 +148,17 @@ fn no_spelling_of_the_certificate_header_gets_through() {
         }
     }
 }
+
+/// Access logs in plain text have a line for each request, whatever somebody is called.
+#[test]
+fn a_subject_breaks_no_log() {
+    let mut world = World::new("", r#","audit":{"filter_state":true}"#);
+    let payload = format!(
+        r#"{{"iss":"https://idp","aud":"{AUDIENCE}","sub":"user-1\nallow root","exp":{},"groups":["eng"]}}"#,
+        NOW + 100
+    );
+    let token = sign(Alg::Es256, r#"{"alg":"ES256","typ":"at+jwt","kid":"e"}"#, &payload);
+    let passage = world.post(&[("authorization", &format!("Bearer {token}"))], LIST).passage();
+    let subject = passage.facts.iter().find(|(name, _)| *name == "toolgate_subject").map(|(_, value)| value);
+    assert_eq!(subject.map(String::as_str), Some("=?base64?dXNlci0xCmFsbG93IHJvb3Q=?="));
+}
