@@ -73,6 +73,12 @@ pub enum Surface {
     TasksOff,
     /// The task is unknown, or another caller's.
     TaskForeign,
+    /// The arguments do not fit the tool's schema.
+    Arguments,
+    /// The tool's schema is not known, or not understood, and has to be.
+    SchemaUnknown,
+    /// The tool is not the one that was pinned.
+    ToolWithheld,
 }
 
 /// Why a request does not go on.
@@ -121,6 +127,16 @@ impl Surface {
             Surface::ServerRequest => {
                 (403, 403, "server_request_denied", "what the server asks of clients is not allowed here")
             }
+            Surface::Arguments => {
+                (400, -32602, "arguments_do_not_fit", "the arguments do not fit the schema of the tool")
+            }
+            Surface::SchemaUnknown => (
+                403,
+                403,
+                "tool_schema_unknown",
+                "the schema of the tool is not known here, or cannot be checked",
+            ),
+            Surface::ToolWithheld => (403, 403, "tool_withheld", "the tool is withheld"),
             Surface::TasksOff => (403, 403, "tasks_not_bound", "tasks are not available here"),
             Surface::TaskForeign => (403, 403, "task_not_yours", "the task is not one of this caller's"),
         }

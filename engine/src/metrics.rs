@@ -54,6 +54,8 @@ pub enum Metric {
     AnswerFaults,
     /// What servers ask of clients.
     ServerRequests,
+    /// Definitions of pinned tools.
+    ToolPins,
     /// Values of shared data that were not used.
     SharedRejected,
     /// Series that were not defined because of the cap.
@@ -66,7 +68,7 @@ pub enum Metric {
 
 impl Metric {
     /// The whole catalogue.
-    pub const ALL: [Metric; 19] = [
+    pub const ALL: [Metric; 20] = [
         Metric::Requests,
         Metric::AuthAttempts,
         Metric::DecisionDuration,
@@ -82,6 +84,7 @@ impl Metric {
         Metric::StreamsEnded,
         Metric::AnswerFaults,
         Metric::ServerRequests,
+        Metric::ToolPins,
         Metric::SharedRejected,
         Metric::SeriesOverflow,
         Metric::Shadow,
@@ -107,6 +110,7 @@ impl Metric {
             Metric::StreamsEnded => "toolgate_streams_ended_total",
             Metric::AnswerFaults => "toolgate_answer_faults_total",
             Metric::ServerRequests => "toolgate_server_requests_total",
+            Metric::ToolPins => "toolgate_tool_pins_total",
             Metric::SharedRejected => "toolgate_shared_data_rejected_total",
             Metric::SeriesOverflow => "toolgate_series_overflow_total",
             Metric::Shadow => "toolgate_shadow_total",
@@ -134,6 +138,7 @@ impl Metric {
             | Metric::StreamsEnded
             | Metric::AnswerFaults
             | Metric::ServerRequests
+            | Metric::ToolPins
             | Metric::SharedRejected
             | Metric::Shadow
             | Metric::SeriesOverflow => Kind::Counter,
@@ -160,6 +165,7 @@ impl Metric {
             Metric::ListItems => "items of list answers, kept or removed",
             Metric::StreamsEnded => "event streams that were ended, by reason",
             Metric::AnswerFaults => "answers withheld because they could not be filtered, by reason",
+            Metric::ToolPins => "definitions of pinned tools, by tool and result",
             Metric::ServerRequests => "what servers ask of clients, by kind and decision",
             Metric::SharedRejected => "values of shared data that were not used, by reason",
             Metric::SeriesOverflow => "samples that were dropped because the cap on series was reached",
@@ -182,6 +188,7 @@ impl Metric {
             Metric::JwksAge | Metric::JwksKeys => &[Label::Issuer],
             Metric::ListItems => &[Label::Server, Label::Result],
             Metric::AnswerFaults | Metric::StreamsEnded => &[Label::Server, Label::Reason],
+            Metric::ToolPins => &[Label::Server, Label::Tool, Label::Result],
             Metric::ServerRequests => &[Label::Server, Label::Decision, Label::Result],
             Metric::SeriesOverflow => &[],
             Metric::Shadow => &[Label::Server, Label::Policy, Label::Live, Label::Shadow, Label::Rule],

@@ -7,6 +7,7 @@ mod issuer;
 mod keys;
 mod policy;
 mod token;
+mod tools;
 
 use crate::{
     diagnostic::{Exit, Failure},
@@ -35,6 +36,9 @@ pub(crate) enum Command {
     /// Mint and read access tokens
     #[command(subcommand)]
     Token(token::Command),
+    /// Pin the definitions of tools
+    #[command(subcommand)]
+    Tools(tools::Command),
 }
 
 impl Command {
@@ -46,6 +50,7 @@ impl Command {
             Self::Keys(command) => command.run(*out),
             Self::Policy(command) => command.run(*out),
             Self::Token(command) => command.run(*out),
+            Self::Tools(command) => command.run(*out),
         }
     }
 }

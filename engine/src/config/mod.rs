@@ -16,7 +16,9 @@ pub mod wire;
 
 pub use compile::{ConfigError, Secrets};
 pub use credentials::{Certificates, CredentialKind, Credentials, ForwardedHeader, Requirement};
-pub use wire::{Answers, DenialStyle, JwtHeader, MetricSyntax, Permission, RouteAnswer, Unmatched};
+pub use wire::{
+    Answers, DenialStyle, Drift, JwtHeader, MetricSyntax, Permission, RouteAnswer, Schemas, Unmatched,
+};
 
 use crate::apikey::ApiKeys;
 use crate::connection::TlsVersion;
@@ -24,7 +26,9 @@ use crate::dpop::{DpopRules, NonceKey};
 use crate::keys::{KeySet, RefreshPolicy, SecretSet, SharedState, SlowCurve};
 use crate::mcp::{ServerRequest, Target, VersionSet};
 use crate::onward::Signer;
+use crate::pin::Pin;
 use crate::policy::{Policy, RoleSet};
+use crate::schema::Schema;
 use crate::seal::SealKey;
 use crate::token::IssuerRules;
 use alloc::boxed::Box;
@@ -158,6 +162,10 @@ pub struct Server {
     pub denial: DenialStyle,
     /// Known tools, sorted by name.
     pub tools: Vec<Tool>,
+    /// Whether arguments have to fit schemas.
+    pub schemas: Schemas,
+    /// What becomes of tools that are not the pinned ones.
+    pub drift: Drift,
     /// What becomes of tasks.
     pub tasks: Tasks,
     /// What it may ask of clients.
@@ -245,6 +253,10 @@ pub struct Tool {
     pub class: Option<Arc<str>>,
     /// What must be shown to call it, besides what its server requires.
     pub require: Requirement,
+    /// The schema of its arguments, where the configuration has it.
+    pub schema: Option<Schema>,
+    /// The pin of its definition, where the configuration has one.
+    pub pin: Option<Pin>,
 }
 
 /// A plain HTTP route.

@@ -271,6 +271,34 @@ pub enum DenialStyle {
 pub struct ToolsWire {
     /// Known tools.
     pub catalogue: Vec<ToolWire>,
+    /// Whether arguments have to fit the tool's schema.
+    pub schemas: Schemas,
+    /// What becomes of a tool that is not the one that was pinned.
+    pub drift: Drift,
+}
+
+/// `tools.schemas`
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Schemas {
+    /// They are not looked at.
+    #[default]
+    Off,
+    /// They have to fit what is known.
+    Check,
+    /// They have to fit, and a tool whose schema is not known or not understood cannot be called.
+    Require,
+}
+
+/// `tools.drift`
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Drift {
+    /// It is counted.
+    #[default]
+    Report,
+    /// It is counted, and it is not there for anybody.
+    Withhold,
 }
 
 /// One of `tools.catalogue`
@@ -284,6 +312,10 @@ pub struct ToolWire {
     /// What must be shown to call it, besides what its server requires.
     #[serde(default)]
     pub require: RequireWire,
+    /// The schema of its arguments; read from the document.
+    pub input_schema: Option<IgnoredAny>,
+    /// The pin of its definition.
+    pub pin: Option<String>,
 }
 
 /// `cors`

@@ -169,8 +169,9 @@ impl AwaitBody {
         if let Some(step) = self.require_for_tool(call, server, desk) {
             return step;
         }
+        let at = self.waiting.at;
         let identity = &self.waiting.identity;
-        let clearing = Clearing { server, policy, identity, now: desk.now, memory: desk.memory };
+        let clearing = Clearing { server, at, policy, identity, now: desk.now, memory: desk.memory };
         match clearing.look(call, body) {
             Ok(cleared) => {
                 self.waiting.reply.expect(call.method, server.answers);

@@ -5,8 +5,10 @@ use crate::config::{Config, KeyOrigin};
 use crate::dpop::Replay;
 use crate::identity::Identity;
 use crate::keys::Source;
+use crate::schema::Learned;
 use crate::seal::Remembered;
 use crate::token::TokenCache;
+use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -59,6 +61,10 @@ pub struct Memory {
     pub anonymous: Vec<Option<Rc<Identity>>>,
     /// Proofs of possession that have been used.
     pub replay: Replay,
+    /// What servers have told of their tools' arguments, one per server.
+    pub schemas: Vec<Learned>,
+    /// Pinned tools, by server and place in its catalogue, whose last definition was another.
+    pub drifted: BTreeSet<(usize, usize)>,
     /// Tasks that were given out of late.
     pub tasks: Remembered,
     /// Names this VM in leases and decision ids.
@@ -81,6 +87,8 @@ impl Memory {
             sources: sources.collect(),
             anonymous: anonymous.collect(),
             replay: Replay::new(&config.shared_state, entropy.key(3)),
+            schemas: config.servers.iter().map(|_| Learned::default()).collect(),
+            drifted: BTreeSet::new(),
             tasks: Remembered::new(TASKS, entropy.derived(3, b"tasks")),
             vm: entropy.word(4),
             spread: entropy.word(5),

@@ -5,14 +5,16 @@
 use super::edit::Edit;
 use super::factors;
 use super::memory::Memory;
-use crate::config::{Permission, Server, Tasks};
+use crate::config::{Drift, Permission, Schemas, Server, Tasks};
 use crate::deny::{Auth, Denial, Surface};
 use crate::identity::{Identity, header_value};
+use crate::json::{Doc, Limits, Value};
 use crate::mcp::{
     Call, Head, HeadFacts, HeaderValue, Method, MethodClass, Target, TaskIds, answers, judge_head, replaced,
     task_ids, without_capabilities,
 };
 use crate::policy::{Arguments, Context, Policy};
+use crate::schema::{Known, Schema};
 use crate::seal::{Bond, Purpose, SealKey};
 use crate::time::UnixTime;
 use alloc::rc::Rc;
@@ -23,6 +25,8 @@ use alloc::vec::Vec;
 /// Everything that a call is looked at with.
 pub(super) struct Clearing<'c> {
     pub server: &'c Server,
+    /// Which server that is.
+    pub at: usize,
     pub policy: &'c Policy,
     pub identity: &'c Identity,
     pub now: UnixTime,
@@ -57,6 +61,7 @@ impl Clearing<'_> {
     /// Looks at a call.
     pub(super) fn look(mut self, call: &Call<'_>, body: &[u8]) -> Result<Cleared, Objection> {
         self.check_answers(call)?;
+        self.check_tool(call).map_err(Denial::Surface)?;
         let mut cleared = self.tasks(call, body)?;
         let denied = self.server.denied_capabilities.as_slice();
         if !denied.is_empty()
@@ -73,6 +78,35 @@ impl Clearing<'_> {
         let permitted = &self.server.server_requests;
         let denied = kinds.into_iter().any(|kind| permitted.allows(kind) == Permission::Deny);
         if denied { Err(Denial::Surface(Surface::ServerRequest)) } else { Ok(()) }
+    }
+
+    /// Whether the tool is the one that was pinned, and the arguments fit its schema.
+    fn check_tool(&self, call: &Call<'_>) -> Result<(), Surface> {
+        let (Target::Tool(name), Method::ToolsCall) = (&call.target, call.method) else { return Ok(()) };
+        let server = self.server;
+        if (server.drift, server.schemas) == (Drift::Report, Schemas::Off) {
+            return Ok(());
+        }
+        let index = server.tool_index(name);
+        let drifted = index.is_some_and(|tool| self.memory.drifted.contains(&(self.at, tool)));
+        if drifted && server.drift == Drift::Withhold {
+            return Err(Surface::ToolWithheld);
+        }
+        let written = index.and_then(|tool| server.tools.get(tool)?.schema.as_ref());
+        let known = match (written, self.memory.schemas.get(self.at)) {
+            (Some(schema), _) => Known::Schema(schema),
+            (None, Some(learned)) => learned.of(name),
+            (None, None) => Known::Nothing,
+        };
+        match (server.schemas, known) {
+            (Schemas::Off, _) => Ok(()),
+            (Schemas::Require, Known::Schema(schema)) if !schema.unsupported().is_empty() => {
+                Err(Surface::SchemaUnknown)
+            }
+            (Schemas::Check | Schemas::Require, Known::Schema(schema)) => fits(schema, call.arguments),
+            (Schemas::Require, Known::Nothing | Known::Unreadable) => Err(Surface::SchemaUnknown),
+            (Schemas::Check, Known::Nothing | Known::Unreadable) => Ok(()),
+        }
     }
 
     fn tasks(&mut self, call: &Call<'_>, body: &[u8]) -> Result<Cleared, Objection> {
@@ -149,6 +183,15 @@ impl Clearing<'_> {
         let enough = known.map_or(Ok(()), |tool| factors::check(&tool.require, self.identity, self.now));
         enough.map_err(|auth| Objection::Requires(auth, tool.into()))
     }
+}
+
+/// A call without arguments is one with none of them.
+fn fits(schema: &Schema, arguments: Option<Value<'_>>) -> Result<(), Surface> {
+    let judged = match arguments {
+        Some(arguments) => schema.check(arguments).is_ok(),
+        None => Doc::parse(b"{}", Limits::MESSAGE).is_ok_and(|none| schema.check(none.root()).is_ok()),
+    };
+    if judged { Ok(()) } else { Err(Surface::Arguments) }
 }
 
 /// `Mcp-Name` of a task, as the server knows it. Headers may leave before the body is judged; the body is judged by

@@ -13,6 +13,7 @@ mod seams;
 mod shadow;
 mod streams;
 mod tasks;
+mod tools;
 mod twice;
 
 use super::*;

@@ -3,14 +3,15 @@
 
 use super::memory::Memory;
 use super::{Desk, surfaces};
-use crate::config::{Permission, Server, Tasks};
+use crate::config::{Drift, Permission, Schemas, Server, Tasks};
 use crate::deny::{Denial, ErrorData, Surface, error_body};
 use crate::identity::Identity;
 use crate::json::Value;
 use crate::mcp::{
     Mention, Method, MethodClass, ServerRequest, Target, TaskFate, Visibility, Visible, Withheld,
 };
-use crate::metrics::{Metric, Place, Sample, Samples, Series};
+use crate::metrics::{Metric, Place, Sample, Samples, Series, ToolLabel};
+use crate::pin::Pin;
 use crate::policy::{Context, Policy};
 use crate::seal::{Bond, Purpose};
 use crate::time::UnixTime;
@@ -53,10 +54,41 @@ impl<'v> View<'v> {
             Some(Err(_)) | None => Visibility::Hidden,
         }
     }
+
+    /// Learns what a definition says, whoever reads it, and whether it is the one that was pinned.
+    fn study(&mut self, name: &str, definition: Value<'_>) -> Visibility {
+        let Some(server) = self.server else { return Visibility::Hidden };
+        let known = server.tool_index(name).and_then(|at| server.tools.get(at).map(|tool| (at, tool)));
+        let written = known.is_some_and(|(_, tool)| tool.schema.is_some());
+        match server.schemas {
+            Schemas::Check | Schemas::Require if !written => {
+                let learned = self.memory.schemas.get_mut(self.at);
+                learned.into_iter().for_each(|all| all.learn(name, definition.get("inputSchema")));
+            }
+            Schemas::Off | Schemas::Check | Schemas::Require => {}
+        }
+        let Some((at, Some(pin))) = known.map(|(at, tool)| (at, tool.pin)) else { return Visibility::Shown };
+        let drifted = Pin::of(definition) != pin;
+        let word = if drifted { "drift" } else { "match" };
+        let series = Series::new(Metric::ToolPins, word).at(Place::Server(self.at));
+        self.samples.push(Sample { series: Series { tool: ToolLabel::Known(at), ..series }, value: 1 });
+        if drifted {
+            self.memory.drifted.insert((self.at, at));
+        } else {
+            self.memory.drifted.remove(&(self.at, at));
+        }
+        match (drifted, server.drift) {
+            (true, Drift::Withhold) => Visibility::Hidden,
+            (true, Drift::Report) | (false, _) => Visibility::Shown,
+        }
+    }
 }
 
 impl Visible for View<'_> {
-    fn tool(&mut self, name: &str, _: Value<'_>) -> Visibility {
+    fn tool(&mut self, name: &str, definition: Value<'_>) -> Visibility {
+        if self.study(name, definition) == Visibility::Hidden {
+            return Visibility::Hidden;
+        }
         self.judge(Method::ToolsCall, &Target::Tool(name.into()))
     }
 

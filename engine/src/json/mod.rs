@@ -10,10 +10,12 @@
 //!
 //! Deliberately absent: numbers as floats (the text of a number is kept; see decision 0002) and recursion.
 
+mod canonical;
 mod de;
 mod scan;
 mod write;
 
+pub use canonical::canonical;
 pub use de::{DeError, Segment, from_value};
 pub use scan::{JsonError, JsonErrorKind};
 pub use write::{escape_into, quoted};

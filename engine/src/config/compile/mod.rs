@@ -10,6 +10,7 @@ mod places;
 mod routes;
 mod secrets;
 mod servers;
+mod tools;
 
 use self::places::{check_overlap, check_unique};
 use super::wire::ConfigWire;

@@ -9,7 +9,7 @@ use crate::config::origin::Url;
 use crate::config::wire::{
     Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire, TasksWire,
 };
-use crate::config::{Audience, Candidate, Certificates, Credentials, Server, ServerRequests, Tasks, Tool};
+use crate::config::{Audience, Candidate, Certificates, Server, ServerRequests, Tasks};
 use crate::dpop::{DpopRules, Mode};
 use crate::json::{DeError, Segment, quoted};
 use crate::mcp::{Version, VersionSet};
@@ -17,7 +17,7 @@ use crate::policy::Policy;
 use crate::seal::SealKey;
 use crate::suggest::nearest;
 use alloc::borrow::ToOwned;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -57,7 +57,10 @@ impl<'c> Compiler<'c> {
         let shadow = shadow.transpose()?;
         let mut credentials =
             self.credentials(&wire.api_keys, wire.client_certificates, &wire.require, issuers.len())?;
-        let tools = at(tools(wire, &mut credentials, issuers.len()), &[key("tools"), key("catalogue")])?;
+        let tools = at(
+            self.catalogue(wire, index, &mut credentials, issuers.len()),
+            &[key("tools"), key("catalogue")],
+        )?;
         let known = !issuers.is_empty() || credentials.alone();
         if !known && wire.anonymous.is_none() {
             let error = wrong(
@@ -103,6 +106,8 @@ impl<'c> Compiler<'c> {
             anonymous,
             denial: wire.denial,
             tools,
+            schemas: wire.tools.schemas,
+            drift: wire.tools.drift,
             denied_capabilities: server_requests.denied_capabilities(),
             server_requests,
             tasks: at(self.tasks(wire, &here), &[key("tasks")])?,
@@ -292,29 +297,4 @@ fn server_requests(wire: &ServerWire) -> Result<ServerRequests, DeError> {
         ));
     }
     Ok(ServerRequests { sampling, elicitation, roots, other })
-}
-
-fn tools(wire: &ServerWire, credentials: &mut Credentials, issuers: usize) -> Result<Vec<Tool>, DeError> {
-    let mut tools = BTreeMap::new();
-    for (index, tool) in wire.tools.catalogue.iter().enumerate() {
-        if tool.name.is_empty()
-            || tool.name.len() > 128
-            || tool.name.contains(';')
-            || tool.name.chars().any(char::is_control)
-        {
-            let error = DeError::new(format!("`{}` cannot name a tool here", tool.name));
-            return at(Err(error), &[Segment::Index(index), key("name")]);
-        }
-        let class = tool.class.as_deref().map(Arc::from);
-        let require = Compiler::tool_requirement(&tool.require, credentials, issuers);
-        let require = at(require, &[Segment::Index(index), key("require")])?;
-        let known = Tool { name: Arc::from(tool.name.as_str()), class, require };
-        if tools.insert(tool.name.clone(), known).is_some() {
-            return at(
-                Err(DeError::new(format!("tool `{}` stands twice", tool.name))),
-                &[Segment::Index(index), key("name")],
-            );
-        }
-    }
-    Ok(tools.into_values().collect())
 }

@@ -172,6 +172,18 @@ fn servers() {
             "servers[0].tasks: a task may come in any answer, and `answers: lists` leaves answers out | take `answers` out",
         ),
         (
+            more(r#""tools":{"catalogue":[{"name":"a","pin":"sha256:00"}]}"#),
+            "servers[0].tools.catalogue[0].pin: a pin is `sha256:` and 64 lower-case hexadecimal digits | print pins with `toolgate tools pin FILE`",
+        ),
+        (
+            more(r#""tools":{"catalogue":[{"name":"a","input_schema":{"type":"text"}}]}"#),
+            "servers[0].tools.catalogue[0].input_schema: a keyword of the schema has a value that it cannot have | -",
+        ),
+        (
+            more(r#""tools":{"schemas":"required"}"#),
+            "servers[0].tools.schemas: `required` is not one of the words known here | did you mean `require`?",
+        ),
+        (
             more(r#""server_requests":{"root":"deny"}"#),
             "servers[0].server_requests.root: unknown key `root` | did you mean `roots`?",
         ),

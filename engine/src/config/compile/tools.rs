@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the configuration knows of a server's tools.
+
+use super::{Compiler, at, key, wrong};
+use crate::config::wire::{Schemas, ServerWire, ToolWire};
+use crate::config::{Credentials, Tool};
+use crate::json::{DeError, Segment};
+use crate::pin::Pin;
+use crate::schema::Schema;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+impl Compiler<'_> {
+    /// The catalogue, sorted by name.
+    pub(super) fn catalogue(
+        &mut self,
+        wire: &ServerWire,
+        server: usize,
+        credentials: &mut Credentials,
+        issuers: usize,
+    ) -> Result<Vec<Tool>, DeError> {
+        let mut tools = BTreeMap::new();
+        for (index, tool) in wire.tools.catalogue.iter().enumerate() {
+            let here = [Segment::Index(index)];
+            at(named(tool), &here)?;
+            let require = Compiler::tool_requirement(&tool.require, credentials, issuers);
+            let require = at(require, &[Segment::Index(index), key("require")])?;
+            let known = Tool {
+                require,
+                name: Arc::from(tool.name.as_str()),
+                class: tool.class.as_deref().map(Arc::from),
+                schema: at(self.schema(wire, server, index), &[Segment::Index(index), key("input_schema")])?,
+                pin: at(tool.pin.as_deref().map(pin).transpose(), &[Segment::Index(index), key("pin")])?,
+            };
+            if tools.insert(tool.name.clone(), known).is_some() {
+                let error = DeError::new(format!("tool `{}` stands twice", tool.name));
+                return at(Err(error), &[Segment::Index(index), key("name")]);
+            }
+        }
+        Ok(tools.into_values().collect())
+    }
+
+    fn schema(&mut self, wire: &ServerWire, server: usize, tool: usize) -> Result<Option<Schema>, DeError> {
+        let servers = self.root.get("servers");
+        let own = servers.and_then(|servers| servers.items().nth(server));
+        let catalogue = own.and_then(|own| own.get("tools")).and_then(|tools| tools.get("catalogue"));
+        let tool = catalogue.and_then(|catalogue| catalogue.items().nth(tool));
+        let Some(written) = tool.and_then(|tool| tool.get("input_schema")) else { return Ok(None) };
+        let schema = Schema::compile(written).map_err(|error| DeError::new(error.message().to_owned()))?;
+        if wire.tools.schemas == Schemas::Off {
+            self.warn(
+                &[key("servers"), Segment::Index(server), key("tools"), key("schemas")],
+                "an `input_schema` has no effect while `schemas` is `off`",
+            );
+        }
+        if !schema.unsupported().is_empty() {
+            let keywords = schema.unsupported().join("`, `");
+            let fate = match wire.tools.schemas {
+                Schemas::Require => "so the tool cannot be called",
+                Schemas::Off | Schemas::Check => "so more arguments fit than the schema says",
+            };
+            self.warn(
+                &[key("servers"), Segment::Index(server), key("tools"), key("catalogue")],
+                &format!("a schema has keywords that are not checked here (`{keywords}`), {fate}"),
+            );
+        }
+        Ok(Some(schema))
+    }
+}
+
+fn named(tool: &ToolWire) -> Result<(), DeError> {
+    let odd = tool.name.is_empty()
+        || tool.name.len() > 128
+        || tool.name.contains(';')
+        || tool.name.chars().any(char::is_control);
+    if odd {
+        let error = DeError::new(format!("`{}` cannot name a tool here", tool.name));
+        return Err(error.inside(key("name")));
+    }
+    Ok(())
+}
+
+fn pin(text: &str) -> Result<Pin, DeError> {
+    let error = || {
+        wrong(
+            "a pin is `sha256:` and 64 lower-case hexadecimal digits".to_owned(),
+            "print pins with `toolgate tools pin FILE`",
+        )
+    };
+    Pin::parse(text).ok_or_else(error)
+}
