@@ -1,0 +1,318 @@
+//! Every shape of data/bypasses.yaml, through Envoy in both host modes; and docs/bypasses.md shows that table.
+//!
+//! `UPDATE=1 cargo test -p toolgate-harness --test bypasses the_page` writes the page's tables anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use toolgate_harness::{
+    client::{Call, meta},
+    gate::Gate,
+    in_both_modes, paths,
+    raw::RawRequest,
+    scripted::Script,
+    shared_gate,
+};
+
+/// The tool that nobody here may run or see.
+const BAD: &str = "admin_reset";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    requests: Vec<Shape>,
+    answers: Vec<Reply>,
+}
+
+/// A request that tries to run the tool.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shape {
+    id: String,
+    shape: String,
+    mechanism: String,
+    counter: String,
+    status: u16,
+    /// What Envoy's own chain answers.
+    native: Option<u16>,
+    body: String,
+    #[serde(rename = "as")]
+    caller: Option<String>,
+    era: Option<String>,
+    method: Option<String>,
+    path: Option<String>,
+    host: Option<String>,
+    http: Option<u8>,
+    #[serde(default)]
+    chunked: bool,
+    trailer: Option<String>,
+    #[serde(default)]
+    replace: BTreeMap<String, String>,
+    #[serde(default)]
+    add: BTreeMap<String, String>,
+    #[serde(default)]
+    without: Vec<String>,
+}
+
+/// An answer that tries to show the tool.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reply {
+    id: String,
+    shape: String,
+    mechanism: String,
+    counter: String,
+    #[serde(rename = "type")]
+    kind: String,
+    body: String,
+    ask: Option<String>,
+    #[serde(default)]
+    header: BTreeMap<String, String>,
+}
+
+fn table() -> Result<Table> {
+    let path = paths::repository().join("test-harness/data/bypasses.yaml");
+    Ok(serde_norway::from_str(&std::fs::read_to_string(path)?)?)
+}
+
+fn configure(configuration: &mut Value) {
+    configuration["limits"] = json!({ "max_body_bytes": 300_000 });
+    configuration["policies"]["default"]["inline"]["roles"]["nothing"] = json!({});
+    let allow = &mut configuration["policies"]["default"]["inline"]["roles"]["readonly"]["allow"];
+    if let Some(rules) = allow.as_array_mut() {
+        rules.push(json!({ "methods": ["tasks/get"] }));
+    }
+}
+
+shared_gate!(gate, |mode| Gate::scripted(mode, configure));
+
+in_both_modes!(gate: no_request_gets_past, no_answer_gets_past);
+
+/// The text of a body, with its marks filled in.
+fn fill(template: &str) -> Result<Vec<u8>> {
+    let call = format!(r#""method":"tools/call","params":{{"name":"{BAD}","arguments":{{}}}}"#);
+    let tools =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{{"name":"echo"}},{{"name":"{BAD}"}}]}}}}"#);
+    let mut out = Vec::new();
+    let mut rest = template;
+    while let Some((before, behind)) = rest.split_once('@') {
+        let (mark, after) = behind.split_once('@').context("a mark without an end")?;
+        out.extend_from_slice(before.as_bytes());
+        let mut words = mark.split(' ');
+        let (word, argument) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let count = || argument.parse::<usize>().with_context(|| format!("`{mark}` has no number"));
+        match word {
+            "META" => out.extend(meta().to_string().bytes()),
+            "CALL" => out.extend(call.bytes()),
+            "TOOLS" => out.extend(tools.bytes()),
+            "PAD" => out.extend("x".repeat(count()?).bytes()),
+            "NEST" => out.extend(["[".repeat(count()?), "]".repeat(count()?)].concat().bytes()),
+            "LIST" => out.extend(["[", &"0,".repeat(count()?), "0]"].concat().bytes()),
+            "HEX" => {
+                for pair in argument.as_bytes().chunks(2) {
+                    out.push(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?);
+                }
+            }
+            _ => anyhow::bail!("`{mark}` is no mark"),
+        }
+        rest = after;
+    }
+    out.extend_from_slice(rest.as_bytes());
+    Ok(out)
+}
+
+/// The headers of a request: those of its era, with the row's changes.
+fn headers(gate: &Gate, row: &Shape, mark: &str) -> Result<Vec<(String, String)>> {
+    let mut usual = vec![
+        ("content-type", "application/json".to_owned()),
+        ("accept", "application/json, text/event-stream".to_owned()),
+        ("x-mark", mark.to_owned()),
+    ];
+    match row.era.as_deref() {
+        Some("modern") => usual.extend([
+            ("mcp-protocol-version", "2026-07-28".to_owned()),
+            ("mcp-method", "tools/call".to_owned()),
+            ("mcp-name", "echo".to_owned()),
+        ]),
+        _ => usual.push(("mcp-protocol-version", "2025-11-25".to_owned())),
+    }
+    match row.caller.as_deref() {
+        Some("none") => {}
+        caller => {
+            let role = caller.unwrap_or("readonly");
+            usual.push(("authorization", format!("Bearer {}", gate.token("mallory", &[role])?)));
+        }
+    }
+    let mut all: Vec<(String, String)> =
+        usual.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    all.retain(|(name, _)| !row.without.contains(name) && !row.replace.contains_key(name));
+    all.extend(row.replace.clone());
+    all.extend(row.add.clone());
+    Ok(all)
+}
+
+async fn send(gate: &Gate, row: &Shape, mark: &str) -> Result<u16> {
+    let (method, path) = (row.method.as_deref().unwrap_or("POST"), row.path.as_deref().unwrap_or("/mcp"));
+    let body = fill(&row.body)?;
+    if row.http == Some(2) {
+        let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build()?;
+        // Written as it is: the client would tidy the path of a URL that it parses.
+        let url =
+            reqwest::Url::parse(&gate.envoy.url("/"))?.join(&path.replace("/x/%2e%2e/", "/x/%2e%2e%2f"))?;
+        let mut request = client.request(method.parse()?, url).body(body);
+        for (name, value) in headers(gate, row, mark)? {
+            request = request.header(name, value);
+        }
+        return Ok(request.send().await?.status().as_u16());
+    }
+    let mut request = RawRequest::new(method, path, row.host.as_deref().unwrap_or("mcp.example.com"));
+    for (name, value) in headers(gate, row, mark)? {
+        request = request.header(name, value);
+    }
+    if row.chunked {
+        let mut chunks = Vec::new();
+        for piece in body.chunks(60_000) {
+            chunks.extend(format!("{:x}\r\n", piece.len()).bytes());
+            chunks.extend_from_slice(piece);
+            chunks.extend(b"\r\n");
+        }
+        let trailer = row.trailer.as_ref().map(|trailer| format!("{trailer}\r\n")).unwrap_or_default();
+        chunks.extend(format!("0\r\n{trailer}\r\n").bytes());
+        return Ok(request
+            .header("transfer-encoding", "chunked")
+            .body(chunks)
+            .claim(0)
+            .send(gate.envoy.port())
+            .await?
+            .status);
+    }
+    Ok(request.body(body).send(gate.envoy.port()).await?.status)
+}
+
+async fn counted(gate: &Gate, metric: &str, label: &str, value: &str) -> Result<f64> {
+    let metric = format!("toolgate_{metric}_total");
+    Ok(gate.envoy.metrics().await?.metric(&metric).label(label, value).value())
+}
+
+async fn no_request_gets_past(gate: &Gate) -> Result<()> {
+    let mut faults = Vec::new();
+    for row in table()?.requests {
+        let mark = format!("<{}-{:?}>", row.id, gate.mode);
+        let before = counted(gate, "requests", "reason", &row.counter).await?;
+        let status = send(gate, &row, &mark).await;
+        let after = counted(gate, "requests", "reason", &row.counter).await?;
+        if !matches!(status, Ok(status) if status == row.status) {
+            faults.push(format!("{}: {status:?} instead of {}", row.id, row.status));
+        }
+        if after <= before {
+            faults.push(format!("{}: `{}` does not count it", row.id, row.counter));
+        }
+        for seen in gate.upstream.seen().with(&mark) {
+            // Where headers leave first the upstream may see them, and a stream that breaks off.
+            let held = gate.mode == toolgate_harness::gate::Mode::Held;
+            if held || String::from_utf8_lossy(&seen.body).contains(BAD) {
+                faults.push(format!("{}: the upstream saw {seen:?}", row.id));
+            }
+        }
+    }
+    ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(())
+}
+
+async fn no_answer_gets_past(gate: &Gate) -> Result<()> {
+    let mut faults = Vec::new();
+    let token = gate.token("mallory", &["readonly"])?;
+    for row in table()?.answers {
+        let name = format!("answer-{}-{:?}", row.id, gate.mode);
+        let mut script = Script::new(&row.kind).piece(fill(&row.body)?).with_length();
+        for (name, value) in &row.header {
+            script = script.header(name, value);
+        }
+        gate.script()?.on(&name, script);
+        let (metric, label) = match row.counter.as_str() {
+            "removed" => ("list_items", "result"),
+            _ => ("answer_faults", "reason"),
+        };
+        let before = counted(gate, metric, label, &row.counter).await?;
+        let method = row.ask.as_deref().unwrap_or("tools/list");
+        let call = Call::legacy(gate.url(), "1", method, json!({ "name": "echo" })).header("x-script", &name);
+        // A head that has left can only be followed by a reset.
+        let text = call.token(&token).send().await.map(|answer| answer.text()).unwrap_or_default();
+        let after = counted(gate, metric, label, &row.counter).await?;
+        if text.contains(BAD) {
+            faults.push(format!("{}: the client saw {text}", row.id));
+        }
+        if row.counter == "removed" && !text.contains("echo") {
+            faults.push(format!("{}: nothing is left of {text}", row.id));
+        }
+        if after <= before {
+            faults.push(format!("{}: `{}` does not count it", row.id, row.counter));
+        }
+    }
+    ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(())
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn page(table: &Table) -> String {
+    let mut text = String::from(
+        "| # | request | Envoy's own chain | refused because | counter | status |\n|---|---|---|---|---|---|\n",
+    );
+    for (number, row) in table.requests.iter().enumerate() {
+        let native = row.native.map_or_else(String::new, |native| native.to_string());
+        text.push_str(&format!(
+            "| {} | {} | {native} | {} | `{}` | {} |\n",
+            number + 1,
+            cell(&row.shape),
+            cell(&row.mechanism),
+            row.counter,
+            row.status
+        ));
+    }
+    text.push_str(
+        "\n## Answers\n\n| # | answer | does not get past because | counter |\n|---|---|---|---|\n",
+    );
+    for (number, row) in table.answers.iter().enumerate() {
+        text.push_str(&format!(
+            "| {} | {} | {} | `{}` |\n",
+            table.requests.len() + number + 1,
+            cell(&row.shape),
+            cell(&row.mechanism),
+            row.counter
+        ));
+    }
+    text
+}
+
+/// What stands before the tables on the page.
+const START: &str = "<!-- from test-harness/data/bypasses.yaml -->\n";
+
+#[test]
+fn the_page_shows_the_table() -> Result<()> {
+    let table = table()?;
+    ensure!(table.requests.len() + table.answers.len() >= 60);
+    let requests = table.requests.iter().map(|row| (&row.mechanism, &row.counter));
+    let answers = table.answers.iter().map(|row| (&row.mechanism, &row.counter));
+    let mut pairs = BTreeSet::new();
+    for pair in requests.chain(answers) {
+        ensure!(pairs.insert(pair), "two rows share {pair:?}");
+    }
+    let path = paths::repository().join("docs/bypasses.md");
+    let written = std::fs::read_to_string(&path)?;
+    let (head, shown) = written.split_once(START).context("the page has no table")?;
+    let expected = format!("\n{}", page(&table));
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, [head, START, &expected].concat())?;
+    } else {
+        ensure!(
+            shown == expected,
+            "docs/bypasses.md is not what the table says: run this test with UPDATE=1"
+        );
+    }
+    Ok(())
+}
