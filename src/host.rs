@@ -302,9 +302,14 @@ pub(crate) fn respond(
     })
 }
 
-/// Asks a cluster, without a body; the answer comes to the root context under the number that this gives.
+/// Asks a cluster; the answer comes to the root context under the number that this gives.
 /// `timeout` is in milliseconds.
-pub(crate) fn call(cluster: &str, headers: &[(&str, &str)], timeout: u32) -> Result<u32, Status> {
+pub(crate) fn call(
+    cluster: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    timeout: u32,
+) -> Result<u32, Status> {
     let (headers, trailers) = (encode(headers), encode(&[]));
     let mut call = 0;
     // SAFETY: pointers and sizes describe slices that outlive the call; so does the place.
@@ -314,8 +319,8 @@ pub(crate) fn call(cluster: &str, headers: &[(&str, &str)], timeout: u32) -> Res
             cluster.len(),
             headers.as_ptr(),
             headers.len(),
-            std::ptr::null(),
-            0,
+            body.as_ptr(),
+            body.len(),
             trailers.as_ptr(),
             trailers.len(),
             timeout,

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The root context: configuration, ticks, and answers to key fetches.
+//! The root context: configuration, ticks, and answers to fetches.
 
+use crate::feeds;
 use crate::host::{self, Buffer, Level};
-use crate::keys;
 use crate::vm::Vm;
 use std::rc::Rc;
 use toolgate_engine::config::protobuf::as_json;
 use toolgate_engine::config::{Config, Secrets};
+use toolgate_engine::feed::Call;
 use toolgate_engine::flow::Entropy;
 use toolgate_engine::metrics::{Metric, Sample, Series};
 
 /// Ticks come this often while nothing waits, in milliseconds…
 const IDLE_TICK: u32 = 1_000;
-/// …and this often while a request waits for keys.
+/// …and this often while a request waits for keys, or a feed has a next step to take.
 const BUSY_TICK: u32 = 10;
 
 #[derive(Default)]
@@ -76,7 +77,7 @@ impl Root {
 
     pub(crate) fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize) {
         if let Some(vm) = &self.vm {
-            keys::on_response(vm, token, headers, body_size);
+            let _ = feeds::on_response(vm, token, headers, body_size);
             crate::stream::resume_waiting(vm);
         }
     }
@@ -93,22 +94,27 @@ impl Root {
 
     pub(crate) fn on_tick(&mut self) {
         let Some(vm) = self.vm.clone() else { return };
-        for order in keys::tick(&vm) {
-            let headers = [
-                (":method", "GET"),
-                (":scheme", order.scheme.as_str()),
-                (":authority", order.authority.as_str()),
-                (":path", order.path.as_str()),
-                ("accept", "application/jwk-set+json, application/json"),
-            ];
-            let call = host::call(&order.cluster, &headers, order.timeout);
-            keys::dispatched(&vm, order.issuer, call.ok());
+        for order in feeds::tick(&vm) {
+            feeds::dispatched(&vm, &order, dispatch(&order.fetch.call));
         }
         crate::stream::resume_waiting(&vm);
         crate::stream::end_streams(&vm);
-        let millis = if vm.waiting.borrow().is_empty() { IDLE_TICK } else { BUSY_TICK };
+        let busy = !vm.waiting.borrow().is_empty() || feeds::pressing(&vm);
+        let millis = if busy { BUSY_TICK } else { IDLE_TICK };
         let _ = set_tick(&vm, millis);
     }
+}
+
+/// Makes a call; the answer comes to the root context under this number.
+fn dispatch(call: &Call) -> Option<u32> {
+    let mut headers = vec![
+        (":method", call.method),
+        (":scheme", call.scheme.as_str()),
+        (":authority", call.authority.as_str()),
+        (":path", call.path.as_str()),
+    ];
+    headers.extend(call.headers.iter().map(|(name, value)| (*name, value.as_str())));
+    host::call(&call.cluster, &headers, &call.body, call.timeout_millis).ok()
 }
 
 /// Called by a stream that has begun to wait: ticks must come sooner.

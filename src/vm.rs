@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What all streams of one configuration in one VM share.
 
+use crate::feeds::Post;
 use crate::host::{self, Level};
-use crate::keys::KeyPost;
 use crate::stats::Stats;
 use crate::store::HostStore;
 use crate::stream::{OpenStreams, Stream};
@@ -18,7 +18,7 @@ use toolgate_engine::time::UnixTime;
 /// Everything that one configuration has in one VM.
 pub(crate) struct Vm {
     pub(crate) config: Config,
-    pub(crate) keys: RefCell<KeyPost>,
+    pub(crate) post: RefCell<Post>,
     pub(crate) waiting: RefCell<Vec<Rc<RefCell<Stream>>>>,
     /// Event streams in the order in which they have to end.
     pub(crate) open: RefCell<OpenStreams>,
@@ -36,9 +36,9 @@ pub(crate) struct Vm {
 
 impl Vm {
     pub(crate) fn new(config: Config, entropy: &Entropy) -> Vm {
-        let memory = Memory::new(&config, entropy);
+        let mut memory = Memory::new(&config, entropy);
         Vm {
-            keys: RefCell::new(KeyPost::new(&config)),
+            post: RefCell::new(Post::new(&mut memory)),
             waiting: RefCell::default(),
             open: RefCell::default(),
             epoch: Cell::new(0),

@@ -17,6 +17,7 @@ pub mod connection;
 pub mod deny;
 pub mod dpop;
 pub mod facade;
+pub mod feed;
 pub mod flow;
 pub mod identity;
 pub mod json;

@@ -23,7 +23,8 @@ pub use wire::{
 use crate::apikey::ApiKeys;
 use crate::connection::TlsVersion;
 use crate::dpop::{DpopRules, NonceKey};
-use crate::keys::{KeySet, RefreshPolicy, SecretSet, SharedState, SlowCurve};
+use crate::feed::{Endpoint, RefreshPolicy, SharedState};
+use crate::keys::{KeySet, SecretSet, SlowCurve};
 use crate::mcp::{ServerRequest, Target, VersionSet};
 use crate::onward::Signer;
 use crate::pin::Pin;
@@ -378,14 +379,10 @@ pub enum KeyOrigin {
     Inline(Rc<KeySet>),
     /// A URL, through a cluster.
     Remote {
-        /// The cluster of the proxy.
-        cluster: String,
-        /// The URL.
-        url: Url,
+        /// Where.
+        target: Endpoint,
         /// How often.
         refresh: RefreshPolicy,
-        /// How long one fetch may take.
-        timeout_millis: u32,
     },
 }
 

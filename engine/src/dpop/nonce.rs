@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Nonces without state (RFC 9449 section 9): the time they were made at, under a MAC that all replicas can check.
 
-use crate::keys::{StateKey, decode_base64url};
+use crate::feed::StateKey;
+use crate::keys::decode_base64url;
 use crate::time::UnixTime;
 use alloc::string::String;
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -81,7 +82,7 @@ impl NonceKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::StateKey;
+    use crate::feed::StateKey;
 
     fn key(secret: &[u8]) -> NonceKey {
         NonceKey::new(&StateKey::from_secret(secret).unwrap())

@@ -8,7 +8,8 @@
 //!
 //! Without a secret nothing can be shared safely; then each VM remembers for itself.
 
-use crate::keys::{Rejected, SharedState, StateKey, Thumbprint, open_value, seal_value};
+use crate::feed::{Rejected, SharedState, StateKey, open_value, seal_value};
+use crate::keys::Thumbprint;
 use crate::store::{Replaced, Store, Stored};
 use crate::time::UnixTime;
 use alloc::boxed::Box;
@@ -205,7 +206,7 @@ impl Page<'_> {
                 Noted::Fresh => {}
                 other => return other,
             }
-            let sealed = seal_value(self.key, MAGIC, DIGEST, [self.number(), 0], &page);
+            let sealed = seal_value(self.key, MAGIC, DIGEST, [self.number(), 0], &[&page]);
             match self.store.replace(&name, &sealed, stored.map(|stored| stored.version)) {
                 Ok(Replaced::Yes) => return Noted::Fresh,
                 Ok(Replaced::Conflict) => {}

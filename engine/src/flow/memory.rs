@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What one VM remembers between requests. All of it is bounded.
 
-use crate::config::{Config, KeyOrigin};
+use crate::config::{Config, Issuer, KeyOrigin};
 use crate::dpop::Replay;
+use crate::feed::{Feed, SourceId};
 use crate::identity::Identity;
 use crate::keys::Source;
+use crate::metrics::{Metric, Series};
 use crate::schema::Learned;
 use crate::seal::Remembered;
+use crate::time::UnixTime;
 use crate::token::TokenCache;
 use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hasher;
@@ -77,10 +81,7 @@ impl Memory {
     /// For a fresh VM.
     #[must_use]
     pub fn new(config: &Config, entropy: &Entropy) -> Memory {
-        let sources = config.issuers.iter().map(|issuer| match &issuer.keys {
-            KeyOrigin::Inline(_) | KeyOrigin::Secrets(_) => None,
-            KeyOrigin::Remote { refresh, .. } => Some(Source::new(*refresh, entropy.key(1))),
-        });
+        let sources = config.issuers.iter().map(|issuer| key_source(issuer, entropy));
         let anonymous = config.servers.iter().map(|server| Identity::anonymous(server).map(Rc::new));
         Memory {
             tokens: TokenCache::new(config.limits.token_cache, entropy.key(0)),
@@ -107,6 +108,71 @@ impl Memory {
     pub fn next_decision(&mut self) -> DecisionId {
         self.decisions = self.decisions.wrapping_add(1);
         DecisionId { vm: self.vm & 0xFFFF_FFFF_FFFF, number: self.decisions }
+    }
+}
+
+/// One of the feeds of a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FeedId {
+    /// The keys of an issuer, by index.
+    Keys(usize),
+}
+
+impl Memory {
+    /// All feeds there are, in an order that stays.
+    #[must_use]
+    pub fn feeds(&self) -> Vec<FeedId> {
+        let keys = self.sources.iter().enumerate();
+        keys.filter(|(_, source)| source.is_some()).map(|(at, _)| FeedId::Keys(at)).collect()
+    }
+
+    /// A feed.
+    pub fn feed(&mut self, id: FeedId) -> Option<&mut dyn Feed> {
+        match id {
+            FeedId::Keys(at) => self.sources.get_mut(at)?.as_mut().map(|source| source as &mut dyn Feed),
+        }
+    }
+
+    /// The shell says that a feed has brought something: what depends on it looks again.
+    pub fn feed_changed(&mut self, id: FeedId, now: UnixTime) {
+        match id {
+            FeedId::Keys(_) => {
+                let _ = now;
+            }
+        }
+    }
+}
+
+impl FeedId {
+    /// The series under which what became of a fetch is counted.
+    #[must_use]
+    pub fn series(self, word: &'static str) -> Series {
+        match self {
+            FeedId::Keys(at) => Series::new(Metric::JwksFetches, word).of_issuer(at),
+        }
+    }
+
+    /// What it is, for people.
+    #[must_use]
+    pub fn title(self, config: &Config) -> String {
+        match self {
+            FeedId::Keys(at) => {
+                let name = config.issuers.get(at).map_or("", |issuer| &issuer.name);
+                ["the keys of issuer `", name, "`"].concat()
+            }
+        }
+    }
+}
+
+fn key_source(issuer: &Issuer, entropy: &Entropy) -> Option<Source> {
+    match &issuer.keys {
+        KeyOrigin::Inline(_) | KeyOrigin::Secrets(_) => None,
+        KeyOrigin::Remote { target, refresh } => {
+            let url = &target.url;
+            // Not the whole configuration: an edit of a policy must not discard the keys.
+            let id = SourceId::new(&["jwks", &issuer.rules.issuer, &url.origin(), &url.path_and_query()]);
+            Some(Source::new(id, vec![target.clone()], *refresh, entropy.key(1)))
+        }
     }
 }
 

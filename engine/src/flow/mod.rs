@@ -32,7 +32,7 @@ pub use body::{AwaitBody, BodyStep};
 pub use door::locate;
 pub use edit::{Edit, HeaderBytes};
 pub use head::start;
-pub use memory::{DecisionId, Entropy, Memory};
+pub use memory::{DecisionId, Entropy, FeedId, Memory};
 pub use reply::{Reply, ReplyBody, ReplyStep};
 pub use streams::StreamEnd;
 

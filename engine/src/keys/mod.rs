@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Public keys: read strictly, kept fresh, asked whether a signature is theirs.
 //!
-//! What enters: the bytes of a JWKS (inline, fetched, or from another worker through shared data), the status and
-//! freshness headers of the answer that carried them, and the time.
+//! What enters: the bytes of a JWKS (inline, or as [`crate::feed`] brings them), and the time.
 //! What leaves: a [`KeySet`] whose keys are all sound, when to fetch next and why, and the [`Verdict`] of a
 //! [`SignatureVerifier`].
 //! Deliberately absent: fetching (the shell does), private keys, and any key that a token brings along. Shared secrets
@@ -12,35 +11,28 @@ mod alg;
 pub(crate) mod base64url;
 mod bucket;
 mod der;
-mod fetch;
-mod freshness;
 mod jwk;
 mod material;
 mod meter;
 mod refresh;
 mod secret;
 mod set;
-mod shared;
 mod unknown;
 mod verifier;
 
 pub use alg::{Alg, Family};
 pub use bucket::{Meter, Take};
-pub use fetch::{Adopted, Fetch, FetchFailure, FetchReason, KeyStatus, Outcome, Response};
-pub use freshness::{Freshness, FreshnessRules};
 pub use jwk::JwkRefusal;
 pub use material::{PublicKey, Thumbprint};
 pub use meter::{Budget, Metered, Place, SlowCurve};
-pub use refresh::{RefreshPolicy, Source};
+pub use refresh::{KeyStatus, Source};
 pub use secret::{Keys, MAX_SECRETS, Secret, SecretSet};
 pub use set::{Candidates, KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS, NoCandidate, Skipped};
-pub use shared::{Lease, LeaseState, Rejected, Shared, SharedState, StateKey, WeakSecret};
 pub use unknown::UnknownKid;
 pub use verifier::{Fallback, Signature, SignatureVerifier, Software, Verdict};
 
 pub(crate) use base64url::decode as decode_base64url;
 pub(crate) use jwk::MAX_KID;
-pub(crate) use shared::{open_value, seal_value};
 
 #[cfg(test)]
 pub(crate) mod fixtures;

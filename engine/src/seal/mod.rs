@@ -11,7 +11,7 @@ mod table;
 
 pub use table::Remembered;
 
-use crate::keys::StateKey;
+use crate::feed::StateKey;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base64ct::{Base64UrlUnpadded, Encoding};

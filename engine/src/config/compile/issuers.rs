@@ -5,8 +5,9 @@ use super::{Compiler, at, key, label, shown, wrong};
 use crate::config::origin::Url;
 use crate::config::wire::{IssuerWire, TypWire};
 use crate::config::{Issuer, KeyOrigin};
+use crate::feed::{Endpoint, FreshnessRules, RefreshPolicy};
 use crate::json::{DeError, Segment, Value};
-use crate::keys::{Alg, Family, FreshnessRules, KeySet, RefreshPolicy};
+use crate::keys::{Alg, Family, KeySet};
 use crate::suggest::nearest;
 use crate::token::{ClaimPath, IssuerRules, TypMode};
 use alloc::borrow::ToOwned;
@@ -152,7 +153,11 @@ impl<'c> Compiler<'c> {
             let error = DeError::new("`min_refresh_seconds` is above `max_refresh_seconds`".to_owned());
             return Err(error.inside(key("min_refresh_seconds")));
         }
-        Ok(KeyOrigin::Remote { cluster: cluster.clone(), url, refresh, timeout_millis })
+        let accept = "application/jwk-set+json, application/json";
+        Ok(KeyOrigin::Remote {
+            target: Endpoint { cluster: cluster.clone(), url, accept, timeout_millis },
+            refresh,
+        })
     }
 }
 

@@ -4,8 +4,9 @@
 use super::{Compiler, at, key, wrong};
 use crate::config::Limits;
 use crate::config::wire::SecretWire;
+use crate::feed::{SharedState, StateKey};
 use crate::json::DeError;
-use crate::keys::{SharedState, SlowCurve, StateKey};
+use crate::keys::SlowCurve;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;

@@ -71,8 +71,9 @@ fn the_example_of_the_design_compiles() {
     );
     assert_eq!((server.denial, server.anonymous.is_some()), (DenialStyle::Hidden, true));
     let [issuer] = &config.issuers[..] else { panic!("one issuer") };
-    let KeyOrigin::Remote { cluster, url, timeout_millis, .. } = &issuer.keys else { panic!("remote") };
-    assert_eq!((cluster.as_str(), url.path_and_query().as_str(), *timeout_millis), ("idp", "/jwks", 5_000));
+    let KeyOrigin::Remote { target, .. } = &issuer.keys else { panic!("remote") };
+    let (cluster, path) = (target.cluster.as_str(), target.url.path_and_query());
+    assert_eq!((cluster, path.as_str(), target.timeout_millis), ("idp", "/jwks", 5_000));
     let warnings: Vec<(String, &str)> = config
         .warnings
         .iter()

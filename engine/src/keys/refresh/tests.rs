@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 use super::*;
+use crate::config::origin::Url;
+use crate::feed::{Freshness, Reason};
+use crate::keys::Alg;
 use crate::keys::fixtures::*;
-use crate::keys::{Alg, Freshness};
 use alloc::format;
 use alloc::string::String;
+use sha2::{Digest, Sha256};
 
 const HOUR: u64 = 3_600;
 
@@ -13,7 +16,9 @@ fn at(secs: u64) -> UnixTime {
 }
 
 fn source() -> Source {
-    Source::new(RefreshPolicy::default(), [7; 16])
+    let url = Url::parse("https://idp.example.com/jwks").unwrap();
+    let target = Endpoint { cluster: "idp".into(), url, accept: "application/json", timeout_millis: 5_000 };
+    Source::new(SourceId::new(&["test"]), alloc::vec![target], RefreshPolicy::default(), [7; 16])
 }
 
 fn set(kid: &str) -> String {
@@ -22,15 +27,15 @@ fn set(kid: &str) -> String {
 
 fn answer<'a>(status: u16, body: &'a str, cache_control: Option<&'a str>) -> Response<'a> {
     let freshness = Freshness { cache_control, ..Freshness::default() };
-    Response { status, freshness, body: body.as_bytes() }
+    Response { status, freshness, etag: None, body: body.as_bytes() }
 }
 
 fn fetched(source: &mut Source, kid: &str, now: UnixTime) -> Outcome {
-    source.fetch_started(now);
-    source.on_response(answer(200, &set(kid), Some("max-age=1000")), now, 0)
+    source.fetch_started(0, now);
+    source.on_response(0, &answer(200, &set(kid), Some("max-age=1000")), now, 0)
 }
 
-fn reason(source: &Source, now: UnixTime) -> Option<FetchReason> {
+fn reason(source: &Source, now: UnixTime) -> Option<Reason> {
     source.next_fetch(now).map(|fetch| fetch.reason)
 }
 
@@ -38,18 +43,18 @@ fn reason(source: &Source, now: UnixTime) -> Option<FetchReason> {
 fn first_then_ahead_of_expiry() {
     let mut source = source();
     assert!(matches!(source.status(at(0)), KeyStatus::Absent));
-    assert_eq!(reason(&source, at(0)), Some(FetchReason::First));
-    source.fetch_started(at(0));
+    assert_eq!(reason(&source, at(0)), Some(Reason::First));
+    source.fetch_started(0, at(0));
     assert_eq!(reason(&source, at(1)), None);
-    assert!(matches!(fetched(&mut source, "a", at(1)), Outcome::Fresh(_)));
+    assert!(matches!(fetched(&mut source, "a", at(1)), Outcome::Fresh));
     assert_eq!(reason(&source, at(700)), None);
-    assert_eq!(reason(&source, at(801)), Some(FetchReason::Refresh));
+    assert_eq!(reason(&source, at(801)), Some(Reason::Refresh));
     assert!(matches!(source.status(at(1_000)), KeyStatus::Fresh(_)));
     assert!(matches!(source.status(at(1_001)), KeyStatus::Aging(_)));
     let generation = source.generation();
-    assert!(matches!(fetched(&mut source, "a", at(1_002)), Outcome::Unchanged(_)));
+    assert!(matches!(fetched(&mut source, "a", at(1_002)), Outcome::Unchanged));
     assert_eq!(source.generation(), generation);
-    assert!(matches!(fetched(&mut source, "b", at(1_003)), Outcome::Fresh(_)));
+    assert!(matches!(fetched(&mut source, "b", at(1_003)), Outcome::Fresh));
     assert_ne!(source.generation(), generation);
 }
 
@@ -57,9 +62,9 @@ fn first_then_ahead_of_expiry() {
 fn jitter_stays_between_75_and_80_percent() {
     for entropy in [0, 1, 12_345, u64::MAX / 2, u64::MAX] {
         let mut source = source();
-        let _ = source.on_response(answer(200, &set("a"), Some("max-age=1000")), at(0), entropy);
+        let _ = source.on_response(0, &answer(200, &set("a"), Some("max-age=1000")), at(0), entropy);
         assert_eq!(reason(&source, at(749)), None);
-        assert_eq!(reason(&source, at(801)), Some(FetchReason::Refresh));
+        assert_eq!(reason(&source, at(801)), Some(Reason::Refresh));
     }
 }
 
@@ -71,11 +76,11 @@ fn failures_back_off_and_keep_the_last_good_set() {
     let mut waits = alloc::vec::Vec::new();
     for _ in 0..9 {
         assert!(source.next_fetch(now).is_some());
-        source.fetch_started(now);
-        assert!(matches!(source.on_response(answer(500, "", None), now, u64::MAX), Outcome::Failed(_)));
+        source.fetch_started(0, now);
+        assert!(matches!(source.on_response(0, &answer(500, "", None), now, u64::MAX), Outcome::Failed(_)));
         let retry = source.backing_off(now).unwrap();
         assert_eq!(source.next_fetch(now), None);
-        assert_eq!(reason(&source, retry), Some(FetchReason::Retry));
+        assert_eq!(reason(&source, retry), Some(Reason::Retry));
         waits.push(retry.micros_since(now) / 1_000);
         now = retry;
     }
@@ -88,7 +93,7 @@ fn failures_back_off_and_keep_the_last_good_set() {
     );
     assert!(matches!(source.status(at(24 * HOUR - 1)), KeyStatus::Aging(_)));
     assert!(matches!(source.status(at(24 * HOUR)), KeyStatus::Stale));
-    assert!(matches!(fetched(&mut source, "a", at(25 * HOUR)), Outcome::Unchanged(_)));
+    assert!(matches!(fetched(&mut source, "a", at(25 * HOUR)), Outcome::Unchanged));
     assert!(matches!(source.status(at(25 * HOUR)), KeyStatus::Fresh(_)));
     assert_eq!(source.backing_off(at(25 * HOUR)), None);
 }
@@ -108,7 +113,7 @@ fn answers_that_are_no_key_set_fail_with_their_label() {
     ] {
         let mut source = source();
         let _ = fetched(&mut source, "a", at(0));
-        assert_eq!(source.on_response(answer(status, body, None), at(1), 0).label(), label);
+        assert_eq!(source.on_response(0, &answer(status, body, None), at(1), 0).label(), label);
         assert!(matches!(source.status(at(2)), KeyStatus::Fresh(_)));
     }
 }
@@ -116,9 +121,9 @@ fn answers_that_are_no_key_set_fail_with_their_label() {
 #[test]
 fn a_lost_fetch_is_tried_again() {
     let mut source = source();
-    source.fetch_started(at(0));
+    source.fetch_started(0, at(0));
     assert_eq!(reason(&source, at(5)), None);
-    assert_eq!(reason(&source, at(6)), Some(FetchReason::Retry));
+    assert_eq!(reason(&source, at(6)), Some(Reason::Retry));
 }
 
 #[test]
@@ -126,9 +131,9 @@ fn unknown_key_id_asks_once() {
     let mut source = source();
     let _ = fetched(&mut source, "a", at(0));
     assert_eq!(source.on_unknown_kid("b", at(10)), UnknownKid::Refetch);
-    assert_eq!(reason(&source, at(10)), Some(FetchReason::UnknownKid));
+    assert_eq!(reason(&source, at(10)), Some(Reason::Wanted));
     assert_eq!(source.on_unknown_kid("b", at(10)), UnknownKid::UnderWay);
-    source.fetch_started(at(10));
+    source.fetch_started(0, at(10));
     assert_eq!(source.on_unknown_kid("c", at(11)), UnknownKid::UnderWay);
     let _ = fetched(&mut source, "a", at(12));
     assert_eq!(source.on_unknown_kid("b", at(12)), UnknownKid::AskedBefore);
@@ -163,25 +168,39 @@ fn nobody_waits_for_an_issuer_that_is_down() {
     let mut source = source();
     let _ = fetched(&mut source, "a", at(0));
     assert_eq!(source.on_unknown_kid("b", at(1)), UnknownKid::Refetch);
-    source.fetch_started(at(1));
-    let _ = source.on_failure(FetchFailure::Timeout, at(2), u64::MAX);
+    source.fetch_started(0, at(1));
+    source.on_failure(0, Failure::Timeout, at(2), u64::MAX);
     assert_eq!(source.on_unknown_kid("b", at(2)), UnknownKid::Throttled);
-    assert_eq!(reason(&source, at(3)), Some(FetchReason::Retry));
+    assert_eq!(reason(&source, at(3)), Some(Reason::Retry));
 }
 
 #[test]
 fn newer_sets_of_other_workers_are_adopted() {
     let mut source = source();
-    let keys = |kid: &str| KeySet::parse(set(kid).as_bytes()).unwrap();
-    assert_eq!(source.adopt(keys("a"), at(0), at(600), at(1), 0), Adopted::Taken);
-    assert_eq!(source.adopt(keys("b"), at(0), at(600), at(1), 0), Adopted::NotNewer);
-    assert_eq!(source.adopt(keys("b"), at(100), at(600), at(1), 0), Adopted::NotNewer);
+    fn adopt(
+        source: &mut Source,
+        kid: &str,
+        fetched: UnixTime,
+        fresh_until: UnixTime,
+        now: UnixTime,
+    ) -> Adopted {
+        let body = set(kid);
+        let digest = Sha256::digest(body.as_bytes()).into();
+        let head = Head { fetched_at: fetched, fresh_until, digest, etag: None };
+        match source.adopt(&head, None, now, 0) {
+            Adopted::NeedsBody => source.adopt(&head, Some(body.as_bytes()), now, 0),
+            other => other,
+        }
+    }
+    assert_eq!(adopt(&mut source, "a", at(0), at(600), at(1)), Adopted::Taken);
+    assert_eq!(adopt(&mut source, "b", at(0), at(600), at(1)), Adopted::NotNewer);
+    assert_eq!(adopt(&mut source, "b", at(100), at(600), at(1)), Adopted::NotNewer);
     assert_eq!(source.fetched(), Some((at(0), at(600))));
 
     assert_eq!(source.on_unknown_kid("c", at(50)), UnknownKid::Refetch);
-    assert_eq!(source.adopt(keys("b"), at(40), at(640), at(51), 0), Adopted::Taken);
-    assert_eq!(reason(&source, at(51)), Some(FetchReason::UnknownKid));
-    assert_eq!(source.adopt(keys("c"), at(52), at(999_999), at(53), 0), Adopted::Taken);
+    assert_eq!(adopt(&mut source, "b", at(40), at(640), at(51)), Adopted::Taken);
+    assert_eq!(reason(&source, at(51)), Some(Reason::Wanted));
+    assert_eq!(adopt(&mut source, "c", at(52), at(999_999), at(53)), Adopted::Taken);
     assert_eq!(source.next_fetch(at(53)), None);
     assert_eq!(source.fetched(), Some((at(52), at(52 + HOUR))));
     let KeyStatus::Fresh(held) = source.status(at(53)) else { panic!("fresh") };
@@ -192,7 +211,7 @@ fn newer_sets_of_other_workers_are_adopted() {
 fn a_clock_that_went_back_fetches_again() {
     let mut source = source();
     let _ = fetched(&mut source, "a", at(10_000));
-    assert_eq!(reason(&source, at(0)), Some(FetchReason::Refresh));
+    assert_eq!(reason(&source, at(0)), Some(Reason::Refresh));
     let _ = fetched(&mut source, "a", at(0));
     assert_eq!(source.next_fetch(at(1)), None);
 }

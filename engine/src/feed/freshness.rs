@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How long a fetched key set stays fresh (RFC 9111 sections 4.2 and 5.2.2), between a floor and a ceiling.
+//! How long a fetched document stays fresh (RFC 9111 sections 4.2 and 5.2.2), between a floor and a ceiling.
 //!
 //! What enters: the values of `Cache-Control`, `Age`, `Expires` and `Date`, as an outsider may have written them.
 //! What leaves: seconds. What cannot be read counts as absent, except `Expires`, where it means expired

@@ -2,19 +2,23 @@
 //! What goes into the proxy's shared data, and what is believed of what comes out of it.
 //!
 //! Other plugins may share the namespace and can read, change and replay what stands there, so each value carries a
-//! version, the digest of the configuration it was made under, and HMAC-SHA256 (RFC 2104) under a secret that only
-//! the operator's environment holds. The digest must name the source (issuer and address) too: it keeps one issuer's
-//! keys from being moved under another's name. A replayed old value is genuine; [`super::Source::adopt`] refuses what
-//! is not newer. What leaves [`Shared::open`] was written by this plugin under this configuration.
+//! version, the digest of its source and HMAC-SHA256 (RFC 2104) under a secret that only the operator's environment
+//! holds. The digest keeps one source's document from being moved under another's name. A head names its body by
+//! SHA-256, so that a replayed body does not fit; a replayed head is genuine, and refused for not being newer. What
+//! leaves an `open` was written by this plugin for this source.
 
+use super::fetch::Head;
+use super::source::SourceId;
 use crate::time::UnixTime;
+use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use core::fmt;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-const VERSION: u8 = 1;
-const KEYS_MAGIC: [u8; 4] = *b"TGks";
+const VERSION: u8 = 2;
+const HEAD_MAGIC: [u8; 4] = *b"TGhd";
+const PAGE_MAGIC: [u8; 4] = *b"TGpg";
 const LEASE_MAGIC: [u8; 4] = *b"TGle";
 const MAC_LEN: usize = 32;
 /// No fetch takes longer, so no lease does: a damaged clock cannot lock a source.
@@ -80,7 +84,7 @@ pub enum Rejected {
     Absent,
     /// Too short, of another kind, or of another version.
     Version,
-    /// Made under another configuration.
+    /// Of another source.
     Digest,
     /// Not sealed with this key: somebody else wrote it.
     Mac,
@@ -99,45 +103,66 @@ impl Rejected {
     }
 }
 
-/// A fetched key set on its way between workers.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Shared<'a> {
-    /// When it was fetched.
-    pub fetched_at: UnixTime,
-    /// Until when it is fresh.
-    pub fresh_until: UnixTime,
-    /// The bytes as the issuer sent them; still to be parsed as strictly as if they came from there.
-    pub body: &'a [u8],
-}
+/// A feed's head on its way between workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedHead(pub Head);
 
-impl fmt::Debug for Shared<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Shared({:?} to {:?}, {} bytes)", self.fetched_at, self.fresh_until, self.body.len())
-    }
-}
-
-impl<'a> Shared<'a> {
-    /// Magic, version, digest, the two times, body, MAC.
+impl SealedHead {
+    /// Magic, version, source, the two times, SHA-256 of the body, entity tag, MAC.
     #[must_use]
-    pub fn seal(&self, key: &StateKey, digest: [u8; 8]) -> Vec<u8> {
-        seal_value(
-            key,
-            KEYS_MAGIC,
-            digest,
-            [self.fetched_at.as_micros(), self.fresh_until.as_micros()],
-            self.body,
-        )
+    pub fn seal(&self, key: &StateKey, source: SourceId) -> Vec<u8> {
+        let head = &self.0;
+        let numbers = [head.fetched_at.as_micros(), head.fresh_until.as_micros()];
+        let tag = head.etag.as_deref().unwrap_or_default().as_bytes();
+        seal_value(key, HEAD_MAGIC, source.digest(), numbers, &[&head.digest, tag])
     }
 
-    /// Reads a sealed value.
+    /// Reads a sealed head.
     ///
     /// # Errors
     /// Why it is not believed.
-    pub fn open(bytes: &'a [u8], key: &StateKey, digest: [u8; 8]) -> Result<Self, Rejected> {
-        let ([fetched_at, fresh_until], body) = open_value(bytes, key, KEYS_MAGIC, digest)?;
-        let (fetched_at, fresh_until) =
-            (UnixTime::from_micros(fetched_at), UnixTime::from_micros(fresh_until));
-        Ok(Shared { fetched_at, fresh_until, body })
+    pub fn open(bytes: &[u8], key: &StateKey, source: SourceId) -> Result<Self, Rejected> {
+        let ([fetched_at, fresh_until], rest) = open_value(bytes, key, HEAD_MAGIC, source.digest())?;
+        let (digest, tag) = rest.split_first_chunk::<32>().ok_or(Rejected::Version)?;
+        let tag = core::str::from_utf8(tag).map_err(|_| Rejected::Version)?;
+        Ok(SealedHead(Head {
+            fetched_at: UnixTime::from_micros(fetched_at),
+            fresh_until: UnixTime::from_micros(fresh_until),
+            digest: *digest,
+            etag: (!tag.is_empty()).then(|| tag.to_owned()),
+        }))
+    }
+}
+
+/// A body on its way between workers: the bytes as they came, still to be read as strictly as if they came from there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Page<'a> {
+    /// Which page of the feed.
+    pub number: u16,
+    /// The bytes.
+    pub body: &'a [u8],
+}
+
+impl fmt::Debug for Page<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Page({}, {} bytes)", self.number, self.body.len())
+    }
+}
+
+impl<'a> Page<'a> {
+    /// Magic, version, source, number, body, MAC.
+    #[must_use]
+    pub fn seal(&self, key: &StateKey, source: SourceId) -> Vec<u8> {
+        seal_value(key, PAGE_MAGIC, source.digest(), [u64::from(self.number), 0], &[self.body])
+    }
+
+    /// Reads the sealed page of that number.
+    ///
+    /// # Errors
+    /// Why it is not believed.
+    pub fn open(bytes: &'a [u8], key: &StateKey, source: SourceId, number: u16) -> Result<Self, Rejected> {
+        let ([own, _], body) = open_value(bytes, key, PAGE_MAGIC, source.digest())?;
+        if own == u64::from(number) { Ok(Page { number, body }) } else { Err(Rejected::Digest) }
     }
 }
 
@@ -160,18 +185,18 @@ pub enum LeaseState {
 }
 
 impl Lease {
-    /// Magic, version, digest, end and owner, MAC.
+    /// Magic, version, source, end and owner, MAC.
     #[must_use]
-    pub fn seal(&self, key: &StateKey, digest: [u8; 8]) -> Vec<u8> {
-        seal_value(key, LEASE_MAGIC, digest, [self.until.as_micros(), self.owner], &[])
+    pub fn seal(&self, key: &StateKey, source: SourceId) -> Vec<u8> {
+        seal_value(key, LEASE_MAGIC, source.digest(), [self.until.as_micros(), self.owner], &[])
     }
 
     /// Reads a sealed lease. Whatever is not believed is to be treated as free, and overwritten.
     ///
     /// # Errors
     /// Why it is not believed.
-    pub fn open(bytes: &[u8], key: &StateKey, digest: [u8; 8]) -> Result<Self, Rejected> {
-        match open_value(bytes, key, LEASE_MAGIC, digest)? {
+    pub fn open(bytes: &[u8], key: &StateKey, source: SourceId) -> Result<Self, Rejected> {
+        match open_value(bytes, key, LEASE_MAGIC, source.digest())? {
             ([until, owner], []) => Ok(Lease { until: UnixTime::from_micros(until), owner }),
             (_, [..]) => Err(Rejected::Version),
         }
@@ -187,21 +212,22 @@ impl Lease {
     }
 }
 
-/// Magic, version, digest, two numbers, body, MAC.
+/// Magic, version, digest of the source, two numbers, body, MAC.
 pub(crate) fn seal_value(
     key: &StateKey,
     magic: [u8; 4],
     digest: [u8; 8],
     numbers: [u64; 2],
-    body: &[u8],
+    body: &[&[u8]],
 ) -> Vec<u8> {
     let [one, two] = numbers.map(u64::to_be_bytes);
-    let parts: [&[u8]; 6] = [&magic, &[VERSION], &digest, &one, &two, body];
-    let mut out = Vec::with_capacity(body.len().saturating_add(HEAD + MAC_LEN));
-    for part in parts {
+    let size = body.iter().map(|part| part.len()).sum::<usize>();
+    let mut out = Vec::with_capacity(size.saturating_add(HEAD + MAC_LEN));
+    let head: [&[u8]; 5] = [&magic, &[VERSION], &digest, &one, &two];
+    for part in head.iter().chain(body) {
         out.extend_from_slice(part);
     }
-    if let Some(mac) = key.mac(&parts) {
+    if let Some(mac) = key.mac(&[&out]) {
         out.extend_from_slice(&mac.finalize().into_bytes());
     }
     out
@@ -244,45 +270,63 @@ pub(crate) fn open_value<'a>(
 mod tests {
     use super::*;
 
-    const DIGEST: [u8; 8] = *b"digest01";
+    fn source() -> SourceId {
+        SourceId::new(&["jwks", "https://idp.example.com"])
+    }
+
+    fn other_source() -> SourceId {
+        SourceId::new(&["jwks", "https://other.example.com"])
+    }
 
     fn key() -> StateKey {
         StateKey::from_secret(b"0123456789abcdef").unwrap()
     }
 
-    fn sample() -> Shared<'static> {
-        Shared {
+    fn sample() -> SealedHead {
+        SealedHead(Head {
             fetched_at: UnixTime::from_secs(1),
             fresh_until: UnixTime::from_secs(2),
-            body: b"{\"keys\":[]}",
-        }
+            digest: [9; 32],
+            etag: Some("\"a\"".to_owned()),
+        })
     }
 
     #[test]
     fn what_was_sealed_opens_and_nothing_else_does() {
-        let sealed = sample().seal(&key(), DIGEST);
-        assert_eq!(Shared::open(&sealed, &key(), DIGEST).unwrap(), sample());
-        assert_eq!(Shared::open(&[], &key(), DIGEST), Err(Rejected::Absent));
-        assert_eq!(Shared::open(&sealed, &key(), *b"digest02"), Err(Rejected::Digest));
+        let sealed = sample().seal(&key(), source());
+        let open = |bytes: &[u8]| SealedHead::open(bytes, &key(), source());
+        assert_eq!(open(&sealed), Ok(sample()));
+        assert_eq!(open(&[]), Err(Rejected::Absent));
+        assert_eq!(SealedHead::open(&sealed, &key(), other_source()), Err(Rejected::Digest));
         let other = StateKey::from_secret(b"0123456789abcdeg").unwrap();
-        assert_eq!(Shared::open(&sealed, &other, DIGEST), Err(Rejected::Mac));
+        assert_eq!(SealedHead::open(&sealed, &other, source()), Err(Rejected::Mac));
         for length in 0..sealed.len() {
-            assert!(Shared::open(&sealed[..length], &key(), DIGEST).is_err());
+            assert!(open(&sealed[..length]).is_err());
         }
         for bit in 0..sealed.len() * 8 {
             let mut bytes = sealed.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(Shared::open(&bytes, &key(), DIGEST).is_err(), "{bit}");
+            assert!(open(&bytes).is_err(), "{bit}");
         }
     }
 
     #[test]
-    fn a_lease_is_no_key_set() {
+    fn a_page_opens_under_its_own_number() {
+        let page = Page { number: 3, body: b"ids" };
+        let sealed = page.seal(&key(), source());
+        assert_eq!(Page::open(&sealed, &key(), source(), 3), Ok(page));
+        assert_eq!(Page::open(&sealed, &key(), source(), 4), Err(Rejected::Digest));
+        assert_eq!(Page::open(&sealed, &key(), other_source(), 3), Err(Rejected::Digest));
+        assert_eq!(SealedHead::open(&sealed, &key(), source()), Err(Rejected::Version));
+    }
+
+    #[test]
+    fn a_lease_is_no_head() {
         let lease = Lease { until: UnixTime::from_secs(100), owner: 7 };
-        let sealed = lease.seal(&key(), DIGEST);
-        assert_eq!(Lease::open(&sealed, &key(), DIGEST), Ok(lease));
-        assert_eq!(Shared::open(&sealed, &key(), DIGEST), Err(Rejected::Version));
-        assert_eq!(Lease::open(&sample().seal(&key(), DIGEST), &key(), DIGEST), Err(Rejected::Version));
+        let sealed = lease.seal(&key(), source());
+        assert_eq!(Lease::open(&sealed, &key(), source()), Ok(lease));
+        assert_eq!(SealedHead::open(&sealed, &key(), source()), Err(Rejected::Version));
+        assert_eq!(Lease::open(&sample().seal(&key(), source()), &key(), source()), Err(Rejected::Version));
     }
 
     #[test]

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Feeds over the wire and between workers: one fetch for all of them.
+//!
+//! Each feed has a slot in shared data: a head, its pages, and the lease of the worker that fetches. Slots are few and
+//! fixed by the configuration; what is in them counts only under our own MAC.
+
+use crate::host::{self, Buffer, Level, Map, Status};
+use crate::vm::{self, Vm};
+use std::collections::BTreeMap;
+use toolgate_engine::feed::{
+    Adopted, Failure, Feed, Fetch, Freshness, Lease, LeaseState, Outcome, Page, Rejected, Response,
+    SealedHead, SharedState, SourceId, StateKey,
+};
+use toolgate_engine::flow::{FeedId, Memory};
+use toolgate_engine::keys::KeyStatus;
+use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
+use toolgate_engine::time::UnixTime;
+
+/// How many slot names there are, whatever configurations come and go.
+const SLOTS: u64 = 64;
+
+/// What this VM knows of the way feeds travel.
+#[derive(Debug)]
+pub(crate) struct Post {
+    calls: BTreeMap<u32, (usize, u16)>,
+    slots: Vec<Slot>,
+    gauges_at: UnixTime,
+}
+
+/// Where one feed stands in shared data.
+#[derive(Clone, Debug)]
+struct Slot {
+    feed: FeedId,
+    source: SourceId,
+    number: u64,
+    /// The versions of head and wanted page that were read last.
+    seen: u32,
+    seen_page: u32,
+}
+
+/// A fetch to dispatch.
+#[derive(Debug)]
+pub(crate) struct Order {
+    slot: usize,
+    pub(crate) fetch: Fetch,
+}
+
+impl Post {
+    pub(crate) fn new(memory: &mut Memory) -> Post {
+        let mut slots: Vec<Slot> = Vec::new();
+        for feed in memory.feeds() {
+            let Some(source) = memory.feed(feed).map(|feed| feed.source()) else { continue };
+            let mut number = source.number() % SLOTS;
+            // Two feeds of one configuration do not meet, as long as there are slots.
+            for _ in 0..SLOTS {
+                if slots.iter().all(|other| other.number != number) {
+                    break;
+                }
+                number = (number + 1) % SLOTS;
+            }
+            slots.push(Slot { feed, source, number, seen: 0, seen_page: 0 });
+        }
+        Post { calls: BTreeMap::new(), slots, gauges_at: UnixTime::default() }
+    }
+}
+
+impl Slot {
+    fn head(&self) -> String {
+        format!("toolgate.feed.{}", self.number)
+    }
+
+    fn page(&self, page: u16) -> String {
+        format!("toolgate.page.{}.{page}", self.number)
+    }
+
+    fn lease(&self) -> String {
+        format!("toolgate.lease.{}", self.number)
+    }
+}
+
+fn slot_of(vm: &Vm, at: usize) -> Option<Slot> {
+    vm.post.borrow().slots.get(at).cloned()
+}
+
+fn with_feed<T>(vm: &Vm, id: FeedId, work: impl FnOnce(&mut dyn Feed, u64) -> T) -> Option<T> {
+    vm.memory(|memory| {
+        let spread = memory.next_spread();
+        memory.feed(id).map(|feed| work(feed, spread))
+    })
+}
+
+/// One round: takes over what other workers have fetched, and says what to fetch here.
+pub(crate) fn tick(vm: &Vm) -> Vec<Order> {
+    let now = vm::now();
+    let mut orders = Vec::new();
+    let count = vm.post.borrow().slots.len();
+    for at in 0..count {
+        let Some(slot) = slot_of(vm, at) else { continue };
+        adopt_shared(vm, at, &slot, now);
+        let Some(fetch) = with_feed(vm, slot.feed, |feed, _| feed.next_fetch(now)).flatten() else {
+            continue;
+        };
+        // A second more than the call may take.
+        let lease = now.plus_millis(u64::from(fetch.call.timeout_millis).saturating_add(1_000));
+        if claim(vm, &slot, now, lease) {
+            orders.push(Order { slot: at, fetch });
+        }
+    }
+    gauges(vm, now);
+    orders
+}
+
+/// Whether something can be done at the next tick already, so that it should come soon.
+pub(crate) fn pressing(vm: &Vm) -> bool {
+    let now = vm::now();
+    vm.memory(|memory| {
+        let ids = memory.feeds();
+        ids.into_iter().any(|id| memory.feed(id).is_some_and(|feed| feed.is_pressing(now)))
+    })
+}
+
+fn state_key(vm: &Vm) -> Option<&StateKey> {
+    match &vm.config.shared_state {
+        SharedState::Off => None,
+        SharedState::Keyed(key) => Some(key),
+    }
+}
+
+/// Takes over what another worker has put into shared data, if it is new and ours.
+fn adopt_shared(vm: &Vm, at: usize, slot: &Slot, now: UnixTime) {
+    let Some(key) = state_key(vm) else { return };
+    if let Ok(value) = host::shared(&slot.head())
+        && value.version != slot.seen
+        && !value.bytes.is_empty()
+    {
+        note_seen(vm, at, value.version);
+        match SealedHead::open(&value.bytes, key, slot.source) {
+            Ok(head) => adopt_head(vm, slot, key, &head, now),
+            Err(rejected) => reject(vm, rejected),
+        }
+    }
+    let Some(number) = with_feed(vm, slot.feed, |feed, _| feed.wanted_page()).flatten() else { return };
+    let Ok(value) = host::shared(&slot.page(number)) else { return };
+    if value.version == slot.seen_page || value.bytes.is_empty() {
+        return;
+    }
+    if let Some(slot) = vm.post.borrow_mut().slots.get_mut(at) {
+        slot.seen_page = value.version;
+    }
+    match Page::open(&value.bytes, key, slot.source, number) {
+        Ok(page) => {
+            let taken = with_feed(vm, slot.feed, |feed, _| feed.adopt_page(number, page.body, now));
+            if taken == Some(Adopted::Taken) {
+                changed(vm, slot, "shared");
+            }
+        }
+        Err(rejected) => reject(vm, rejected),
+    }
+}
+
+fn adopt_head(vm: &Vm, slot: &Slot, key: &StateKey, head: &SealedHead, now: UnixTime) {
+    let adopt =
+        |body: Option<&[u8]>| with_feed(vm, slot.feed, |feed, spread| feed.adopt(&head.0, body, now, spread));
+    let mut adopted = adopt(None);
+    if adopted == Some(Adopted::NeedsBody) {
+        // What is not there, or not the head's, is fetched when it is due.
+        let Ok(value) = host::shared(&slot.page(0)) else { return };
+        adopted = match Page::open(&value.bytes, key, slot.source, 0) {
+            Ok(page) => adopt(Some(page.body)),
+            Err(rejected) => return reject(vm, rejected),
+        };
+    }
+    match adopted {
+        Some(Adopted::Taken | Adopted::Renewed) => changed(vm, slot, "shared"),
+        Some(Adopted::NeedsBody | Adopted::NotNewer | Adopted::Unusable) | None => {}
+    }
+}
+
+fn changed(vm: &Vm, slot: &Slot, word: &'static str) {
+    vm.keys_changed();
+    vm.memory(|memory| memory.feed_changed(slot.feed, vm::now()));
+    count(vm, slot.feed.series(word));
+}
+
+fn reject(vm: &Vm, rejected: Rejected) {
+    count(vm, Series::new(Metric::SharedRejected, rejected.label()));
+}
+
+fn note_seen(vm: &Vm, at: usize, version: u32) {
+    if let Some(slot) = vm.post.borrow_mut().slots.get_mut(at) {
+        slot.seen = version;
+    }
+}
+
+/// Whether this worker may fetch: by compare-and-swap on the lease, so that only one does.
+fn claim(vm: &Vm, slot: &Slot, now: UnixTime, until: UnixTime) -> bool {
+    let Some(key) = state_key(vm) else { return true };
+    let version = match host::shared(&slot.lease()) {
+        Err(Status::NOT_FOUND) => None,
+        Err(_) => return true,
+        Ok(value) => match Lease::open(&value.bytes, key, slot.source).map(|lease| lease.state(now)) {
+            Ok(LeaseState::Free) | Err(Rejected::Absent) => Some(value.version),
+            Ok(LeaseState::Held) => return false,
+            Err(rejected) => {
+                reject(vm, rejected);
+                Some(value.version)
+            }
+        },
+    };
+    let owner = vm.memory(|memory| memory.vm);
+    match host::set_shared(&slot.lease(), &Lease { until, owner }.seal(key, slot.source), version) {
+        Ok(()) => true,
+        Err(Status::CAS_MISMATCH) => false,
+        // A host without working shared data: better two fetches than none.
+        Err(_) => true,
+    }
+}
+
+/// Gives the lease back: writes one that is over.
+fn release(vm: &Vm, slot: &Slot) {
+    let Some(key) = state_key(vm) else { return };
+    let owner = vm.memory(|memory| memory.vm);
+    let Ok(value) = host::shared(&slot.lease()) else { return };
+    if Lease::open(&value.bytes, key, slot.source).is_ok_and(|lease| lease.owner == owner) {
+        let over = Lease { until: UnixTime::default(), owner };
+        let _ = host::set_shared(&slot.lease(), &over.seal(key, slot.source), Some(value.version));
+    }
+}
+
+/// Notes what became of an order.
+pub(crate) fn dispatched(vm: &Vm, order: &Order, call: Option<u32>) {
+    let now = vm::now();
+    let Some(slot) = slot_of(vm, order.slot) else { return };
+    let page = order.fetch.page;
+    if let Some(token) = call {
+        vm.post.borrow_mut().calls.insert(token, (order.slot, page));
+        let _ = with_feed(vm, slot.feed, |feed, _| feed.fetch_started(page, now));
+    } else {
+        failed(vm, &slot, page, Failure::Transport, now);
+    }
+}
+
+fn failed(vm: &Vm, slot: &Slot, page: u16, failure: Failure, now: UnixTime) {
+    let _ = with_feed(vm, slot.feed, |feed, spread| feed.on_failure(page, failure, now, spread));
+    after_failure(vm, slot, failure);
+    release(vm, slot);
+}
+
+fn after_failure(vm: &Vm, slot: &Slot, failure: Failure) {
+    vm.keys_changed();
+    count(vm, slot.feed.series(failure.label()));
+    let what = slot.feed.title(&vm.config);
+    host::log(Level::Warn, &format!("toolgate: {what} could not be fetched: {}", failure.label()));
+}
+
+/// The answer to a fetch; says whether it was one of ours.
+pub(crate) fn on_response(vm: &Vm, token: u32, headers: usize, body_size: usize) -> bool {
+    let Some((at, page)) = vm.post.borrow_mut().calls.remove(&token) else { return false };
+    let Some(slot) = slot_of(vm, at) else { return true };
+    let now = vm::now();
+    let most = with_feed(vm, slot.feed, |feed, _| feed.max_bytes(page)).unwrap_or(0);
+    // No headers at all means no answer; the host's own 504 means that it took too long.
+    let fields = if headers == 0 { None } else { host::fields(Map::CallResponse).ok() };
+    let Some(fields) = fields else {
+        failed(vm, &slot, page, Failure::Transport, now);
+        return true;
+    };
+    if body_size > most {
+        failed(vm, &slot, page, Failure::TooLarge, now);
+        return true;
+    }
+    let body = host::buffer(Buffer::CallResponseBody, body_size).unwrap_or_default();
+    let pairs = fields.pairs();
+    let response = read(&pairs, &body);
+    let outcome = with_feed(vm, slot.feed, |feed, spread| feed.on_response(page, &response, now, spread));
+    match outcome {
+        Some(Outcome::Failed(failure)) => after_failure(vm, &slot, failure),
+        Some(outcome) => {
+            changed(vm, &slot, outcome.label());
+            // 304 has no body, and needs none.
+            publish(vm, at, &slot, page, (response.status == 200).then_some(&body));
+        }
+        None => {}
+    }
+    release(vm, &slot);
+    true
+}
+
+fn read<'a>(pairs: &[(&'a [u8], &'a [u8])], body: &'a [u8]) -> Response<'a> {
+    let find = |wanted: &str| {
+        let field = pairs.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted.as_bytes()));
+        field.and_then(|(_, value)| std::str::from_utf8(value).ok())
+    };
+    Response {
+        status: find(":status").and_then(|status| status.parse().ok()).unwrap_or(0),
+        freshness: Freshness {
+            cache_control: find("cache-control"),
+            age: find("age"),
+            expires: find("expires"),
+            date: find("date"),
+        },
+        etag: find("etag"),
+        body,
+    }
+}
+
+/// Puts what was fetched where the other workers find it: first the body, then the head that names it.
+fn publish(vm: &Vm, at: usize, slot: &Slot, page: u16, body: Option<&Vec<u8>>) {
+    let Some(key) = state_key(vm) else { return };
+    if let Some(body) = body {
+        let sealed = Page { number: page, body }.seal(key, slot.source);
+        let _ = put(&slot.page(page), &sealed);
+    }
+    if page != 0 {
+        return;
+    }
+    let Some(head) = with_feed(vm, slot.feed, |feed, _| feed.head()).flatten() else { return };
+    if put(&slot.head(), &SealedHead(head).seal(key, slot.source)).is_ok() {
+        note_seen(vm, at, host::shared(&slot.head()).map_or(0, |value| value.version));
+    }
+}
+
+fn put(name: &str, value: &[u8]) -> Result<(), Status> {
+    let version = host::shared(name).ok().map(|old| old.version);
+    host::set_shared(name, value, version)
+}
+
+/// Ages and numbers of keys, once a second.
+fn gauges(vm: &Vm, now: UnixTime) {
+    if now.micros_since(vm.post.borrow().gauges_at) < 1_000_000 {
+        return;
+    }
+    vm.post.borrow_mut().gauges_at = now;
+    let mut samples = Samples::new();
+    vm.memory(|memory| {
+        for (at, source) in memory.sources.iter().enumerate() {
+            let Some(source) = source else { continue };
+            let Some((fetched_at, _)) = source.fetched() else { continue };
+            let age = now.micros_since(fetched_at) / 1_000_000;
+            samples.push(Sample { series: Series::new(Metric::JwksAge, "").of_issuer(at), value: age });
+            let keys = match source.status(now) {
+                KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => keys.count(),
+                KeyStatus::Absent | KeyStatus::Stale => 0,
+            };
+            let value = u64::try_from(keys).unwrap_or(u64::MAX);
+            samples.push(Sample { series: Series::new(Metric::JwksKeys, "").of_issuer(at), value });
+        }
+    });
+    vm.record(&mut samples);
+}
+
+fn count(vm: &Vm, series: Series) {
+    vm.record(&mut vec![Sample { series, value: 1 }]);
+}
