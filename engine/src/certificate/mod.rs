@@ -37,14 +37,23 @@ impl Certificate {
     /// # Errors
     /// [`Unreadable`] if there is one and what it says cannot be taken.
     pub fn of_peer(connection: &dyn Connection) -> Result<Option<Certificate>, Unreadable> {
-        let Some(digest) = text(connection, ConnectionFact::PeerDigest)? else { return Ok(None) };
+        let Some(digest) = Certificate::digest_of_peer(connection)? else { return Ok(None) };
         let one = |fact| Ok(text(connection, fact)?.into_iter().collect());
         Ok(Some(Certificate {
-            digest: Some(hex_digest(&digest).ok_or(Unreadable)?),
+            digest: Some(digest),
             uris: one(ConnectionFact::PeerUri)?,
             dns: one(ConnectionFact::PeerDns)?,
             subject: text(connection, ConnectionFact::PeerSubject)?,
         }))
+    }
+
+    /// The digest of the certificate that the peer has shown, and nothing else of it.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if there is one and its digest cannot be taken.
+    pub fn digest_of_peer(connection: &dyn Connection) -> Result<Option<[u8; 32]>, Unreadable> {
+        let digest = text(connection, ConnectionFact::PeerDigest)?;
+        digest.map(|digest| hex_digest(&digest).ok_or(Unreadable)).transpose()
     }
 
     /// The SHA-256 of its DER form, if that is known: what `x5t#S256` names (RFC 8705 section 3.1).

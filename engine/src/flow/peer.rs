@@ -91,9 +91,9 @@ impl<'p> Peer<'p> {
     /// A proxy that is set to add its peer to the header, and told of the wrong element, has the hop itself there: then
     /// whoever comes through the hop would be the hop.
     fn not_the_hops(&self, told: Option<Certificate>) -> Result<Option<Certificate>, Auth> {
-        let own = Certificate::of_peer(self.connection).map_err(|_| UNREADABLE)?;
-        let digest = |of: &Option<Certificate>| of.as_ref().and_then(|found| found.digest().copied());
-        match digest(&told).is_some() && digest(&told) == digest(&own) {
+        let own = Certificate::digest_of_peer(self.connection).map_err(|_| UNREADABLE)?;
+        let digest = told.as_ref().and_then(Certificate::digest);
+        match digest.is_some() && digest == own.as_ref() {
             true => Err(UNREADABLE),
             false => Ok(told),
         }

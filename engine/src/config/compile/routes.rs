@@ -26,6 +26,11 @@ impl<'c> Compiler<'c> {
                 let error = wrong("who needs no token has nothing to prove".to_owned(), "take `dpop` out");
                 return at(Err(error), &[key("dpop")]);
             }
+            (Some(_), None) if wire.upstream.internal_jwt.is_some() => {
+                let error =
+                    wrong("nobody is known here".to_owned(), "replace `allow` by `policy` and `issuers`");
+                return at(Err(error), &[key("upstream"), key("internal_jwt")]);
+            }
             (Some(_), None) if wire.answer.is_some() => {
                 let error =
                     wrong("nobody is known here".to_owned(), "replace `allow` by `policy` and `issuers`");

@@ -65,4 +65,9 @@ fn what_cannot_work_is_refused() {
         complaint(&Parts { top: route, ..PARTS }.json()),
         "routes[0].answer: nobody is known here | replace `allow` by `policy` and `issuers`"
     );
+    let route = route.replace(r#""answer":"whoami""#, r#""upstream":{"internal_jwt":{"audience":"a"}}"#);
+    assert_eq!(
+        complaint(&Parts { top: &route, ..PARTS }.json()),
+        "routes[0].upstream.internal_jwt: nobody is known here | replace `allow` by `policy` and `issuers`"
+    );
 }
