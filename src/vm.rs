@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What all streams of one configuration in one VM share.
 
+use crate::connection::HostConnection;
 use crate::feeds::Post;
 use crate::host::{self, Level};
 use crate::stats::Stats;
@@ -8,8 +9,10 @@ use crate::store::HostStore;
 use crate::stream::{OpenStreams, Stream};
 use crate::verifier::HostVerifier;
 use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
 use std::rc::Rc;
 use toolgate_engine::config::Config;
+use toolgate_engine::connection::peer_address;
 use toolgate_engine::flow::{Desk, Entropy, Memory};
 use toolgate_engine::keys::{Budget, Fallback, Metered, Place, Software};
 use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
@@ -67,12 +70,18 @@ impl Vm {
             verifier: &verifier,
             store: &HostStore,
             now,
+            source: self.source(),
             samples: &mut samples,
         });
         watch.after(now, &mut samples);
         self.record(&mut samples);
         self.samples.replace(samples);
         result
+    }
+
+    /// The caller's address as the proxy has it, from the connection or from what its configuration trusts.
+    fn source(&self) -> Option<IpAddr> {
+        if self.config.looks_at_source() { peer_address(&HostConnection) } else { None }
     }
 
     pub(crate) fn record(&self, samples: &mut Samples) {

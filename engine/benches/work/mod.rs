@@ -133,6 +133,7 @@ impl World {
             verifier: &Software,
             store: &NoStore,
             now: NOW,
+            source: None,
             samples: &mut self.samples,
         }
     }

@@ -420,6 +420,14 @@ pub struct Metrics {
     pub max_series: usize,
 }
 
+impl Config {
+    /// Whether a rule looks at the caller's address, so that it is worth asking for.
+    #[must_use]
+    pub fn looks_at_source(&self) -> bool {
+        self.policies.iter().any(Policy::looks_at_source)
+    }
+}
+
 impl Server {
     /// Whether requests to `host` are its.
     #[must_use]

@@ -132,7 +132,8 @@ impl AwaitBody {
 
     fn judge_call(self, call: &Call<'_>, body: &[u8], server: &Server, desk: &mut Desk<'_>) -> BodyStep {
         let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
-        let context = Context::at(desk.now).of_class(server.class_of(&call.target)).with(arguments);
+        let context =
+            Context::at(desk.now).from(desk.source).of_class(server.class_of(&call.target)).with(arguments);
         let Some(policy) = desk.config.policies.get(server.policy) else {
             return self.refuse(desk, Denial::Door(Door::Unmatched));
         };
@@ -171,7 +172,8 @@ impl AwaitBody {
         }
         let at = self.waiting.at;
         let identity = &self.waiting.identity;
-        let clearing = Clearing { server, at, policy, identity, now: desk.now, memory: desk.memory };
+        let (now, source) = (desk.now, desk.source);
+        let clearing = Clearing { server, at, policy, identity, now, source, memory: desk.memory };
         match clearing.look(call, body) {
             Ok(cleared) => {
                 self.waiting.reply.expect(call.method, server.answers);

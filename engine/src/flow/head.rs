@@ -228,7 +228,7 @@ fn on_route<'s>(
                 Authenticated::Refused(auth) => return deny(desk, &scene, place, Denial::Auth(auth)),
             };
             let judged = desk.config.policies.get(*policy).map(|policy| {
-                let context = Context::at(desk.now);
+                let context = Context::at(desk.now).from(desk.source);
                 policy.decide(identity.roles(), &identity.facts(), Ask::Route(&route.name), &context)
             });
             let note = judged.as_ref().and_then(|judged| {
@@ -354,7 +354,7 @@ fn without_body(
         return visit.deny(desk, Denial::Door(Door::ContentType));
     }
     let judged = desk.config.policies.get(visit.server.policy).map(|policy| {
-        let context = Context::at(desk.now);
+        let context = Context::at(desk.now).from(desk.source);
         policy.decide(identity.roles(), &identity.facts(), Ask::Base(method.name()), &context)
     });
     let label = MethodLabel::Known(method.index());
@@ -432,7 +432,7 @@ fn judge_early(
         return None;
     };
     let policy = desk.config.policies.get(server.policy)?;
-    let context = Context::at(desk.now);
+    let context = Context::at(desk.now).from(desk.source);
     let open = context.of_class(server.class_of(&target)).with(Arguments::Open);
     let judged = match (method.class(), method.name_source()) {
         // What these aim at stands in no header, so the headers say too little to deny by.

@@ -46,6 +46,7 @@ use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 /// Header fields as the proxy has them, pseudo headers included.
 pub type Fields<'h> = [(&'h [u8], &'h [u8])];
@@ -66,6 +67,8 @@ pub struct Desk<'d> {
     pub store: &'d dyn Store,
     /// The time.
     pub now: UnixTime,
+    /// The caller's address as the proxy tells it; asked for only where [`Config::looks_at_source`].
+    pub source: Option<IpAddr>,
     /// Where samples go.
     pub samples: &'d mut Samples,
 }

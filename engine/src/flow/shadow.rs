@@ -66,7 +66,7 @@ pub(super) fn compare_one(
     (identity, ask): (&Identity, Ask<'_>),
 ) -> Note {
     let live = effect(judged);
-    let context = Context::at(desk.now);
+    let context = Context::at(desk.now).from(desk.source);
     compare(desk, &Verdict { place, policy, live, identity, asked: Asked::One(ask) }, &context)
 }
 

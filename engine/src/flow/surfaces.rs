@@ -21,6 +21,7 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 /// Everything that a call is looked at with.
 pub(super) struct Clearing<'c> {
@@ -30,6 +31,7 @@ pub(super) struct Clearing<'c> {
     pub policy: &'c Policy,
     pub identity: &'c Identity,
     pub now: UnixTime,
+    pub source: Option<IpAddr>,
     pub memory: &'c mut Memory,
 }
 
@@ -168,7 +170,7 @@ impl Clearing<'_> {
     /// what the tool requires, may not ask for it.
     fn may_call(&self, tool: &str) -> Result<(), Objection> {
         let target = Target::Tool(tool.into());
-        let context = Context::at(self.now).of_class(self.server.class_of(&target));
+        let context = Context::at(self.now).from(self.source).of_class(self.server.class_of(&target));
         let judged = self.policy.judge(
             self.identity.roles(),
             &self.identity.facts(),

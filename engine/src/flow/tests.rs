@@ -19,6 +19,7 @@ mod twice;
 use super::*;
 use crate::config::Secrets;
 use crate::connection::fixtures::Facts;
+use crate::connection::peer_address;
 use crate::keys::fixtures::{P256_X, P256_Y, RSA_2048_N, SECRET, ec_jwk, rsa_jwk, set_of, sign};
 use crate::keys::{Alg, Software};
 use crate::metrics::Metric;
@@ -91,13 +92,20 @@ impl World {
         World::of(&document(server, &format!(r#""inline":{}"#, jwks()), top))
     }
 
+    /// As the shell asks for it.
+    fn source(&self) -> Option<core::net::IpAddr> {
+        self.config.looks_at_source().then(|| peer_address(&self.connection)).flatten()
+    }
+
     fn desk(&mut self) -> Desk<'_> {
+        let source = self.source();
         Desk {
             config: &self.config,
             memory: &mut self.memory,
             verifier: &Software,
             store: &self.store,
             now: UnixTime::from_secs(self.now),
+            source,
             samples: &mut self.samples,
         }
     }
@@ -105,9 +113,10 @@ impl World {
     fn head(&mut self, fields: &[(&str, &str)], body: BodyFollows, attempt: Attempt) -> Step {
         let fields: Vec<(&[u8], &[u8])> =
             fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+        let source = self.source();
         let connection = core::mem::take(&mut self.connection);
         let head = Head { fields: &fields, body, route_server: None, attempt, connection: &connection };
-        let step = start(&head, &mut self.desk());
+        let step = start(&head, &mut Desk { source, ..self.desk() });
         self.connection = connection;
         step
     }

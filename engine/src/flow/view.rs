@@ -16,6 +16,7 @@ use crate::policy::{Context, Policy};
 use crate::seal::{Bond, Purpose};
 use crate::time::UnixTime;
 use alloc::string::String;
+use core::net::IpAddr;
 
 /// Shows what the caller may use.
 pub(super) struct View<'v> {
@@ -26,6 +27,7 @@ pub(super) struct View<'v> {
     /// The tool that was called, where that is known.
     tool: Option<&'v str>,
     now: UnixTime,
+    source: Option<IpAddr>,
     memory: &'v mut Memory,
     samples: &'v mut Samples,
 }
@@ -39,13 +41,14 @@ impl<'v> View<'v> {
     ) -> View<'v> {
         let server = desk.config.servers.get(at);
         let policy = server.and_then(|server| desk.config.policies.get(server.policy));
-        View { at, server, policy, identity, tool, now: desk.now, memory: desk.memory, samples: desk.samples }
+        let (now, source) = (desk.now, desk.source);
+        View { at, server, policy, identity, tool, now, source, memory: desk.memory, samples: desk.samples }
     }
 
     fn judge(&self, method: Method, target: &Target<'_>) -> Visibility {
         debug_assert!(!matches!(method.class(), MethodClass::Base));
         let class = self.server.and_then(|server| server.class_of(target));
-        let context = Context::at(self.now).of_class(class).listed();
+        let context = Context::at(self.now).from(self.source).of_class(class).listed();
         let judged = self.policy.map(|policy| {
             policy.judge(self.identity.roles(), &self.identity.facts(), method, target, &context)
         });

@@ -48,7 +48,8 @@ fn tools(desk: &Desk<'_>, identity: &Identity, index: usize) -> Vec<String> {
     let facts = identity.facts();
     let callable = |server: &Server, name: &str| {
         let target = Target::Tool(name.into());
-        let context = Context::at(desk.now).of_class(server.class_of(&target)).with(Arguments::Open);
+        let context =
+            Context::at(desk.now).from(desk.source).of_class(server.class_of(&target)).with(Arguments::Open);
         policy.judge(identity.roles(), &facts, Method::ToolsCall, &target, &context).is_ok()
     };
     let here = desk.config.servers.iter().filter(|server| server.policy == index);

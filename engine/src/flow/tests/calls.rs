@@ -2,6 +2,7 @@
 //! What a caller asks for, judged by body and by head.
 
 use super::*;
+use crate::connection::ConnectionFact;
 
 #[test]
 fn a_call_is_judged_with_its_arguments() {
@@ -256,4 +257,41 @@ fn labels_come_from_closed_sets() {
     let names: Vec<String> =
         world.samples.iter().map(|sample| sample.series.host_name(&world.config)).collect();
     assert!(names.len() > 12 && names.iter().all(|name| !name.contains(odd)), "{names:?}");
+}
+
+/// Bodies, heads and lists alike; without an address, or without a rule on it, nothing is asked.
+#[test]
+fn the_address_counts_where_a_rule_looks_at_it() {
+    let rule =
+        r#"{"id":"near","tools":["near"],"when":{"source":["10.0.0.0/8"]}},{"id":"site","routes":["site"]}"#;
+    let text = document("", &format!(r#""inline":{}"#, jwks()), "");
+    let text = text.replace(r#"{"id":"site","routes":["site"]}"#, rule);
+    for (address, status, verdict) in [
+        ("10.1.2.3:4711", 0, "allow allowed"),
+        ("192.0.2.1:4711", 403, "deny condition_false"),
+        ("", 403, "deny condition_unknown"),
+    ] {
+        let mut world = World::of(&text);
+        world.connection = Facts::of(&[(ConnectionFact::PeerAddress, address)]);
+        assert_eq!(world.call("near", "{}").status(), status, "{address}");
+        assert!(world.verdict().ends_with(verdict), "{address}: {}", world.verdict());
+        assert!(world.connection.1.get() > 0);
+        let token = engineer();
+        let fields = merged(
+            &[
+                (":method", "POST"),
+                (":path", "/mcp"),
+                (":authority", "mcp.example.com"),
+                ("content-type", "application/json"),
+            ],
+            &modern("tools/call", "near", &token),
+        );
+        let step = world.head(&fields, BodyFollows::Yes, Attempt::First);
+        let early = matches!(step, Step::Answer(_));
+        assert_eq!(early, status == 403, "{address}: {step:?}");
+    }
+    let mut world = World::new("", "");
+    world.connection = Facts::of(&[(ConnectionFact::PeerAddress, "10.1.2.3:4711")]);
+    assert_eq!(world.call("echo", "{}").status(), 0);
+    assert_eq!(world.connection.1.get(), 0);
 }
