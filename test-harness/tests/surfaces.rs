@@ -12,6 +12,13 @@ use toolgate_harness::{
 
 fn configure(configuration: &mut Value) {
     configuration["servers"][0]["server_requests"] = json!({ "sampling": "deny" });
+    configuration["servers"][0]["tools"]["schemas"] = json!("check");
+    configuration["servers"][0]["tools"]["drift"] = json!("withhold");
+    if let Some(catalogue) = configuration["servers"][0]["tools"]["catalogue"].as_array_mut() {
+        // Of another definition than any that is listed here.
+        let pin = format!("sha256:{}", "0".repeat(64));
+        catalogue.push(json!({ "name": "get_pinned", "pin": pin }));
+    }
     let allow = &mut configuration["policies"]["default"]["inline"]["roles"]["readonly"]["allow"];
     if let Some(rules) = allow.as_array_mut() {
         rules.push(json!({ "methods": ["tasks/get", "tasks/cancel"] }));
@@ -27,6 +34,7 @@ in_both_modes!(gate:
     an_answer_to_what_was_forbidden_is_refused,
     a_list_that_nobody_asked_for_is_filtered,
     a_task_belongs_to_its_caller,
+    a_learned_schema_and_a_pin_hold,
 );
 
 async fn answered(gate: &Gate, name: &str, script: Script) -> Result<toolgate_harness::client::Answer> {
@@ -145,5 +153,25 @@ async fn a_task_belongs_to_its_caller(gate: &Gate) -> Result<()> {
         assert_eq!((refused.status, refused.reason().as_deref()), (403, Some("task_not_yours")));
     }
     assert!(gate.upstream.seen().with(&format!("foreign-{name}")).is_empty());
+    Ok(())
+}
+
+async fn a_learned_schema_and_a_pin_hold(gate: &Gate) -> Result<()> {
+    let token = gate.token("alice", &["developer"])?;
+    let call = |tool: &str, arguments: Value| gate.call("learned", tool, arguments).token(&token);
+    assert_eq!(call("get_learned", json!({ "city": 1 })).send().await?.status, 200);
+    let name = format!("learned-{:?}", gate.mode);
+    let city = json!({ "type": "object", "properties": { "city": { "type": "string" } } });
+    let tools = json!([{ "name": "get_learned", "inputSchema": city }, { "name": "get_pinned" }]);
+    let body = json!({ "jsonrpc": "2.0", "id": "l", "result": { "tools": tools } }).to_string();
+    gate.script()?.on(&name, Script::new("application/json").piece(body).with_length());
+    let list = Call::modern(gate.url(), "l", "tools/list", json!({})).header("x-script", &name);
+    assert_eq!(list.token(&token).send().await?.listed("tools", "name"), ["get_learned"]);
+    let misfit = call("get_learned", json!({ "city": 1 })).send().await?;
+    assert_eq!((misfit.status, misfit.code()), (400, Some(-32602)), "{}", misfit.text());
+    assert_eq!(misfit.reason().as_deref(), Some("arguments_do_not_fit"));
+    assert_eq!(call("get_learned", json!({ "city": "Berlin" })).send().await?.status, 200);
+    let withheld = call("get_pinned", json!({})).send().await?;
+    assert_eq!((withheld.status, withheld.reason().as_deref()), (403, Some("tool_withheld")));
     Ok(())
 }
