@@ -345,6 +345,14 @@ fn gauges(vm: &Vm, now: UnixTime) {
             let value = u64::try_from(keys).unwrap_or(u64::MAX);
             samples.push(Sample { series: Series::new(Metric::JwksKeys, "").of_issuer(at), value });
         }
+        for (at, feed) in memory.revocation.feeds().iter().enumerate() {
+            let Some((fetched_at, list)) = feed.fetched_at().zip(feed.list()) else { continue };
+            let age = Series::new(Metric::RevocationAge, "").of_feed(at);
+            samples.push(Sample { series: age, value: now.micros_since(fetched_at) / 1_000_000 });
+            let entries = Series::new(Metric::RevocationEntries, "").of_feed(at);
+            let value = u64::try_from(list.count()).unwrap_or(u64::MAX);
+            samples.push(Sample { series: entries, value });
+        }
     });
     vm.record(&mut samples);
 }

@@ -99,6 +99,7 @@ impl Root {
         }
         crate::stream::resume_waiting(&vm);
         crate::stream::end_streams(&vm);
+        crate::stream::end_revoked(&vm);
         let busy = !vm.waiting.borrow().is_empty() || feeds::pressing(&vm);
         let millis = if busy { BUSY_TICK } else { IDLE_TICK };
         let _ = set_tick(&vm, millis);

@@ -9,11 +9,13 @@ use crate::root;
 use crate::vm::{self, Vm, Watch};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::rc::{Rc, Weak};
 use toolgate_engine::config::{HostMode, RouteMetadata};
 use toolgate_engine::deny::{Answer, error_body};
 use toolgate_engine::flow::{
-    self, Attempt, AwaitBody, BodyFollows, BodyStep, Head, Passage, Reply, ReplyBody, ReplyStep, Step,
+    self, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Head, Passage, Reply, ReplyBody, ReplyStep, Step,
+    StreamEnd,
 };
 use toolgate_engine::mcp::Body;
 use toolgate_engine::metrics::{Metric, Sample, Series};
@@ -186,9 +188,51 @@ pub(crate) fn end_streams(vm: &Vm) {
         if let Some(stream) = stream.upgrade()
             && let Ok(mut stream) = stream.try_borrow_mut()
         {
-            stream.end();
+            stream.open = None;
+            let _ = stream.end(|body, desk| body.end(desk));
         }
     }
+}
+
+/// How far the open streams have been asked whether their credentials were revoked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Walk {
+    /// The epoch of the lists that the walk is about.
+    epoch: u64,
+    /// The stream asked last; nothing once all have been asked.
+    after: Option<(UnixTime, u32)>,
+}
+
+/// Ends the event streams whose credentials were revoked; runs from the root context. Each is asked once for each change
+/// of the lists; what is left over is asked on the next tick.
+pub(crate) fn end_revoked(vm: &Vm) {
+    let epoch = vm.memory(|memory| memory.revocation.epoch());
+    let mut walk = vm.walk.get();
+    if walk.epoch != epoch {
+        walk = Walk { epoch, after: Some((UnixTime::default(), 0)) };
+    }
+    let Some(after) = walk.after else { return };
+    let range = (Bound::Excluded(after), Bound::Unbounded);
+    let next = |(key, stream): (&(UnixTime, u32), &Weak<RefCell<Stream>>)| (*key, stream.clone());
+    let due: Vec<_> = vm.open.borrow().range(range).take(ENDED_PER_TICK).map(next).collect();
+    walk.after = due.last().filter(|_| due.len() == ENDED_PER_TICK).map(|(key, _)| *key);
+    vm.walk.set(walk);
+    for (key, stream) in due {
+        if let Some(stream) = stream.upgrade()
+            && let Ok(mut stream) = stream.try_borrow_mut()
+            && stream.end(|body, desk| body.revoked(desk)) == Ending::Ended
+        {
+            stream.open = None;
+            vm.open.borrow_mut().remove(&key);
+        }
+    }
+}
+
+/// What became of an event stream that was asked whether it has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Ended,
+    GoesOn,
 }
 
 /// Takes the first stream off the list whose time has come.
@@ -214,19 +258,19 @@ pub(crate) fn resume_waiting(vm: &Rc<Vm>) {
 }
 
 impl Stream {
-    /// Ends an event stream.
-    fn end(&mut self) {
-        self.open = None;
+    /// Ends an event stream, if there is a reason to.
+    fn end(&mut self, reason: impl FnOnce(&ReplyBody, &mut Desk<'_>) -> Option<StreamEnd>) -> Ending {
         let vm = self.vm.clone();
-        let Phase::Filtering(body) = &self.phase else { return };
-        if vm.step(&mut self.watch, |desk| body.end(desk)).is_none() {
-            return;
+        let Phase::Filtering(body) = &self.phase else { return Ending::GoesOn };
+        if vm.step(&mut self.watch, |desk| reason(body, desk)).is_none() {
+            return Ending::GoesOn;
         }
         // Whatever the upstream still sends goes nowhere, also where the host cannot close.
         self.phase = Phase::Ended;
         if host::enter(self.context).is_err() || host::close_answer().is_err() {
             host::log(Level::Warn, "toolgate: an event stream whose time is over could not be closed");
         }
+        Ending::Ended
     }
 
     /// What came after the end of an event stream.

@@ -6,7 +6,7 @@ use crate::feeds::Post;
 use crate::host::{self, Level};
 use crate::stats::Stats;
 use crate::store::HostStore;
-use crate::stream::{OpenStreams, Stream};
+use crate::stream::{OpenStreams, Stream, Walk};
 use crate::verifier::HostVerifier;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -25,6 +25,8 @@ pub(crate) struct Vm {
     pub(crate) waiting: RefCell<Vec<Rc<RefCell<Stream>>>>,
     /// Event streams in the order in which they have to end.
     pub(crate) open: RefCell<OpenStreams>,
+    /// How far they were asked whether they were revoked.
+    pub(crate) walk: Cell<Walk>,
     /// Grows whenever something has become of a fetch of keys.
     pub(crate) epoch: Cell<u64>,
     /// How often ticks come now, in milliseconds.
@@ -44,6 +46,7 @@ impl Vm {
             post: RefCell::new(Post::new(&mut memory)),
             waiting: RefCell::default(),
             open: RefCell::default(),
+            walk: Cell::default(),
             epoch: Cell::new(0),
             tick: Cell::new(0),
             memory: RefCell::new(memory),

@@ -55,6 +55,8 @@ pub enum Auth {
     StepUp,
     /// The keys to judge the token are not there.
     KeysUnavailable,
+    /// Whether the credential was revoked cannot be told.
+    RevocationUnavailable,
     /// Too much work of this kind is under way.
     Busy {
         /// Whole seconds after which there will be room again.
@@ -158,6 +160,7 @@ impl Denial {
             },
             Denial::Auth(Auth::StepUp) => "insufficient_user_authentication",
             Denial::Auth(Auth::KeysUnavailable) => "keys_unavailable",
+            Denial::Auth(Auth::RevocationUnavailable) => "revocation_unavailable",
             Denial::Auth(Auth::Busy { .. }) => "verification_busy",
             Denial::Auth(Auth::Possession(fault)) => fault.label(),
             Denial::Message(refusal) => refusal.label(),
@@ -198,7 +201,7 @@ impl Denial {
             // No credential in a header makes up for a certificate: a challenge would only send clients around.
             Denial::Auth(Auth::Required(CredentialKind::Certificate)) => 403,
             Denial::Auth(Auth::Malformed(_)) | Denial::Message(_) => 400,
-            Denial::Auth(Auth::KeysUnavailable | Auth::Busy { .. }) => 503,
+            Denial::Auth(Auth::KeysUnavailable | Auth::RevocationUnavailable | Auth::Busy { .. }) => 503,
             Denial::Auth(Auth::Possession(fault)) => fault.error().map_or(503, |_| 401),
             Denial::Policy(_) => 403,
             Denial::Surface(surface) => surface.facts().0,
@@ -239,6 +242,7 @@ impl Denial {
             },
             Denial::Auth(Auth::StepUp) => "a stronger or more recent login is required",
             Denial::Auth(Auth::KeysUnavailable) => "the token cannot be verified right now",
+            Denial::Auth(Auth::RevocationUnavailable) => "the credentials cannot be checked right now",
             Denial::Auth(Auth::Busy { .. }) => "too many tokens are being verified right now",
             Denial::Auth(Auth::Possession(fault)) => match fault.error() {
                 Some("use_dpop_nonce") => "the proof of possession needs the nonce of this answer",

@@ -18,6 +18,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base64ct::Encoding;
+use core::cell::Cell;
 use core::fmt;
 
 /// The longest identity header that is sent upstream, in bytes; a longer one is left out.
@@ -34,6 +35,7 @@ pub struct Identity {
     valid_until: UnixTime,
     headers: Vec<(&'static str, Rc<[u8]>)>,
     onward: Kept,
+    asked: Cell<u64>,
 }
 
 enum Kind {
@@ -155,7 +157,8 @@ impl Identity {
     ) -> Identity {
         let (roles, headers) = (RoleSet::default(), Vec::with_capacity(4));
         let onward = Kept::default();
-        let mut identity = Identity { kind, certificate, roles, valid_until: expires, headers, onward };
+        let mut identity =
+            Identity { kind, certificate, roles, valid_until: expires, headers, onward, asked: Cell::new(0) };
         if let Some(policy) = policy {
             let (roles, boundary) = policy.resolve(&identity.facts(), now);
             identity.roles = roles;
@@ -188,6 +191,7 @@ impl Identity {
             valid_until: NEVER,
             headers: Vec::new(),
             onward: Kept::default(),
+            asked: Cell::new(0),
         })
     }
 
@@ -217,6 +221,11 @@ impl Identity {
     /// The gate's own token for the upstream, as it was made last.
     pub(crate) fn onward(&self) -> &Kept {
         &self.onward
+    }
+
+    /// The epoch of the revocation lists in which it was found good last; 0 before the first time.
+    pub(crate) fn asked(&self) -> &Cell<u64> {
+        &self.asked
     }
 
     /// Headers for the upstream.

@@ -29,6 +29,7 @@ pub mod onward;
 mod percent;
 pub mod pin;
 pub mod policy;
+pub mod revocation;
 pub mod schema;
 pub mod seal;
 pub mod store;

@@ -46,6 +46,12 @@ pub enum Metric {
     JwksAge,
     /// Keys in use.
     JwksKeys,
+    /// Fetches of revocation lists.
+    RevocationFetches,
+    /// Age of the revocation lists in use.
+    RevocationAge,
+    /// Their entries.
+    RevocationEntries,
     /// Items of list answers.
     ListItems,
     /// Event streams that the gate ended.
@@ -68,7 +74,7 @@ pub enum Metric {
 
 impl Metric {
     /// The whole catalogue.
-    pub const ALL: [Metric; 20] = [
+    pub const ALL: [Metric; 23] = [
         Metric::Requests,
         Metric::AuthAttempts,
         Metric::DecisionDuration,
@@ -80,6 +86,9 @@ impl Metric {
         Metric::JwksFetches,
         Metric::JwksAge,
         Metric::JwksKeys,
+        Metric::RevocationFetches,
+        Metric::RevocationAge,
+        Metric::RevocationEntries,
         Metric::ListItems,
         Metric::StreamsEnded,
         Metric::AnswerFaults,
@@ -106,6 +115,9 @@ impl Metric {
             Metric::JwksFetches => "toolgate_jwks_fetches_total",
             Metric::JwksAge => "toolgate_jwks_age_seconds",
             Metric::JwksKeys => "toolgate_jwks_keys",
+            Metric::RevocationFetches => "toolgate_revocation_fetches_total",
+            Metric::RevocationAge => "toolgate_revocation_age_seconds",
+            Metric::RevocationEntries => "toolgate_revocation_entries",
             Metric::ListItems => "toolgate_list_items_total",
             Metric::StreamsEnded => "toolgate_streams_ended_total",
             Metric::AnswerFaults => "toolgate_answer_faults_total",
@@ -124,6 +136,8 @@ impl Metric {
         match self {
             Metric::JwksAge
             | Metric::JwksKeys
+            | Metric::RevocationAge
+            | Metric::RevocationEntries
             | Metric::ApiKeyLastUsed
             | Metric::ApiKeyExpires
             | Metric::BuildInfo => Kind::Gauge,
@@ -134,6 +148,7 @@ impl Metric {
             | Metric::DpopProofs
             | Metric::Waits
             | Metric::JwksFetches
+            | Metric::RevocationFetches
             | Metric::ListItems
             | Metric::StreamsEnded
             | Metric::AnswerFaults
@@ -162,6 +177,9 @@ impl Metric {
             Metric::JwksFetches => "fetches of a key set by issuer and result",
             Metric::JwksAge => "seconds since the keys in use were fetched",
             Metric::JwksKeys => "usable keys by issuer",
+            Metric::RevocationFetches => "fetches of a revocation list by feed and result",
+            Metric::RevocationAge => "seconds since a revocation list was fetched or confirmed",
+            Metric::RevocationEntries => "entries of a revocation list that was fetched",
             Metric::ListItems => "items of list answers, kept or removed",
             Metric::StreamsEnded => "event streams that were ended, by reason",
             Metric::AnswerFaults => "answers withheld because they could not be filtered, by reason",
@@ -185,6 +203,8 @@ impl Metric {
             Metric::DecisionDuration => &[Label::Server],
             Metric::TokenCache | Metric::Waits | Metric::SharedRejected => &[Label::Result],
             Metric::JwksFetches => &[Label::Issuer, Label::Result],
+            Metric::RevocationFetches => &[Label::Feed, Label::Result],
+            Metric::RevocationAge | Metric::RevocationEntries => &[Label::Feed],
             Metric::JwksAge | Metric::JwksKeys => &[Label::Issuer],
             Metric::ListItems => &[Label::Server, Label::Result],
             Metric::AnswerFaults | Metric::StreamsEnded => &[Label::Server, Label::Reason],
@@ -228,6 +248,8 @@ pub enum Label {
     Shadow,
     /// Rule of that policy, or `none`.
     Rule,
+    /// Revocation feed of the configuration.
+    Feed,
 }
 
 impl Label {
@@ -244,6 +266,7 @@ impl Label {
             Label::Issuer => "issuer",
             Label::Credential => "credential",
             Label::Key => "key",
+            Label::Feed => "feed",
             Label::Version => "version",
             Label::Policy => "policy",
             Label::Live => "live",
@@ -327,6 +350,8 @@ pub struct Series {
     pub credential: &'static str,
     /// `key`, by index
     pub key: usize,
+    /// `feed`, by index
+    pub feed: usize,
 }
 
 impl Series {
@@ -344,6 +369,7 @@ impl Series {
             rule: RuleLabel::None,
             credential: "",
             key: 0,
+            feed: 0,
         }
     }
 
@@ -372,6 +398,13 @@ impl Series {
     #[must_use]
     pub fn of_key(mut self, key: usize) -> Series {
         self.key = key;
+        self
+    }
+
+    /// With the revocation feed.
+    #[must_use]
+    pub fn of_feed(mut self, feed: usize) -> Series {
+        self.feed = feed;
         self
     }
 
@@ -428,6 +461,7 @@ impl Series {
             },
             Label::Credential => self.credential,
             Label::Key => config.api_keys.get(self.key).map_or("none", |key| &key.id),
+            Label::Feed => config.revocation.feeds.get(self.feed).map_or("none", |feed| &feed.name),
             Label::Issuer => config.issuers.get(self.issuer).map_or("none", |issuer| &issuer.name),
         }
     }

@@ -63,6 +63,8 @@ pub struct Config {
     pub policies: Vec<Policy>,
     /// Their names, in the same order.
     pub policy_names: Vec<Arc<str>>,
+    /// Credentials that ended before their time.
+    pub revocation: Revocation,
     /// Bounds.
     pub limits: Limits,
     /// Metric names.
@@ -384,6 +386,39 @@ pub enum KeyOrigin {
         /// How often.
         refresh: RefreshPolicy,
     },
+}
+
+/// Credentials that ended before their time.
+#[derive(Debug)]
+pub struct Revocation {
+    /// Lists of the configuration.
+    pub lists: Vec<RevocationList>,
+    /// Lists that are fetched.
+    pub feeds: Vec<RevocationFeed>,
+}
+
+/// A revocation list of the configuration.
+#[derive(Debug)]
+pub struct RevocationList {
+    /// Index of the issuer whose tokens it is about; all credentials if there is none.
+    pub issuer: Option<usize>,
+    /// What it says.
+    pub list: crate::revocation::ListWire,
+}
+
+/// A revocation list that is fetched.
+#[derive(Debug)]
+pub struct RevocationFeed {
+    /// Its name: a metric label.
+    pub name: Arc<str>,
+    /// Index of the issuer whose tokens it is about; all credentials if there is none.
+    pub issuer: Option<usize>,
+    /// Where.
+    pub target: Endpoint,
+    /// How often.
+    pub refresh: RefreshPolicy,
+    /// What holds while no list comes.
+    pub on_failure: crate::revocation::OnFailure,
 }
 
 /// Bounds, resolved.

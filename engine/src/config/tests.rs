@@ -5,6 +5,7 @@ mod credentials;
 mod dpop;
 mod good;
 mod onward;
+mod revocation;
 
 use super::*;
 use crate::json::DeError;

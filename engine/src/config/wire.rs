@@ -52,6 +52,9 @@ pub struct ConfigWire {
     pub secrets: SecretsWire,
     /// What signs the gate's own tokens for upstreams.
     pub signer: Option<SignerWire>,
+    /// Credentials that ended before their time.
+    #[serde(default)]
+    pub revocation: RevocationWire,
     /// Bounds.
     #[serde(default)]
     pub limits: LimitsWire,
@@ -61,6 +64,44 @@ pub struct ConfigWire {
     /// How metrics are named and bounded.
     #[serde(default)]
     pub metrics: MetricsWire,
+}
+
+/// `revocation`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RevocationWire {
+    /// Lists by name; read once more, by [`crate::revocation::ListWire`].
+    pub lists: BTreeMap<String, IgnoredAny>,
+    /// Lists that are fetched, by name.
+    pub feeds: BTreeMap<String, RevocationFeedWire>,
+}
+
+/// One of `revocation.feeds`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationFeedWire {
+    /// Where the list is.
+    pub uri: String,
+    /// The issuer whose tokens it is about; all credentials if absent.
+    pub issuer: Option<String>,
+    /// Within how many seconds a change takes effect.
+    pub refresh_seconds: Option<u32>,
+    /// What holds while no list comes.
+    pub on_failure: OnFailureWire,
+    /// With `on_failure: close`: how old a list may be, in seconds.
+    pub max_stale_seconds: Option<u32>,
+    /// How long a fetch may take, in milliseconds.
+    pub timeout_milliseconds: Option<u32>,
+}
+
+/// `on_failure`
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailureWire {
+    /// The last good list.
+    KeepLast,
+    /// 503.
+    Close,
 }
 
 /// `host`

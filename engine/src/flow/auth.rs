@@ -14,6 +14,7 @@ use crate::dpop::DpopRules;
 use crate::identity::{Caller as Who, Identity};
 use crate::keys::{KeyStatus, Keys, Source, UnknownKid};
 use crate::metrics::{Metric, Place, Sample, Series};
+use crate::revocation::{REVOKED, Standing};
 use crate::time::UnixTime;
 use crate::token::{CacheKey, Lookup, Rejection, Unread, Unverified, VerifiedToken};
 use alloc::rc::Rc;
@@ -55,7 +56,8 @@ pub(super) fn authenticate(
     };
     let outcome = match shown.map(|shown| identify(desk, shown, peer, caller, attempt)) {
         Ok(Authenticated::Known(identity, _)) => {
-            enough(possession::prove(desk, front, peer, caller, identity), caller, desk.now)
+            let proven = possession::prove(desk, front, peer, caller, identity);
+            enough(desk, proven, caller)
         }
         Ok(other @ (Authenticated::Wait | Authenticated::Refused(_))) => other,
         Err(auth) => Authenticated::Refused(auth),
@@ -80,13 +82,18 @@ pub(super) fn authenticate(
 
 /// Whether what a caller has shown is enough here. Asked on every request: a login grows old while its token is
 /// remembered.
-fn enough(proven: Authenticated, caller: &Caller<'_>, now: UnixTime) -> Authenticated {
+fn enough(desk: &Desk<'_>, proven: Authenticated, caller: &Caller<'_>) -> Authenticated {
     let Authenticated::Known(identity, nonce) = proven else { return proven };
     // Who is let in without credentials is asked for none.
     if identity.is_anonymous() {
         return Authenticated::Known(identity, nonce);
     }
-    match factors::check(&caller.credentials.require, &identity, now) {
+    match desk.memory.revocation.judge(&identity, desk.now) {
+        Standing::Good => {}
+        Standing::Revoked => return Authenticated::Refused(Auth::Rejected(REVOKED)),
+        Standing::Unknown => return Authenticated::Refused(Auth::RevocationUnavailable),
+    }
+    match factors::check(&caller.credentials.require, &identity, desk.now) {
         Ok(()) => Authenticated::Known(identity, nonce),
         Err(auth) => Authenticated::Refused(auth),
     }

@@ -7,6 +7,7 @@ use crate::feed::{Feed, SourceId};
 use crate::identity::Identity;
 use crate::keys::Source;
 use crate::metrics::{Metric, Series};
+use crate::revocation::{HashKey, Revocation};
 use crate::schema::Learned;
 use crate::seal::Remembered;
 use crate::time::UnixTime;
@@ -69,6 +70,8 @@ pub struct Memory {
     pub schemas: Vec<Learned>,
     /// Pinned tools, by server and place in its catalogue, whose last definition was another.
     pub drifted: BTreeSet<(usize, usize)>,
+    /// Revocation lists.
+    pub revocation: Revocation,
     /// Tasks that were given out of late.
     pub tasks: Remembered,
     /// Names this VM in leases and decision ids.
@@ -90,6 +93,7 @@ impl Memory {
             replay: Replay::new(&config.shared_state, entropy.key(3)),
             schemas: config.servers.iter().map(|_| Learned::default()).collect(),
             drifted: BTreeSet::new(),
+            revocation: Revocation::new(config, HashKey(entropy.derived(1, b"revocation"))),
             tasks: Remembered::new(TASKS, entropy.derived(3, b"tasks")),
             vm: entropy.word(4),
             spread: entropy.word(5),
@@ -116,6 +120,8 @@ impl Memory {
 pub enum FeedId {
     /// The keys of an issuer, by index.
     Keys(usize),
+    /// A revocation list, by index.
+    Revocation(usize),
 }
 
 impl Memory {
@@ -123,13 +129,16 @@ impl Memory {
     #[must_use]
     pub fn feeds(&self) -> Vec<FeedId> {
         let keys = self.sources.iter().enumerate();
-        keys.filter(|(_, source)| source.is_some()).map(|(at, _)| FeedId::Keys(at)).collect()
+        let keys = keys.filter(|(_, source)| source.is_some()).map(|(at, _)| FeedId::Keys(at));
+        let lists = self.revocation.feeds().iter().enumerate();
+        keys.chain(lists.map(|(at, _)| FeedId::Revocation(at))).collect()
     }
 
     /// A feed.
     pub fn feed(&mut self, id: FeedId) -> Option<&mut dyn Feed> {
         match id {
             FeedId::Keys(at) => self.sources.get_mut(at)?.as_mut().map(|source| source as &mut dyn Feed),
+            FeedId::Revocation(at) => self.revocation.feed_mut(at).map(|feed| feed as &mut dyn Feed),
         }
     }
 
@@ -139,6 +148,7 @@ impl Memory {
             FeedId::Keys(_) => {
                 let _ = now;
             }
+            FeedId::Revocation(_) => self.revocation.changed(),
         }
     }
 }
@@ -149,6 +159,7 @@ impl FeedId {
     pub fn series(self, word: &'static str) -> Series {
         match self {
             FeedId::Keys(at) => Series::new(Metric::JwksFetches, word).of_issuer(at),
+            FeedId::Revocation(at) => Series::new(Metric::RevocationFetches, word).of_feed(at),
         }
     }
 
@@ -159,6 +170,10 @@ impl FeedId {
             FeedId::Keys(at) => {
                 let name = config.issuers.get(at).map_or("", |issuer| &issuer.name);
                 ["the keys of issuer `", name, "`"].concat()
+            }
+            FeedId::Revocation(at) => {
+                let name = config.revocation.feeds.get(at).map_or("", |feed| &feed.name);
+                ["the revocation list `", name, "`"].concat()
             }
         }
     }

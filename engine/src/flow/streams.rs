@@ -5,6 +5,7 @@
 use super::Desk;
 use super::reply::ReplyBody;
 use crate::metrics::{Metric, Place, Sample, Series};
+use crate::revocation::{REVOKED, Standing};
 use crate::time::UnixTime;
 
 /// Why an open stream ends.
@@ -16,6 +17,8 @@ pub enum StreamEnd {
     Grants,
     /// The login is older than the server takes.
     Login,
+    /// The credential was revoked.
+    Revoked,
 }
 
 impl StreamEnd {
@@ -24,6 +27,7 @@ impl StreamEnd {
     pub const fn label(self) -> &'static str {
         match self {
             StreamEnd::Expired => "expired",
+            StreamEnd::Revoked => REVOKED,
             StreamEnd::Grants => "grants",
             StreamEnd::Login => "login",
         }
@@ -58,5 +62,19 @@ impl ReplyBody {
         let series = Series::new(Metric::StreamsEnded, reason.label()).at(Place::Server(filter.at()));
         desk.samples.push(Sample { series, value: 1 });
         Some(reason)
+    }
+
+    /// Whether a stream has to end because a list ends its credential; counts it. Asked once for each open stream
+    /// whenever a list has changed. A list that is missing ends no stream.
+    pub fn revoked(&self, desk: &mut Desk<'_>) -> Option<StreamEnd> {
+        let ReplyBody::Stream(filter, _) = self else { return None };
+        match desk.memory.revocation.judge(filter.identity(), desk.now) {
+            Standing::Good | Standing::Unknown => None,
+            Standing::Revoked => {
+                let series = Series::new(Metric::StreamsEnded, StreamEnd::Revoked.label());
+                desk.samples.push(Sample { series: series.at(Place::Server(filter.at())), value: 1 });
+                Some(StreamEnd::Revoked)
+            }
+        }
     }
 }

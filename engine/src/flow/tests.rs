@@ -9,6 +9,7 @@ mod door;
 mod dpop;
 mod onward;
 mod replies;
+mod revocation;
 mod seams;
 mod shadow;
 mod streams;

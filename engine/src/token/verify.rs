@@ -217,6 +217,12 @@ impl VerifiedToken {
         self.claims.iat
     }
 
+    /// Its id (`jti`).
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.claims.jti.as_deref()
+    }
+
     /// Until when the token is good: `exp` or the issuer's maximum age, with the leeway.
     #[must_use]
     pub const fn expires_at(&self) -> UnixTime {

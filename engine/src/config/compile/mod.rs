@@ -7,6 +7,7 @@ mod issuer_secrets;
 mod issuers;
 mod onward;
 mod places;
+mod revocation;
 mod routes;
 mod secrets;
 mod servers;
@@ -99,6 +100,7 @@ impl<'c> Compiler<'c> {
         let shared_state = at(self.shared_state(), &[key("secrets"), key("shared_state")])?;
         let signer = self.signer(&servers)?;
         let nonces = self.nonces(&shared_state)?;
+        let revocation = at(self.revocation(&issuer_names), &[key("revocation")])?;
         let limits = at(self.limits(), &[key("limits")])?;
         self.warn_open_host(&servers);
         Ok(Config {
@@ -116,6 +118,7 @@ impl<'c> Compiler<'c> {
             forwarded,
             policies,
             policy_names: policy_names.iter().map(|name| Arc::from(*name)).collect(),
+            revocation,
             limits,
             metrics: Metrics { syntax: wire.metrics.syntax, max_series: wire.metrics.max_series },
             filter_state: if wire.audit.filter_state { FilterState::On } else { FilterState::Off },

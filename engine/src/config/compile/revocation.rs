@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Revocation: lists as they are written, and where others come from.
+
+use super::{Compiler, at, find, key, label, shown, wrong};
+use crate::config::origin::Url;
+use crate::config::wire::{OnFailureWire, RevocationFeedWire};
+use crate::config::{Revocation, RevocationFeed, RevocationList};
+use crate::feed::{Endpoint, FreshnessRules, RefreshPolicy};
+use crate::json::{DeError, from_value};
+use crate::revocation::{ListWire, OnFailure};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// The most lists, and the most feeds.
+const MAX_LISTS: usize = 16;
+
+impl<'c> Compiler<'c> {
+    pub(super) fn revocation(&mut self, issuers: &[&str]) -> Result<Revocation, DeError> {
+        let wire = &self.wire.revocation;
+        for (name, count) in [("lists", wire.lists.len()), ("feeds", wire.feeds.len())] {
+            if count > MAX_LISTS {
+                return at(Err(DeError::new(format!("there are more than {MAX_LISTS}"))), &[key(name)]);
+            }
+        }
+        let mut compiled = Revocation { lists: Vec::new(), feeds: Vec::new() };
+        for name in wire.lists.keys() {
+            compiled.lists.push(at(self.revocation_list(name, issuers), &[key("lists"), key(name)])?);
+        }
+        for (name, feed) in &wire.feeds {
+            compiled.feeds.push(at(self.revocation_feed(name, feed, issuers), &[key("feeds"), key(name)])?);
+        }
+        Ok(compiled)
+    }
+
+    /// Read from the document anew: its names need not be copied twice.
+    fn revocation_list(&self, name: &str, issuers: &[&str]) -> Result<RevocationList, DeError> {
+        label("revocation list", name)?;
+        let value = self.root.get("revocation").and_then(|all| all.get("lists")?.get(name));
+        let value = value.ok_or_else(|| DeError::new("the list is missing".to_owned()))?;
+        let list: ListWire = from_value(value)?;
+        list.check().map_err(|(member, complaint)| DeError::new(complaint.to_owned()).inside(key(member)))?;
+        Ok(RevocationList { issuer: about(list.issuer.as_ref(), issuers)?, list })
+    }
+
+    fn revocation_feed(
+        &self,
+        name: &str,
+        wire: &RevocationFeedWire,
+        issuers: &[&str],
+    ) -> Result<RevocationFeed, DeError> {
+        label("revocation feed", name)?;
+        let refresh_secs = between(wire.refresh_seconds, 30, (1, 3_600), "refresh_seconds")?;
+        let max_stale_secs = between(wire.max_stale_seconds, 3_600, (1, 604_800), "max_stale_seconds")?;
+        if max_stale_secs < refresh_secs.saturating_mul(2) {
+            let error = wrong(
+                "`max_stale_seconds` is below twice `refresh_seconds`".to_owned(),
+                "leave room for one fetch that fails",
+            );
+            return at(Err(error), &[key("max_stale_seconds")]);
+        }
+        let timeout = between(wire.timeout_milliseconds, 5_000, (100, 60_000), "timeout_milliseconds")?;
+        let url = at(self.reachable(&wire.uri), &[key("uri")])?;
+        let cluster = self.wire.clusters.get(&url.authority).cloned().unwrap_or_default();
+        Ok(RevocationFeed {
+            name: Arc::from(name),
+            issuer: about(wire.issuer.as_ref(), issuers)?,
+            target: Endpoint {
+                cluster,
+                url,
+                accept: "application/json",
+                timeout_millis: u32::try_from(timeout).unwrap_or(u32::MAX),
+            },
+            // What the answer says of its freshness is not asked: the operator has said how fast a list takes effect.
+            refresh: RefreshPolicy {
+                freshness: FreshnessRules {
+                    floor_secs: refresh_secs,
+                    ceiling_secs: refresh_secs,
+                    default_secs: refresh_secs,
+                },
+                max_stale_secs,
+                timeout_secs: timeout.div_ceil(1_000),
+                retry_secs: (1, refresh_secs.min(60)),
+            },
+            on_failure: match wire.on_failure {
+                OnFailureWire::KeepLast => OnFailure::KeepLast,
+                OnFailureWire::Close => OnFailure::Close,
+            },
+        })
+    }
+
+    fn reachable(&self, uri: &str) -> Result<Url, DeError> {
+        let url = Url::parse(uri).ok_or_else(|| {
+            wrong(
+                format!("{} is not an absolute URL", shown(uri)),
+                "write it like `https://idp.example.com/revoked`",
+            )
+        })?;
+        if !self.wire.clusters.contains_key(&url.authority) {
+            let help = format!(
+                "add `{}: CLUSTER` under `clusters`; a host not listed there is never called",
+                url.authority
+            );
+            return Err(DeError::new(format!("no cluster reaches `{}`", url.authority)).with_help(help));
+        }
+        Ok(url)
+    }
+}
+
+fn about(issuer: Option<&String>, issuers: &[&str]) -> Result<Option<usize>, DeError> {
+    let found = issuer.map(|name| find("issuer", "issuers", name, issuers)).transpose();
+    at(found, &[key("issuer")])
+}
+
+fn between(value: Option<u32>, default: u64, (least, most): (u64, u64), name: &str) -> Result<u64, DeError> {
+    let value = value.map_or(default, u64::from);
+    match (least..=most).contains(&value) {
+        true => Ok(value),
+        false => at(Err(DeError::new(format!("{value} is outside {least} to {most}"))), &[key(name)]),
+    }
+}

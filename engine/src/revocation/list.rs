@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One list: read strictly from what is written, kept as sorted keyed hashes.
+
+use crate::feed::Content;
+use crate::identity::{Caller, Identity};
+use crate::json::{Doc, Kind, Limits, Value, from_value};
+use crate::time::UnixTime;
+use crate::token::VerifiedToken;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::Hasher;
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use siphasher::sip::SipHasher24;
+
+/// The most ids of one list, of all kinds together.
+pub const MAX_IDS: usize = 50_000;
+/// The longest id, in bytes.
+const MAX_ID: usize = 1_024;
+/// The latest time that "not before" may name, in seconds since 1970: the end of the year 9999.
+const MAX_SECS: u64 = 253_402_300_799;
+const LIMITS: Limits = Limits { depth: 4, nodes: 2 * MAX_IDS + 64 };
+
+/// A list as written: in the configuration, or as the JSON document of a feed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListWire {
+    /// In the configuration: the issuer whose tokens it is about; all credentials if absent. Not in documents.
+    pub issuer: Option<String>,
+    /// Token ids.
+    pub jti: Vec<String>,
+    /// Subjects of tokens, owners of API keys, names in certificates.
+    pub sub: Vec<String>,
+    /// OAuth clients.
+    pub client_id: Vec<String>,
+    /// Ids of the keys that signed tokens, and of API keys.
+    pub kid: Vec<String>,
+    /// Tokens that were issued earlier than this are over.
+    pub not_before: NotBeforeWire,
+}
+
+/// `not_before`: seconds since 1970 by name.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NotBeforeWire {
+    /// By subject.
+    pub sub: BTreeMap<String, u64>,
+    /// By issuer (`iss`).
+    pub iss: BTreeMap<String, u64>,
+}
+
+impl ListWire {
+    /// What is wrong with it beyond its form: where, and what.
+    ///
+    /// # Errors
+    /// The member and the complaint.
+    pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let names =
+            [("jti", &self.jti), ("sub", &self.sub), ("client_id", &self.client_id), ("kid", &self.kid)];
+        let times = [&self.not_before.sub, &self.not_before.iss];
+        let fits = |name: &String| (1..=MAX_ID).contains(&name.len());
+        for (member, ids) in names {
+            if !ids.iter().all(fits) {
+                return Err((member, "an id is empty or longer than 1024 bytes"));
+            }
+        }
+        if !times.into_iter().all(|times| times.keys().all(fits)) {
+            return Err(("not_before", "a name is empty or longer than 1024 bytes"));
+        }
+        if times.into_iter().any(|times| times.values().any(|secs| *secs > MAX_SECS)) {
+            return Err(("not_before", "a time is after the year 9999; write seconds since 1970"));
+        }
+        let count = names.iter().map(|(_, ids)| ids.len()).chain(times.map(BTreeMap::len));
+        match count.fold(0, usize::saturating_add) > MAX_IDS {
+            true => Err(("jti", "there are more than 50000 ids in the list")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Keys the hashes of one VM.
+#[derive(Clone, Copy)]
+pub struct HashKey(pub [u8; 16]);
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey(<secret>)")
+    }
+}
+
+/// Which kind of name is hashed, so that a token id is never a subject.
+#[derive(Clone, Copy)]
+enum Name {
+    Token,
+    Subject,
+    Client,
+    Key,
+    SubjectTime,
+    IssuerTime,
+}
+
+impl HashKey {
+    fn hash(self, name: Name, text: &str) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        let domain = match name {
+            Name::Token => 1,
+            Name::Subject => 2,
+            Name::Client => 3,
+            Name::Key => 4,
+            Name::SubjectTime => 5,
+            Name::IssuerTime => 6,
+        };
+        hasher.write(&[domain]);
+        hasher.write(text.as_bytes());
+        hasher.finish()
+    }
+}
+
+/// What of a credential a list looks at.
+#[derive(Debug)]
+pub struct Credential<'c> {
+    /// The issuer's place in the configuration, of tokens.
+    pub issuer: Option<usize>,
+    subject: Option<&'c str>,
+    client: Option<&'c str>,
+    key: Option<&'c str>,
+    token: Option<&'c VerifiedToken>,
+}
+
+impl<'c> Credential<'c> {
+    /// Of who calls.
+    #[must_use]
+    pub fn of(identity: &'c Identity) -> Credential<'c> {
+        let token = identity.token();
+        let (client, key) = match identity.caller() {
+            Caller::Token { client, .. } => (client, token.and_then(VerifiedToken::kid)),
+            Caller::ApiKey { id, .. } => (None, Some(id)),
+            Caller::Anonymous | Caller::Certificate { .. } => (None, None),
+        };
+        Credential { issuer: identity.issuer_index(), subject: identity.subject(), client, key, token }
+    }
+}
+
+/// A list, compact.
+pub struct List {
+    key: HashKey,
+    generation: u64,
+    /// Sorted, each once.
+    names: Vec<u64>,
+    /// Sorted by hash: tokens issued earlier than this many seconds are over.
+    times: Vec<(u64, u64)>,
+}
+
+impl fmt::Debug for List {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "List({} entries)", self.count())
+    }
+}
+
+impl List {
+    /// From a list as written and checked.
+    #[must_use]
+    pub fn new(wire: &ListWire, key: HashKey) -> List {
+        let kinds = [
+            (Name::Token, &wire.jti),
+            (Name::Subject, &wire.sub),
+            (Name::Client, &wire.client_id),
+            (Name::Key, &wire.kid),
+        ];
+        let hashes = |(kind, ids): (Name, &Vec<String>)| -> Vec<u64> {
+            ids.iter().map(|id| key.hash(kind, id)).collect()
+        };
+        let mut names: Vec<u64> = kinds.into_iter().flat_map(hashes).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.shrink_to_fit();
+        let bounds = [(Name::SubjectTime, &wire.not_before.sub), (Name::IssuerTime, &wire.not_before.iss)];
+        let pairs = |(kind, bounds): (Name, &BTreeMap<String, u64>)| -> Vec<(u64, u64)> {
+            bounds.iter().map(|(name, secs)| (key.hash(kind, name), *secs)).collect()
+        };
+        let mut times: Vec<(u64, u64)> = bounds.into_iter().flat_map(pairs).collect();
+        times.sort_unstable();
+        List { key, generation: 0, names, times }
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.names.len().saturating_add(self.times.len())
+    }
+
+    /// Whether it ends this credential.
+    #[must_use]
+    pub fn revokes(&self, credential: &Credential<'_>) -> bool {
+        self.names_one_of(credential) || credential.token.is_some_and(|token| self.predates(token))
+    }
+
+    fn names_one_of(&self, credential: &Credential<'_>) -> bool {
+        if self.names.is_empty() {
+            return false;
+        }
+        let shown = [
+            (Name::Token, credential.token.and_then(VerifiedToken::token_id)),
+            (Name::Subject, credential.subject),
+            (Name::Client, credential.client),
+            (Name::Key, credential.key),
+        ];
+        let listed = |(kind, text): (Name, Option<&str>)| {
+            text.is_some_and(|text| self.names.binary_search(&self.key.hash(kind, text)).is_ok())
+        };
+        shown.into_iter().any(listed)
+    }
+
+    /// Whether a token is older than its subject or issuer allows. One that does not say when it was issued counts as
+    /// older.
+    fn predates(&self, token: &VerifiedToken) -> bool {
+        if self.times.is_empty() {
+            return false;
+        }
+        let issued = token.issued_at().unwrap_or_default();
+        let bounds = [(Name::SubjectTime, token.subject()), (Name::IssuerTime, Some(token.issuer()))];
+        bounds.into_iter().any(|(kind, name)| {
+            let bound = name.and_then(|name| self.bound(self.key.hash(kind, name)));
+            bound.is_some_and(|secs| issued < UnixTime::from_secs(secs))
+        })
+    }
+
+    /// The latest bound under a hash.
+    fn bound(&self, hash: u64) -> Option<u64> {
+        let end = self.times.partition_point(|(other, _)| *other <= hash);
+        let (found, secs) = self.times.get(end.checked_sub(1)?)?;
+        (*found == hash).then_some(*secs)
+    }
+}
+
+impl Content for List {
+    type Rules = HashKey;
+    const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+    fn read(bytes: &[u8], key: &HashKey, _: Option<&List>, _: UnixTime) -> Result<List, &'static str> {
+        let doc = Doc::parse(bytes, LIMITS).map_err(|_| "not_json")?;
+        // A sequence would do for a mapping whose members may all be absent.
+        let root = doc.root();
+        let mapping = |value: Value<'_>| matches!(value.kind(), Kind::Object);
+        if !mapping(root)
+            || !root
+                .get("not_before")
+                .is_none_or(|times| times.members().all(|(_, value)| mapping(value)) && mapping(times))
+        {
+            return Err("wrong_form");
+        }
+        let wire: ListWire = from_value(root).map_err(|_| "wrong_form")?;
+        if wire.issuer.is_some() || wire.check().is_err() {
+            return Err("wrong_form");
+        }
+        let digest: [u8; 32] = Sha256::digest(bytes).into();
+        let generation = digest.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+        Ok(List { generation, ..List::new(&wire, *key) })
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation
+    }
+}
