@@ -47,7 +47,7 @@ node: ## install Node and what the tests take from npm into target/node
 demo: wasm bin envoy ## start everything and walk the tour (SERVE=1 keeps it up)
 	$(CARGO) run --locked -q -p toolgate-harness --bin toolgate-demo
 
-test: lint wasm bin envoy test-engine test-cli test-policies test-oracle test-e2e ## run every test
+test: lint wasm bin envoy test-engine test-cli test-policies test-oracle test-e2e guard ## run every test
 
 test-engine: setup ## the engine's tests
 	$(CARGO) test --locked -p toolgate-engine

@@ -182,6 +182,7 @@ impl Parts<'_> {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.mcp.v3.Mcp",
             "traffic_mode": "REJECT_NO_MCP",
             "reject_duplicate_keys": true,
+            "max_request_body_size": 131_072,
         });
         let rbac = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",

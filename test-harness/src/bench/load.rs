@@ -139,12 +139,13 @@ pub fn at_rate(h2load: &Path, load: Load<'_>, rate: f64, log: &Path) -> Result<(
     fs::remove_file(log).ok();
     let output = Command::new(h2load)
         .args(["--h1", "--threads", "1", "--clients", &CONNECTIONS.to_string()])
-        .args(["--duration", &load.time.as_secs().max(1).to_string(), "--warm-up-time", "1"])
+        // A count, not a duration: where answers close connections, `--duration` with `--rps` does not end.
+        .args(["--requests", &format!("{:.0}", rate * load.time.as_secs_f64())])
         .args(["--rps", &format!("{each:.0}")])
         .arg("--data")
         .arg(load.body)
         .arg(format!("--header=:authority: {HOST}"))
-        .arg(format!("--header=host: {HOST}"))
+        .arg("--header=accept: application/json, text/event-stream")
         .args(["--header=content-type: application/json", "--header=mcp-protocol-version: 2025-11-25"])
         .arg(format!("--header=authorization: Bearer {token}"))
         .arg(format!("--log-file={}", log.display()))
