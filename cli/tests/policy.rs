@@ -188,3 +188,85 @@ fn coverage_names_the_rules_that_no_case_decides_by() {
     assert!(some.stdout.contains("policy.yaml:9: no case for `edit-code`"), "{some:?}");
     assert_eq!(run(&["policy", "test", &cases, "--full-coverage"]).code, Some(2));
 }
+
+#[test]
+fn who_can_names_the_roles_their_conditions_and_their_holders() {
+    let policy = "version: 1\nroles:\n  reader: { allow: [{ id: read, tools: [\"*\"], operations: [read] }] }\n  writer:\n    inherits: [reader]\n    allow: [{ id: write, tools: [\"code_*\"], when: { args: { /path: { path_under: src } } } }]\n    deny: [{ id: no-delete, tools: [\"*_delete\"] }]\n  idle: { allow: [{ tools: [code_edit] }] }\noperations: { read: [\"get_*\"], write: [\"code_*\"] }\nbindings:\n  - { role: writer, when: { groups: { contains: eng } } }\ngrants:\n  - { subject: ann, allow: [{ id: anns, tools: [code_edit] }], until: 2020-01-01T00:00:00Z }\n";
+    let (_folder, [path]) = files([("policy.yaml", policy)]);
+    let ways = |more: &[&str]| {
+        let said = run(&[&["policy", "who-can", &path, "--json"], more].concat());
+        let value = said.json();
+        let ways = value["ways"].as_array().unwrap().iter().map(|way| {
+            let name = way.get("role").or(way.get("subject")).unwrap().as_str().unwrap();
+            let rules: Vec<&str> =
+                way["rules"].as_array().unwrap().iter().map(|rule| rule["rule"].as_str().unwrap()).collect();
+            format!(
+                "{name} {} [{}] {}",
+                way["may"].as_str().unwrap(),
+                rules.join(" "),
+                way["held"].as_array().unwrap().len()
+            )
+        });
+        (said.code, ways.collect::<Vec<_>>())
+    };
+    assert_eq!(
+        ways(&["code_edit"]),
+        (
+            Some(0),
+            ["idle yes [idle/allow/0] 0", "reader no [] 0", "writer depends [write] 1", "ann yes [anns] 1"]
+                .map(str::to_owned)
+                .to_vec()
+        )
+    );
+    let with = |arguments: &str| ways(&["code_edit", "--args", arguments]).1[2].clone();
+    assert_eq!(with("{ path: src/a }"), "writer yes [write] 1");
+    assert_eq!(with("{ path: /etc }"), "writer no [] 1");
+    // Nobody who holds a role: a deny rule, a role that is not bound, an operation that does not fit.
+    assert_eq!(ways(&["code_delete"]).0, Some(2));
+    assert_eq!(ways(&["get_time"]).1[2], "writer yes [read] 1");
+    assert_eq!(ways(&["--call", "ping"]).1[2], "writer yes [] 1");
+}
+
+#[test]
+fn diff_says_who_gains_and_who_loses() {
+    let same = run(&["policy", "diff", POLICY, POLICY]);
+    assert_eq!((same.code, same.stdout.as_str()), (Some(0), "the same for every role\n"), "{same:?}");
+    let text = std::fs::read_to_string(POLICY).unwrap();
+    let renamed = text.replace("id: read,", "id: other,");
+    let changed = text
+        .replace("echo]", "ping_me]")
+        .replace("path_under: src", "path_under: lib")
+        .replace("[\"*_delete\"]", "[a_delete]")
+        .replace("contains: readonly", "contains: guest");
+    let cases = format!("{FOLDER}/cases.yaml");
+    let (_folder, [renamed, changed]) = files([("renamed.yaml", &renamed), ("changed.yaml", &changed)]);
+    assert_eq!(run(&["policy", "diff", POLICY, &renamed]).code, Some(0), "names of rules change nothing");
+    let diff = run(&["policy", "diff", POLICY, &changed, "--cases", &cases, "--json"]);
+    assert_eq!(diff.code, Some(2), "{diff:?}");
+    let said = diff.json();
+    let changes: Vec<String> = said["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            format!(
+                "{} {} {}",
+                one["role"].as_str().unwrap(),
+                one["direction"].as_str().unwrap(),
+                one["what"].as_str().unwrap()
+            )
+        })
+        .collect();
+    for wanted in [
+        "readonly loses tool echo",
+        "readonly gains tool ping_me",
+        "developer loses tool echo",
+        "developer changes tool code_*",
+        // Where the rule for beginnings met the one for ends.
+        "developer gains tool code_*_delete",
+    ] {
+        assert!(changes.iter().any(|change| change == wanted), "{wanted}: {changes:?}");
+    }
+    assert_eq!(said["holders"].as_array().unwrap().len(), 2, "{said}");
+    assert!(said["cases"].as_array().unwrap().iter().any(|row| row["new"] == "deny: no_role"), "{said}");
+}

@@ -112,11 +112,21 @@ pub(crate) fn run(path: &Path) -> Result<Report, Failure> {
     let document = Document::open(path)?;
     let file: File = document.decode()?;
     let written = Written::open(&path.with_file_name(&file.policy))?;
+    ask(&document, &file, &written)
+}
+
+/// Asks the rows of a file of another policy.
+pub(crate) fn run_with(path: &Path, written: &Written) -> Result<Report, Failure> {
+    let document = Document::open(path)?;
+    ask(&document, &document.decode()?, written)
+}
+
+fn ask(document: &Document, file: &File, written: &Written) -> Result<Report, Failure> {
     let policy = written.compile()?;
     if file.cases.is_empty() {
         return Err(Diagnostic::error("no cases").at(document.place(&["cases".to_owned()])).into());
     }
-    let routes = Routes::compile(&document, &file.routes)?;
+    let routes = Routes::compile(document, &file.routes)?;
     let mut callers = BTreeMap::new();
     for (name, claims) in &file.principals {
         let caller = Caller::new(claims).map_err(|message| {
@@ -129,7 +139,7 @@ pub(crate) fn run(path: &Path) -> Result<Report, Failure> {
         row(&policy, &routes, &callers, case, place.clone()).map_err(|error| Failure::from(error.at(place)))
     });
     let rows = rows.collect::<Result<Vec<Row>, Failure>>()?;
-    let coverage = coverage(&written, &rows);
+    let coverage = coverage(written, &rows);
     Ok(Report { rows, coverage })
 }
 

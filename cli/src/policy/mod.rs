@@ -9,6 +9,7 @@ mod caller;
 pub(crate) mod cases;
 mod faults;
 mod known;
+mod reach;
 mod routes;
 mod written;
 
@@ -18,10 +19,11 @@ pub(crate) use self::{
     answer::{Decision, Question, Target, Verdict},
     caller::Caller,
     known::{Holds, Known},
+    reach::{Answer, Asked, Reach, Term, Thing},
     written::{Written, WrittenRule},
 };
 
 /// Reads JSON as the engine does.
-fn parse(json: &str) -> Result<Doc<'_>, String> {
+pub(crate) fn parse(json: &str) -> Result<Doc<'_>, String> {
     Doc::parse(json.as_bytes(), Limits::CONFIG).map_err(|error| format!("this is not JSON: {error}"))
 }

@@ -72,6 +72,16 @@ impl Written {
         self.doc.root()
     }
 
+    /// The policy as plain JSON.
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// A list at the top of the policy; empty if it is not there.
+    pub(crate) fn list(&self, name: &str) -> &[Value] {
+        self.value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// The policy, or the first thing that is wrong with it.
     pub(crate) fn compile(&self) -> Result<Policy, Failure> {
         Policy::compile(self.root()).map_err(|error| self.diagnostic(error).into())

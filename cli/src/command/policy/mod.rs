@@ -2,8 +2,10 @@
 //! `toolgate policy`.
 
 mod check;
+mod diff;
 mod explain;
 mod test;
+mod who_can;
 
 use crate::{command::Outcome, out::Out};
 
@@ -11,18 +13,24 @@ use crate::{command::Outcome, out::Out};
 pub(crate) enum Command {
     /// Say what is wrong in a policy, at which line, and how to mend it
     Check(check::Args),
+    /// Say who gains or loses what from one policy to another
+    Diff(diff::Args),
     /// Say what a policy decides about one call, and which rule decides it
     Explain(Box<explain::Args>),
     /// Run the cases that stand beside policies
     Test(test::Args),
+    /// Say which roles and grants lead to a tool, and who holds them
+    WhoCan(who_can::Args),
 }
 
 impl Command {
     pub(crate) fn run(self, out: Out) -> Outcome {
         match self {
             Self::Check(args) => check::run(&args, out),
+            Self::Diff(args) => diff::run(&args, out),
             Self::Explain(args) => explain::run(&args, out),
             Self::Test(args) => test::run(&args, out),
+            Self::WhoCan(args) => who_can::run(&args, out),
         }
     }
 }
