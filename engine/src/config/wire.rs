@@ -2,6 +2,8 @@
 //! The configuration as written. [`super::compile`] turns it into what the hot path reads; nothing else does.
 
 mod credentials;
+#[cfg(feature = "schema")]
+mod schema;
 
 pub use credentials::{
     ApiKeySetWire, ApiKeyWire, CertificateUse, ClientCertificatesWire, CredentialWire, ForwardedWire,
@@ -19,6 +21,7 @@ use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 /// The whole document.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConfigWire {
     /// What the proxy's own configuration says.
@@ -68,9 +71,11 @@ pub struct ConfigWire {
 
 /// `revocation`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RevocationWire {
     /// Lists by name; read once more, by [`crate::revocation::ListWire`].
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, schema::AnyObject>"))]
     pub lists: BTreeMap<String, IgnoredAny>,
     /// Lists that are fetched, by name.
     pub feeds: BTreeMap<String, RevocationFeedWire>,
@@ -78,6 +83,7 @@ pub struct RevocationWire {
 
 /// One of `revocation.feeds`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevocationFeedWire {
     /// Where the list is.
@@ -96,6 +102,7 @@ pub struct RevocationFeedWire {
 
 /// `on_failure`
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailureWire {
     /// The last good list.
@@ -106,6 +113,7 @@ pub enum OnFailureWire {
 
 /// `host`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct HostWire {
     /// Whether the proxy's configuration sets `allow_on_headers_stop_iteration` for this filter.
@@ -116,6 +124,7 @@ pub struct HostWire {
 
 /// `unmatched`
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unmatched {
     /// 404.
@@ -127,6 +136,7 @@ pub enum Unmatched {
 
 /// One of `servers`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ServerWire {
     /// Its name in metrics, logs and audit.
@@ -189,6 +199,7 @@ pub struct ServerWire {
 
 /// `server_requests`
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerRequestsWire {
     /// `sampling/createMessage`
@@ -214,6 +225,7 @@ impl Default for ServerRequestsWire {
 
 /// A plain yes or no of the operator.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
     /// Yes.
@@ -224,6 +236,7 @@ pub enum Permission {
 
 /// `tasks`
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TasksWire {
     /// Bound to caller and tool.
@@ -236,6 +249,7 @@ pub enum TasksWire {
 
 /// `answers`
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Answers {
     /// All of them.
@@ -247,6 +261,7 @@ pub enum Answers {
 
 /// `dpop`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DpopWire {
     /// Which tokens are accepted.
@@ -261,6 +276,7 @@ pub struct DpopWire {
 
 /// `dpop.mode`
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DpopMode {
     /// Bound tokens with a proof, unbound ones as bearer tokens.
@@ -271,6 +287,7 @@ pub enum DpopMode {
 
 /// `match`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MatchWire {
     /// Host names; every host if absent.
@@ -287,6 +304,7 @@ pub struct MatchWire {
 
 /// `anonymous`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AnonymousWire {
     /// The role of callers without credentials.
@@ -295,6 +313,7 @@ pub struct AnonymousWire {
 
 /// `denial`
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DenialStyle {
     /// 403 with a JSON-RPC error.
@@ -308,6 +327,7 @@ pub enum DenialStyle {
 
 /// `tools`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ToolsWire {
     /// Known tools.
@@ -320,6 +340,7 @@ pub struct ToolsWire {
 
 /// `tools.schemas`
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Schemas {
     /// They are not looked at.
@@ -333,6 +354,7 @@ pub enum Schemas {
 
 /// `tools.drift`
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Drift {
     /// It is counted.
@@ -344,6 +366,7 @@ pub enum Drift {
 
 /// One of `tools.catalogue`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ToolWire {
     /// Its name.
@@ -354,6 +377,7 @@ pub struct ToolWire {
     #[serde(default)]
     pub require: RequireWire,
     /// The schema of its arguments; read from the document.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::AnyObject>"))]
     pub input_schema: Option<IgnoredAny>,
     /// The pin of its definition.
     pub pin: Option<String>,
@@ -361,6 +385,7 @@ pub struct ToolWire {
 
 /// `cors`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CorsWire {
     /// Origins whose pages may read answers.
@@ -369,6 +394,7 @@ pub struct CorsWire {
 
 /// `upstream`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct UpstreamWire {
     /// What becomes of the client's `Authorization`.
@@ -391,6 +417,7 @@ impl Default for UpstreamWire {
 
 /// `upstream.internal_jwt`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InternalJwtWire {
     /// Its `aud`.
@@ -402,6 +429,7 @@ pub struct InternalJwtWire {
 
 /// `upstream.internal_jwt.header`
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum JwtHeader {
     /// `Authorization: Bearer TOKEN`
     #[default]
@@ -414,6 +442,7 @@ pub enum JwtHeader {
 
 /// `signer`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignerWire {
     /// Seeds of Ed25519 keys; the first signs, all are published.
@@ -519,6 +548,7 @@ impl<'de> Visitor<'de> for SecretVisitor {
 
 /// One of `routes`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RouteWire {
     /// Its name, which policy rules may use.
@@ -568,6 +598,7 @@ impl RouteWire {
 
 /// `answer` of a route
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RouteAnswer {
     /// Who calls, and what may be called.
@@ -576,6 +607,7 @@ pub enum RouteAnswer {
 
 /// `allow` of a route
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RouteAllow {
     /// Everyone, without credentials.
@@ -584,6 +616,7 @@ pub enum RouteAllow {
 
 /// One of `issuers`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IssuerWire {
     /// The `iss` of its tokens, compared exactly.
@@ -619,6 +652,7 @@ pub struct IssuerWire {
 
 /// `typ`
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TypWire {
     /// RFC 9068: `at+jwt`.
@@ -630,6 +664,7 @@ pub enum TypWire {
 
 /// One of `secrets` of an issuer
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IssuerSecretWire {
     /// The `kid` that tokens name it by.
@@ -645,6 +680,7 @@ pub struct IssuerSecretWire {
 
 /// `encoding` of a secret
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SecretEncoding {
     /// The bytes of the text.
@@ -656,11 +692,13 @@ pub enum SecretEncoding {
 
 /// `jwks`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct JwksWire {
     /// Fetched from here.
     pub uri: Option<String>,
     /// Written here; read from the document, since it is kept as it is.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<schema::AnyObject>"))]
     pub inline: Option<IgnoredAny>,
     /// Shortest time between fetches, in seconds.
     pub min_refresh_seconds: Option<u32>,
@@ -674,6 +712,7 @@ pub struct JwksWire {
 
 /// `claims`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ClaimsWire {
     /// Claims that hold roles.
@@ -694,14 +733,17 @@ impl Default for ClaimsWire {
 
 /// One of `policies`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PolicySourceWire {
     /// The policy itself; compiled from the document.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::policy::wire::PolicyWire>"))]
     pub inline: Option<IgnoredAny>,
 }
 
 /// `secrets`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct SecretsWire {
     /// The key under which shared data is authenticated; without it nothing is shared between workers.
@@ -710,6 +752,7 @@ pub struct SecretsWire {
 
 /// `limits`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsWire {
     /// Largest request body, in bytes.
@@ -753,6 +796,7 @@ impl Default for LimitsWire {
 
 /// `audit`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditWire {
     /// Whether decisions are written to filter state (`wasm.toolgate_*`) for access logs and traces.
@@ -763,6 +807,7 @@ pub struct AuditWire {
 
 /// `metrics`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct MetricsWire {
     /// How labels are written into names.
@@ -779,6 +824,7 @@ impl Default for MetricsWire {
 
 /// `metrics.syntax`
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MetricSyntax {
     /// `name;label=value`, for the shipped stats tags.

@@ -3,6 +3,7 @@
 
 mod check;
 mod render;
+mod schema;
 
 use crate::{command::Outcome, out::Out};
 
@@ -12,6 +13,8 @@ pub(crate) enum Command {
     Check(check::Args),
     /// Write a configuration the way a proxy takes it
     Render(render::Args),
+    /// Write the JSON Schema of a configuration or a policy, for editors
+    Schema(schema::Args),
 }
 
 impl Command {
@@ -19,6 +22,7 @@ impl Command {
         match self {
             Self::Check(args) => check::run(&args, out),
             Self::Render(args) => render::run(&args, out),
+            Self::Schema(args) => schema::run(&args, out),
         }
     }
 }

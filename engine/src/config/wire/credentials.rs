@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 /// One of `api_keys`: keys that are shown in the same way.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeySetWire {
     /// The header that carries a key, besides `Authorization: Bearer`.
@@ -33,6 +34,7 @@ fn default_prefix() -> String {
 
 /// One of `keys`: all of a key but the key.
 #[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyWire {
     /// The public id, as it stands in the key.
@@ -63,6 +65,7 @@ impl fmt::Debug for ApiKeyWire {
 
 /// `client_certificates` of the document
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientCertificatesWire {
     /// Whose `x-forwarded-client-cert` counts.
@@ -71,6 +74,7 @@ pub struct ClientCertificatesWire {
 
 /// `client_certificates.forwarded`
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ForwardedWire {
     /// The peers that may send the header.
@@ -86,6 +90,7 @@ fn last() -> usize {
 
 /// One of `trusted_hops`: exactly one of these.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HopWire {
     /// Its network.
@@ -98,6 +103,7 @@ pub struct HopWire {
 
 /// `client_certificates` of a place
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CertificateUse {
     /// A certificate alone says who calls.
@@ -108,6 +114,7 @@ pub enum CertificateUse {
 
 /// `require`
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct RequireWire {
     /// All of these must be shown.
@@ -122,6 +129,7 @@ pub struct RequireWire {
 
 /// A kind of credential.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialWire {
     /// An access token.
@@ -134,6 +142,7 @@ pub enum CredentialWire {
 
 /// `require_tls`
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum TlsWire {
     /// TLS 1.2 or later.
     #[serde(rename = "1.2")]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A policy as written. Compiled by [`super::compile`]; nothing else reads these types.
 
+#[cfg(feature = "schema")]
+mod schema;
 mod when;
 
 pub(super) use when::EXACT;
@@ -17,6 +19,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 
 /// The policy document, version 1.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PolicyWire {
     /// The version of this language: 1.
@@ -49,6 +52,7 @@ pub struct PolicyWire {
 
 /// A role as written.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RoleWire {
     /// For people; not evaluated.
@@ -70,6 +74,7 @@ pub struct RoleWire {
 
 /// A rule as written: the union of its targets, under one condition.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleWire {
     /// The name under which decisions report it.
@@ -105,6 +110,7 @@ pub struct RuleWire {
 
 /// `mode` of a rule or a policy.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// It counts.
@@ -156,6 +162,7 @@ impl<'de> Visitor<'de> for PatternVisitor {
 
 /// What a tool does.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// It looks.
@@ -170,6 +177,7 @@ pub enum Operation {
 
 /// `operations`: which tools do what. A tool may do several things.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct OperationsWire {
     /// Tools that look.
@@ -184,6 +192,7 @@ pub struct OperationsWire {
 
 /// One of `on`
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SurfaceWire {
     /// Doing it.
@@ -194,6 +203,7 @@ pub enum SurfaceWire {
 
 /// One of `grants`: what one subject may do, as if it held a role of its own.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct GrantWire {
     /// For people; not evaluated.
@@ -220,6 +230,7 @@ pub struct GrantWire {
 
 /// A binding as written: callers for whom `when` is true hold `role`.
 #[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BindingWire {
     /// The role.

@@ -11,6 +11,7 @@ use serde::de::{self, Deserializer, Visitor};
 
 /// A condition as written: everything in it must hold.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct WhenWire {
     /// Tests on tool arguments by JSON pointer.
@@ -51,6 +52,7 @@ pub struct WhenWire {
 
 /// A test as written: everything in it must hold.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TestWire {
     /// The same value.
@@ -88,6 +90,7 @@ pub struct TestWire {
 
 /// `length`: characters of a string, items of a list, members of an object.
 #[derive(Clone, Copy, Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LengthWire {
     /// At least so many.
@@ -98,6 +101,7 @@ pub struct LengthWire {
 
 /// `key`: tests on an API key.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct KeyWire {
     /// Its public id.
@@ -111,6 +115,7 @@ pub struct KeyWire {
 
 /// `certificate`: tests on a client certificate.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CertificateWire {
     /// The list of URIs among its subject alternative names.
@@ -123,6 +128,7 @@ pub struct CertificateWire {
 
 /// `time`: a window of every week.
 #[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TimeWire {
     /// Days; every day if absent.
@@ -137,6 +143,7 @@ pub struct TimeWire {
 
 /// A day of the week.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Weekday {
     /// Monday
@@ -157,6 +164,7 @@ pub enum Weekday {
 
 /// The types of JSON.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum JsonType {
     /// `null`
