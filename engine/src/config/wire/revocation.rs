@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Revocation lists, as written.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// `revocation`
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct RevocationWire {
+    /// Lists by name; read once more, by [`crate::revocation::ListWire`].
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, super::schema::AnyObject>"))]
+    pub lists: BTreeMap<String, IgnoredAny>,
+    /// Lists that are fetched, by name.
+    pub feeds: BTreeMap<String, RevocationFeedWire>,
+}
+
+/// One of `revocation.feeds`
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RevocationFeedWire {
+    /// Where the list is.
+    pub uri: String,
+    /// The issuer whose tokens it is about; all credentials if absent.
+    pub issuer: Option<String>,
+    /// Within how many seconds a change takes effect.
+    pub refresh_seconds: Option<u32>,
+    /// What holds while no list comes.
+    pub on_failure: OnFailureWire,
+    /// With `on_failure: close`: how old a list may be, in seconds.
+    pub max_stale_seconds: Option<u32>,
+    /// How long a fetch may take, in milliseconds.
+    pub timeout_milliseconds: Option<u32>,
+}
+
+/// `on_failure`
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailureWire {
+    /// The last good list.
+    KeepLast,
+    /// 503.
+    Close,
+}
