@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Everything that is counted, as one table: name, kind, labels, and what it says.
+//!
+//! The unit is the end of the name. Histograms of the host take whole numbers, so durations are in `_milliseconds` or
+//! `_microseconds`.
+
+use super::Label;
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// A distribution of whole numbers.
+    Histogram,
+}
+
+/// Makes the enum and its tables out of `Name: Kind "name" [Labels] "help";`. The labels stand in the order in which
+/// they are written into names.
+macro_rules! catalogue {
+    ($($metric:ident: $kind:ident $name:literal [$($label:ident),*] $help:literal;)*) => {
+        /// Everything that is counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Metric {
+            $(#[doc = $help] $metric,)*
+        }
+
+        impl Metric {
+            /// The whole catalogue.
+            pub const ALL: &'static [Metric] = &[$(Metric::$metric),*];
+
+            /// Its name, unit included.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Metric::$metric => $name,)* }
+            }
+
+            /// How it behaves.
+            #[must_use]
+            pub fn kind(self) -> Kind {
+                match self { $(Metric::$metric => Kind::$kind,)* }
+            }
+
+            /// What it says, for people.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self { $(Metric::$metric => $help,)* }
+            }
+
+            /// Its labels, in the order in which they are written.
+            #[must_use]
+            pub fn labels(self) -> &'static [Label] {
+                match self { $(Metric::$metric => &[$(Label::$label),*],)* }
+            }
+        }
+    };
+}
+
+catalogue! {
+    Requests: Counter "toolgate_requests_total" [Server, Method, Tool, Decision, Reason]
+        "requests by server or route, MCP method, tool, decision and reason";
+    AuthAttempts: Counter "toolgate_auth_attempts_total" [Server, Credential, Result]
+        "attempts to authenticate by kind of credential and result";
+    DecisionDuration: Histogram "toolgate_decision_duration_microseconds" [Server]
+        "time spent deciding in microseconds, without waiting for body or keys";
+    ApiKeyLastUsed: Gauge "toolgate_api_key_last_used_timestamp_seconds" [Key]
+        "when an API key was last shown and found good, in seconds since 1970";
+    ApiKeyExpires: Gauge "toolgate_api_key_expires_timestamp_seconds" [Key]
+        "when an API key ends, in seconds since 1970";
+    TokenCache: Counter "toolgate_token_cache_total" [Result]
+        "look-ups of verified tokens by result";
+    DpopProofs: Counter "toolgate_dpop_proofs_total" [Server, Result]
+        "proofs of possession by what the replay cache said";
+    Waits: Counter "toolgate_key_waits_total" [Result]
+        "requests that waited for keys by outcome";
+    JwksFetches: Counter "toolgate_jwks_fetches_total" [Issuer, Result]
+        "fetches of a key set by issuer and result";
+    JwksAge: Gauge "toolgate_jwks_age_seconds" [Issuer]
+        "seconds since the keys in use were fetched";
+    JwksKeys: Gauge "toolgate_jwks_keys" [Issuer]
+        "usable keys by issuer";
+    RevocationFetches: Counter "toolgate_revocation_fetches_total" [Feed, Result]
+        "fetches of a revocation list by feed and result";
+    RevocationAge: Gauge "toolgate_revocation_age_seconds" [Feed]
+        "seconds since a revocation list was fetched or confirmed";
+    RevocationEntries: Gauge "toolgate_revocation_entries" [Feed]
+        "entries of a revocation list that was fetched";
+    ListItems: Counter "toolgate_list_items_total" [Server, Result]
+        "items of list answers, kept or removed";
+    StreamsEnded: Counter "toolgate_streams_ended_total" [Server, Reason]
+        "event streams that were ended, by reason";
+    AnswerFaults: Counter "toolgate_answer_faults_total" [Server, Reason]
+        "answers withheld because they could not be filtered, by reason";
+    ServerRequests: Counter "toolgate_server_requests_total" [Server, Decision, Result]
+        "what servers ask of clients, by kind and decision";
+    ToolPins: Counter "toolgate_tool_pins_total" [Server, Tool, Result]
+        "definitions of pinned tools, by tool and result";
+    SharedRejected: Counter "toolgate_shared_data_rejected_total" [Result]
+        "values of shared data that were not used, by reason";
+    SeriesOverflow: Counter "toolgate_series_overflow_total" []
+        "samples that were dropped because the cap on series was reached";
+    Shadow: Counter "toolgate_shadow_total" [Server, Policy, Live, Shadow, Rule]
+        "verdicts beside what rules or policies in shadow would have said";
+    BuildInfo: Gauge "toolgate_build_info" [Version]
+        "always 1, with the version of the plugin";
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Labels, and where their values come from: the configuration, the methods of MCP, and words of this crate.
+
+/// The labels there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// Server or route of the configuration, or `none`.
+    Server,
+    /// MCP method, `other`, or `none`.
+    Method,
+    /// Tool of the catalogue, `other`, or `none`.
+    Tool,
+    /// `allow` or `deny`.
+    Decision,
+    /// Why.
+    Reason,
+    /// What came of it.
+    Result,
+    /// Issuer of the configuration.
+    Issuer,
+    /// `token`, `api_key`, `certificate` or `none`.
+    Credential,
+    /// Id of an API key of the configuration.
+    Key,
+    /// Version of the plugin.
+    Version,
+    /// Policy of the configuration.
+    Policy,
+    /// `allow` or `deny`: what was said.
+    Live,
+    /// `allow` or `deny`: what would have been said.
+    Shadow,
+    /// Rule of that policy, or `none`.
+    Rule,
+    /// Revocation feed of the configuration.
+    Feed,
+}
+
+impl Label {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Label::Server => "server",
+            Label::Method => "method",
+            Label::Tool => "tool",
+            Label::Decision => "decision",
+            Label::Reason => "reason",
+            Label::Result => "result",
+            Label::Issuer => "issuer",
+            Label::Credential => "credential",
+            Label::Key => "key",
+            Label::Feed => "feed",
+            Label::Version => "version",
+            Label::Policy => "policy",
+            Label::Live => "live",
+            Label::Shadow => "shadow",
+            Label::Rule => "rule",
+        }
+    }
+}
+
+/// Where a request went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Nowhere that the configuration names.
+    #[default]
+    None,
+    /// A server, by index.
+    Server(usize),
+    /// A route, by index.
+    Route(usize),
+}
+
+/// The MCP method of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MethodLabel {
+    /// Not known yet when the verdict fell, or not MCP.
+    #[default]
+    None,
+    /// One that no version knows.
+    Other,
+    /// This one, by its index.
+    Known(usize),
+}
+
+/// The tool of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ToolLabel {
+    /// No tool.
+    #[default]
+    None,
+    /// One outside the catalogue.
+    Other,
+    /// One of the server's catalogue, by index.
+    Known(usize),
+}
+
+/// A rule of a policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RuleLabel {
+    /// No policy.
+    #[default]
+    None,
+    /// This policy, by index, and its rule, if one decides.
+    Of {
+        /// The policy.
+        policy: usize,
+        /// The rule.
+        rule: Option<usize>,
+    },
+}

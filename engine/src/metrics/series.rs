@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One series, and the name under which the host knows it.
+
+use super::{Label, MethodLabel, Metric, Place, RuleLabel, ToolLabel};
+use crate::config::Config;
+use crate::config::wire::MetricSyntax;
+use crate::mcp::Method;
+use alloc::string::String;
+
+/// One series: a metric and its label values, as indices and static words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Series {
+    /// The metric.
+    pub metric: Metric,
+    /// `server`
+    pub place: Place,
+    /// `method`
+    pub method: MethodLabel,
+    /// `tool`
+    pub tool: ToolLabel,
+    /// `decision`
+    pub decision: &'static str,
+    /// `reason`, `result` or `version`
+    pub word: &'static str,
+    /// `policy` and `rule`
+    pub rule: RuleLabel,
+    /// `credential`
+    pub credential: &'static str,
+    /// `issuer`, `key` or `feed`, by index: no metric has two of them
+    pub index: usize,
+}
+
+impl Series {
+    /// A series of `metric` with a reason, result or version.
+    #[must_use]
+    pub fn new(metric: Metric, word: &'static str) -> Series {
+        Series {
+            metric,
+            place: Place::None,
+            method: MethodLabel::None,
+            tool: ToolLabel::None,
+            decision: "",
+            word,
+            rule: RuleLabel::None,
+            credential: "",
+            index: 0,
+        }
+    }
+
+    /// With the place.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Series {
+        self.place = place;
+        self
+    }
+
+    /// With the issuer.
+    #[must_use]
+    pub fn of_issuer(mut self, issuer: usize) -> Series {
+        self.index = issuer;
+        self
+    }
+
+    /// With the kind of credential.
+    #[must_use]
+    pub fn shown(mut self, credential: &'static str) -> Series {
+        self.credential = credential;
+        self
+    }
+
+    /// With the API key.
+    #[must_use]
+    pub fn of_key(mut self, key: usize) -> Series {
+        self.index = key;
+        self
+    }
+
+    /// With the revocation feed.
+    #[must_use]
+    pub fn of_feed(mut self, feed: usize) -> Series {
+        self.index = feed;
+        self
+    }
+
+    /// The name under which the host knows this series.
+    #[must_use]
+    pub fn host_name(&self, config: &Config) -> String {
+        let mut name = String::from(self.metric.name());
+        let mut dot = ".";
+        for label in self.metric.labels() {
+            let value = self.value(*label, config);
+            match config.metrics.syntax {
+                MetricSyntax::Envoy => push(&mut name, &[";", label.name(), "=", value]),
+                MetricSyntax::Istio => {
+                    // Istio cuts out `label=.=value;.;`: only the first dot is the name's.
+                    push(&mut name, &[core::mem::take(&mut dot), label.name(), "=.=", value, ";.;"]);
+                }
+                MetricSyntax::Flat => push(&mut name, &["_", label.name(), "_", value]),
+            }
+        }
+        name
+    }
+
+    fn value<'c>(&self, label: Label, config: &'c Config) -> &'c str {
+        match label {
+            Label::Server => match self.place {
+                Place::None => "none",
+                Place::Server(at) => config.servers.get(at).map_or("none", |server| &server.name),
+                Place::Route(at) => config.routes.get(at).map_or("none", |route| &route.name),
+            },
+            Label::Method => match self.method {
+                MethodLabel::None => "none",
+                MethodLabel::Other => "other",
+                MethodLabel::Known(at) => Method::ALL.get(at).map_or("other", |method| method.name()),
+            },
+            Label::Tool => match (self.tool, self.place) {
+                (ToolLabel::None, _) => "none",
+                (ToolLabel::Known(tool), Place::Server(at)) => {
+                    let server = config.servers.get(at);
+                    server.and_then(|server| server.tools.get(tool)).map_or("other", |tool| &tool.name)
+                }
+                (ToolLabel::Other | ToolLabel::Known(_), _) => "other",
+            },
+            Label::Decision | Label::Live => self.decision,
+            Label::Reason | Label::Result | Label::Version | Label::Shadow => self.word,
+            Label::Policy => match self.rule {
+                RuleLabel::None => "none",
+                RuleLabel::Of { policy, .. } => config.policy_names.get(policy).map_or("none", |name| name),
+            },
+            Label::Rule => match self.rule {
+                RuleLabel::None => "none",
+                RuleLabel::Of { policy, rule } => {
+                    config.policies.get(policy).and_then(|policy| policy.rule_id(rule?)).unwrap_or("none")
+                }
+            },
+            Label::Credential => self.credential,
+            Label::Key => config.api_keys.get(self.index).map_or("none", |key| &key.id),
+            Label::Feed => config.revocation.feeds.get(self.index).map_or("none", |feed| &feed.name),
+            Label::Issuer => config.issuers.get(self.index).map_or("none", |issuer| &issuer.name),
+        }
+    }
+}
+
+fn push(name: &mut String, parts: &[&str]) {
+    parts.iter().for_each(|part| name.push_str(part));
+}
