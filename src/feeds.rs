@@ -112,11 +112,9 @@ pub(crate) fn tick(vm: &Vm) -> Vec<Order> {
 
 /// Whether something can be done at the next tick already, so that it should come soon.
 pub(crate) fn pressing(vm: &Vm) -> bool {
-    let now = vm::now();
-    vm.memory(|memory| {
-        let ids = memory.feeds();
-        ids.into_iter().any(|id| memory.feed(id).is_some_and(|feed| feed.is_pressing(now)))
-    })
+    let (now, post) = (vm::now(), vm.post.borrow());
+    let pressing = |slot: &Slot| with_feed(vm, slot.feed, |feed, _| feed.is_pressing(now)) == Some(true);
+    post.slots.iter().any(pressing)
 }
 
 fn state_key(vm: &Vm) -> Option<&StateKey> {
@@ -178,7 +176,7 @@ fn adopt_head(vm: &Vm, slot: &Slot, key: &StateKey, head: &SealedHead, now: Unix
 
 fn changed(vm: &Vm, slot: &Slot, word: &'static str) {
     vm.keys_changed();
-    vm.memory(|memory| memory.feed_changed(slot.feed, vm::now()));
+    vm.memory(|memory| memory.feed_changed(slot.feed));
     count(vm, slot.feed.series(word));
 }
 
@@ -253,21 +251,19 @@ fn after_failure(vm: &Vm, slot: &Slot, failure: Failure) {
     host::log(Level::Warn, &format!("toolgate: {what} could not be fetched: {}", failure.label()));
 }
 
-/// The answer to a fetch; says whether it was one of ours.
-pub(crate) fn on_response(vm: &Vm, token: u32, headers: usize, body_size: usize) -> bool {
-    let Some((at, page)) = vm.post.borrow_mut().calls.remove(&token) else { return false };
-    let Some(slot) = slot_of(vm, at) else { return true };
+/// The answer to a fetch.
+pub(crate) fn on_response(vm: &Vm, token: u32, headers: usize, body_size: usize) {
+    let Some((at, page)) = vm.post.borrow_mut().calls.remove(&token) else { return };
+    let Some(slot) = slot_of(vm, at) else { return };
     let now = vm::now();
     let most = with_feed(vm, slot.feed, |feed, _| feed.max_bytes(page)).unwrap_or(0);
     // No headers at all means no answer; the host's own 504 means that it took too long.
     let fields = if headers == 0 { None } else { host::fields(Map::CallResponse).ok() };
     let Some(fields) = fields else {
-        failed(vm, &slot, page, Failure::Transport, now);
-        return true;
+        return failed(vm, &slot, page, Failure::Transport, now);
     };
     if body_size > most {
-        failed(vm, &slot, page, Failure::TooLarge, now);
-        return true;
+        return failed(vm, &slot, page, Failure::TooLarge, now);
     }
     let body = host::buffer(Buffer::CallResponseBody, body_size).unwrap_or_default();
     let pairs = fields.pairs();
@@ -283,7 +279,6 @@ pub(crate) fn on_response(vm: &Vm, token: u32, headers: usize, body_size: usize)
         None => {}
     }
     release(vm, &slot);
-    true
 }
 
 fn read<'a>(pairs: &[(&'a [u8], &'a [u8])], body: &'a [u8]) -> Response<'a> {

@@ -77,7 +77,7 @@ impl Root {
 
     pub(crate) fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize) {
         if let Some(vm) = &self.vm {
-            let _ = feeds::on_response(vm, token, headers, body_size);
+            feeds::on_response(vm, token, headers, body_size);
             crate::stream::resume_waiting(vm);
         }
     }

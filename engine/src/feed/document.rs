@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One fetched document: its places, its schedule, and the content read out of it.
 
+use super::Feed;
 use super::fetch::{Adopted, Failure, Fetch, Head, Outcome, Response};
 use super::schedule::{Age, RefreshPolicy, Schedule};
-use super::source::Endpoint;
+use super::source::{Endpoint, SourceId};
 use crate::time::UnixTime;
 use alloc::borrow::ToOwned;
 use alloc::rc::Rc;
@@ -40,6 +41,7 @@ pub trait Content: Sized {
 /// A document of one source in one VM.
 #[derive(Clone, Debug)]
 pub struct Document<C: Content> {
+    id: SourceId,
     /// Where it may be; tried in this order.
     targets: Vec<Endpoint>,
     /// Which of them is asked.
@@ -59,8 +61,8 @@ struct Held<C> {
 impl<C: Content> Document<C> {
     /// A document that was not fetched yet. Without a target nothing is fetched until [`Document::move_to`].
     #[must_use]
-    pub fn new(targets: Vec<Endpoint>, policy: RefreshPolicy, rules: C::Rules) -> Document<C> {
-        Document { targets, at: 0, rules, schedule: Schedule::new(policy), held: None }
+    pub fn new(id: SourceId, targets: Vec<Endpoint>, policy: RefreshPolicy, rules: C::Rules) -> Document<C> {
+        Document { id, targets, at: 0, rules, schedule: Schedule::new(policy), held: None }
     }
 
     /// From now on it is there. What is held stays; another place makes a fetch due.
@@ -76,42 +78,6 @@ impl<C: Content> Document<C> {
             // The tag was another place's.
             held.etag = None;
             self.schedule.want(now);
-        }
-    }
-
-    /// As [`super::Feed::next_fetch`].
-    #[must_use]
-    pub fn next_fetch(&self, now: UnixTime) -> Option<Fetch> {
-        let target = self.targets.get(self.at)?;
-        let reason = self.schedule.due(now)?;
-        let etag = self.held.as_ref().and_then(|held| held.etag.as_deref());
-        Some(Fetch { page: 0, reason, call: target.call(etag) })
-    }
-
-    /// As [`super::Feed::fetch_started`].
-    pub fn fetch_started(&mut self, now: UnixTime) {
-        self.schedule.started(now);
-    }
-
-    /// As [`super::Feed::on_response`].
-    pub fn on_response(&mut self, response: &Response<'_>, now: UnixTime, entropy: u64) -> Outcome {
-        let lifetime = response.freshness.lifetime_secs(&self.schedule.policy().freshness, now.as_secs());
-        let read = match response.status {
-            200 => self.read(response, now),
-            304 if self.held.as_ref().is_some_and(|held| held.etag.is_some()) => Ok(Outcome::Unchanged),
-            0 => Err(Failure::Transport),
-            504 => Err(Failure::Timeout),
-            status => Err(Failure::Status(status)),
-        };
-        match read {
-            Ok(outcome) => {
-                self.schedule.succeeded(now, lifetime, entropy);
-                outcome
-            }
-            Err(failure) => {
-                self.on_failure(failure, now, entropy);
-                Outcome::Failed(failure)
-            }
         }
     }
 
@@ -147,55 +113,6 @@ impl<C: Content> Document<C> {
         Ok(outcome)
     }
 
-    /// As [`super::Feed::on_failure`]. A place that does not have the document is followed by the next one.
-    pub fn on_failure(&mut self, failure: Failure, now: UnixTime, entropy: u64) {
-        let missing = match failure {
-            Failure::Status(status) => status < 500,
-            Failure::Content(_) => true,
-            Failure::Transport | Failure::Timeout | Failure::TooLarge => false,
-        };
-        let next = self.at.saturating_add(1);
-        if missing && next < self.targets.len() {
-            self.at = next;
-            self.schedule.try_elsewhere(now);
-        } else {
-            if missing {
-                self.at = 0;
-            }
-            self.schedule.failed(now, entropy);
-        }
-    }
-
-    /// As [`super::Feed::head`].
-    #[must_use]
-    pub fn head(&self) -> Option<Head> {
-        let (held, (fetched_at, fresh_until)) = (self.held.as_ref()?, self.schedule.fetched()?);
-        Some(Head { fetched_at, fresh_until, digest: held.digest, etag: held.etag.clone() })
-    }
-
-    /// As [`super::Feed::adopt`].
-    pub fn adopt(&mut self, head: &Head, body: Option<&[u8]>, now: UnixTime, entropy: u64) -> Adopted {
-        if !self.schedule.is_older_than(head.fetched_at, now) {
-            return Adopted::NotNewer;
-        }
-        let known = self.held.as_ref().is_some_and(|held| held.digest == head.digest);
-        let body = match body {
-            _ if known => &[],
-            None => return Adopted::NeedsBody,
-            Some(body) if body.len() > C::MAX_BYTES || digest(body) != head.digest => {
-                return Adopted::Unusable;
-            }
-            Some(body) => body,
-        };
-        match self.take(body, head.digest, head.etag.clone(), now) {
-            Ok(outcome) => {
-                self.schedule.adopted(head.fetched_at, head.fresh_until, entropy);
-                if outcome == Outcome::Fresh { Adopted::Taken } else { Adopted::Renewed }
-            }
-            Err(_) => Adopted::Unusable,
-        }
-    }
-
     /// Its times.
     #[must_use]
     pub fn schedule(&self) -> &Schedule {
@@ -221,11 +138,93 @@ impl<C: Content> Document<C> {
             Age::Absent | Age::Stale => None,
         }
     }
+}
 
-    /// Its rules.
-    #[must_use]
-    pub fn rules(&self) -> &C::Rules {
-        &self.rules
+impl<C: Content> Feed for Document<C> {
+    fn source(&self) -> SourceId {
+        self.id
+    }
+
+    fn next_fetch(&self, now: UnixTime) -> Option<Fetch> {
+        let target = self.targets.get(self.at)?;
+        let reason = self.schedule.due(now)?;
+        let etag = self.held.as_ref().and_then(|held| held.etag.as_deref());
+        Some(Fetch { page: 0, reason, call: target.call(etag) })
+    }
+
+    fn fetch_started(&mut self, _: u16, now: UnixTime) {
+        self.schedule.started(now);
+    }
+
+    fn max_bytes(&self, _: u16) -> usize {
+        C::MAX_BYTES
+    }
+
+    fn on_response(&mut self, page: u16, response: &Response<'_>, now: UnixTime, entropy: u64) -> Outcome {
+        let lifetime = response.freshness.lifetime_secs(&self.schedule.policy().freshness, now.as_secs());
+        let read = match response.status {
+            200 => self.read(response, now),
+            304 if self.held.as_ref().is_some_and(|held| held.etag.is_some()) => Ok(Outcome::Unchanged),
+            0 => Err(Failure::Transport),
+            504 => Err(Failure::Timeout),
+            status => Err(Failure::Status(status)),
+        };
+        match read {
+            Ok(outcome) => {
+                self.schedule.succeeded(now, lifetime, entropy);
+                outcome
+            }
+            Err(failure) => {
+                self.on_failure(page, failure, now, entropy);
+                Outcome::Failed(failure)
+            }
+        }
+    }
+
+    // A place that does not have the document is followed by the next one.
+    fn on_failure(&mut self, _: u16, failure: Failure, now: UnixTime, entropy: u64) {
+        let missing = match failure {
+            Failure::Status(status) => status < 500,
+            Failure::Content(_) => true,
+            Failure::Transport | Failure::Timeout | Failure::TooLarge => false,
+        };
+        let next = self.at.saturating_add(1);
+        if missing && next < self.targets.len() {
+            self.at = next;
+            self.schedule.try_elsewhere(now);
+        } else {
+            if missing {
+                self.at = 0;
+            }
+            self.schedule.failed(now, entropy);
+        }
+    }
+
+    fn head(&self) -> Option<Head> {
+        let (held, (fetched_at, fresh_until)) = (self.held.as_ref()?, self.schedule.fetched()?);
+        Some(Head { fetched_at, fresh_until, digest: held.digest, etag: held.etag.clone() })
+    }
+
+    fn adopt(&mut self, head: &Head, body: Option<&[u8]>, now: UnixTime, entropy: u64) -> Adopted {
+        if !self.schedule.is_older_than(head.fetched_at, now) {
+            return Adopted::NotNewer;
+        }
+        let known = self.held.as_ref().is_some_and(|held| held.digest == head.digest);
+        let body = match body {
+            _ if known => &[],
+            None => return Adopted::NeedsBody,
+            Some(body) if body.len() > C::MAX_BYTES || digest(body) != head.digest => {
+                return Adopted::Unusable;
+            }
+            Some(body) => body,
+        };
+        match self.take(body, head.digest, head.etag.clone(), now) {
+            Ok(outcome) => {
+                self.schedule.adopted(head.fetched_at, head.fresh_until, entropy);
+                if outcome == Outcome::Fresh { Adopted::Taken } else { Adopted::Renewed }
+            }
+            Err(_) => Adopted::Unusable,
+        }
     }
 }
 

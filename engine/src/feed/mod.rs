@@ -14,7 +14,7 @@
 //! 3. When the answer comes it says [`Feed::on_response`] (or [`Feed::on_failure`]), publishes [`Feed::head`] with the
 //!    body where the outcome is [`Outcome::Fresh`], and gives the lease back.
 //!
-//! A new kind of feed is a type with [`Content`], usually inside a [`Document`], and a line in
+//! A new kind of feed is a type with [`Content`], whose [`Document`] is the feed, and a line in
 //! [`crate::flow::Memory::feed`].
 
 mod document;

@@ -38,7 +38,12 @@ fn target(path: &str) -> Endpoint {
 }
 
 fn document(paths: &[&str]) -> Document<Number> {
-    Document::new(paths.iter().map(|path| target(path)).collect(), RefreshPolicy::default(), ())
+    Document::new(
+        SourceId::new(&["n"]),
+        paths.iter().map(|path| target(path)).collect(),
+        RefreshPolicy::default(),
+        (),
+    )
 }
 
 fn answer<'a>(status: u16, body: &'a str, etag: Option<&'a str>) -> Response<'a> {
@@ -59,23 +64,29 @@ fn an_entity_tag_is_sent_back_and_304_confirms() {
     let mut document = document(&["/n"]);
     assert_eq!(tag(&document, at(0)), None);
     // Nothing is there that could be unchanged.
-    assert_eq!(document.on_response(&answer(304, "", None), at(0), 0).label(), "status");
-    assert_eq!(document.on_response(&answer(200, "7", Some("\"a\"")), at(10), 0), Outcome::Fresh);
+    assert_eq!(document.on_response(0, &answer(304, "", None), at(0), 0).label(), "status");
+    assert_eq!(document.on_response(0, &answer(200, "7", Some("\"a\"")), at(10), 0), Outcome::Fresh);
     assert_eq!(tag(&document, at(600)).as_deref(), Some("\"a\""));
-    assert_eq!(document.on_response(&answer(304, "", None), at(600), 0), Outcome::Unchanged);
+    assert_eq!(document.on_response(0, &answer(304, "", None), at(600), 0), Outcome::Unchanged);
     assert_eq!(document.schedule().fetched(), Some((at(600), at(1_200))));
     assert_eq!(document.held().unwrap().0, 7);
     // Another text of the same content; a tag that no header can carry is not kept.
-    assert_eq!(document.on_response(&answer(200, " 7", Some("\"b\n\"")), at(1_200), 0), Outcome::Unchanged);
+    assert_eq!(
+        document.on_response(0, &answer(200, " 7", Some("\"b\n\"")), at(1_200), 0),
+        Outcome::Unchanged
+    );
     assert_eq!(tag(&document, at(1_800)), None);
 }
 
 #[test]
 fn content_that_may_not_go_back_does_not() {
     let mut document = document(&["/n"]);
-    assert_eq!(document.on_response(&answer(200, "7", None), at(0), 0), Outcome::Fresh);
-    assert_eq!(document.on_response(&answer(200, "6", None), at(1), 0).label(), "older");
-    assert_eq!(document.on_response(&answer(200, "99999999999999999", None), at(1), 0).label(), "too_large");
+    assert_eq!(document.on_response(0, &answer(200, "7", None), at(0), 0), Outcome::Fresh);
+    assert_eq!(document.on_response(0, &answer(200, "6", None), at(1), 0).label(), "older");
+    assert_eq!(
+        document.on_response(0, &answer(200, "99999999999999999", None), at(1), 0).label(),
+        "too_large"
+    );
     assert_eq!(document.held().unwrap().0, 7);
 }
 
@@ -83,19 +94,19 @@ fn content_that_may_not_go_back_does_not() {
 fn places_are_tried_in_order_and_the_one_that_has_it_is_kept() {
     let mut document = document(&["/a", "/b", "/c"]);
     assert_eq!(asked(&document, at(0)), Some((Reason::First, "/a".to_owned())));
-    document.fetch_started(at(0));
-    assert_eq!(document.on_response(&answer(404, "", None), at(0), 0).label(), "status");
+    document.fetch_started(0, at(0));
+    assert_eq!(document.on_response(0, &answer(404, "", None), at(0), 0).label(), "status");
     assert_eq!(asked(&document, at(0)), Some((Reason::Retry, "/b".to_owned())));
-    assert_eq!(document.on_response(&answer(200, "<html>", None), at(0), 0).label(), "not_a_number");
+    assert_eq!(document.on_response(0, &answer(200, "<html>", None), at(0), 0).label(), "not_a_number");
     assert_eq!(asked(&document, at(0)), Some((Reason::Retry, "/c".to_owned())));
     // A server that is down says nothing about where the document is.
-    assert_eq!(document.on_response(&answer(503, "", None), at(0), 0).label(), "status");
+    assert_eq!(document.on_response(0, &answer(503, "", None), at(0), 0).label(), "status");
     assert_eq!(asked(&document, at(0)), None);
     assert_eq!(asked(&document, at(60)), Some((Reason::Retry, "/c".to_owned())));
-    assert_eq!(document.on_response(&answer(200, "1", None), at(60), 0), Outcome::Fresh);
+    assert_eq!(document.on_response(0, &answer(200, "1", None), at(60), 0), Outcome::Fresh);
     assert_eq!(asked(&document, at(660)), Some((Reason::Refresh, "/c".to_owned())));
     // Where none has it, all is begun again, after a wait.
-    assert_eq!(document.on_response(&answer(404, "", None), at(660), u64::MAX).label(), "status");
+    assert_eq!(document.on_response(0, &answer(404, "", None), at(660), u64::MAX).label(), "status");
     assert_eq!(asked(&document, at(660)), None);
     assert_eq!(asked(&document, at(661)), Some((Reason::Retry, "/a".to_owned())));
 }
@@ -106,7 +117,7 @@ fn a_document_that_moves_is_fetched_there_and_not_by_the_old_tag() {
     assert_eq!(asked(&document, at(0)), None);
     document.move_to(target("/a"), at(0));
     assert_eq!(asked(&document, at(0)), Some((Reason::First, "/a".to_owned())));
-    let _ = document.on_response(&answer(200, "1", Some("\"a\"")), at(0), 0);
+    let _ = document.on_response(0, &answer(200, "1", Some("\"a\"")), at(0), 0);
     document.move_to(target("/a"), at(1));
     assert_eq!(asked(&document, at(1)), None);
     document.move_to(target("/b"), at(1));
@@ -118,7 +129,7 @@ fn a_document_that_moves_is_fetched_there_and_not_by_the_old_tag() {
 #[test]
 fn what_another_worker_holds_is_taken_by_its_head_and_body() {
     let (mut one, mut two) = (document(&["/n"]), document(&["/n"]));
-    let _ = one.on_response(&answer(200, "7", Some("\"a\"")), at(0), 0);
+    let _ = one.on_response(0, &answer(200, "7", Some("\"a\"")), at(0), 0);
     let head = one.head().unwrap();
     assert_eq!(two.adopt(&head, None, at(1), 0), Adopted::NeedsBody);
     assert_eq!(two.adopt(&head, Some(b"8"), at(1), 0), Adopted::Unusable);
@@ -127,7 +138,7 @@ fn what_another_worker_holds_is_taken_by_its_head_and_body() {
     // The next fetch of either is by the tag that one of them got.
     assert_eq!(tag(&two, at(600)).as_deref(), Some("\"a\""));
     // What the other has confirmed needs no body.
-    let _ = two.on_response(&answer(304, "", None), at(600), 0);
+    let _ = two.on_response(0, &answer(304, "", None), at(600), 0);
     assert_eq!(one.adopt(&two.head().unwrap(), None, at(601), 0), Adopted::Renewed);
     assert_eq!(one.schedule().fetched(), Some((at(600), at(1_200))));
     // Nothing from the future.

@@ -7,10 +7,9 @@ use crate::feed::{Feed, SourceId};
 use crate::identity::Identity;
 use crate::keys::Source;
 use crate::metrics::{Metric, Series};
-use crate::revocation::{HashKey, Revocation};
+use crate::revocation::{HashKey, ListFeed, Revocation};
 use crate::schema::Learned;
 use crate::seal::Remembered;
-use crate::time::UnixTime;
 use crate::token::TokenCache;
 use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
@@ -137,17 +136,15 @@ impl Memory {
     /// A feed.
     pub fn feed(&mut self, id: FeedId) -> Option<&mut dyn Feed> {
         match id {
-            FeedId::Keys(at) => self.sources.get_mut(at)?.as_mut().map(|source| source as &mut dyn Feed),
-            FeedId::Revocation(at) => self.revocation.feed_mut(at).map(|feed| feed as &mut dyn Feed),
+            FeedId::Keys(at) => self.sources.get_mut(at)?.as_mut().map(Source::feed),
+            FeedId::Revocation(at) => self.revocation.feed_mut(at).map(ListFeed::feed),
         }
     }
 
     /// The shell says that a feed has brought something: what depends on it looks again.
-    pub fn feed_changed(&mut self, id: FeedId, now: UnixTime) {
+    pub fn feed_changed(&mut self, id: FeedId) {
         match id {
-            FeedId::Keys(_) => {
-                let _ = now;
-            }
+            FeedId::Keys(_) => {}
             FeedId::Revocation(_) => self.revocation.changed(),
         }
     }

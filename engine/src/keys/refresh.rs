@@ -2,15 +2,12 @@
 //! One issuer's key set: a [`Document`] that unknown key ids may ask to be fetched sooner. Performs no input or output.
 //!
 //! What enters: the time, the answers, unknown key ids, sets that another worker fetched, and entropy for jitter.
-//! What leaves: what a [`Feed`] gives, and the keys with how good they are.
+//! What leaves: a [`Feed`], and the keys with how good they are.
 
 use super::bucket::Meter;
 use super::set::{KeySet, MAX_KEY_SET_BYTES};
 use super::unknown::{Unknown, UnknownKid};
-use crate::feed::{
-    Adopted, Age, Content, Document, Endpoint, Failure, Feed, Fetch, Head, Outcome, RefreshPolicy, Response,
-    SourceId,
-};
+use crate::feed::{Age, Content, Document, Endpoint, Feed, RefreshPolicy, SourceId};
 use crate::time::UnixTime;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
@@ -49,7 +46,6 @@ impl Content for KeySet {
 /// The state of one issuer's key set in one VM.
 #[derive(Clone, Debug)]
 pub struct Source {
-    id: SourceId,
     document: Document<KeySet>,
     unknown: Unknown,
 }
@@ -61,10 +57,14 @@ impl Source {
         let (burst, every_secs) = UNKNOWN_KID;
         let meter = Meter::new(burst, every_secs.saturating_mul(1_000_000));
         Source {
-            id,
-            document: Document::new(targets, policy, ()),
+            document: Document::new(id, targets, policy, ()),
             unknown: Unknown::new(hash_key, UNKNOWN_REMEMBERED_SECS, meter),
         }
+    }
+
+    /// The set as something that is fetched.
+    pub fn feed(&mut self) -> &mut dyn Feed {
+        &mut self.document
     }
 
     /// After a failure: the time before which no fetch goes out, so that nobody need wait for one.
@@ -111,40 +111,6 @@ impl Source {
             schedule.want(now);
         }
         answer
-    }
-}
-
-impl Feed for Source {
-    fn source(&self) -> SourceId {
-        self.id
-    }
-
-    fn next_fetch(&self, now: UnixTime) -> Option<Fetch> {
-        self.document.next_fetch(now)
-    }
-
-    fn fetch_started(&mut self, _: u16, now: UnixTime) {
-        self.document.fetch_started(now);
-    }
-
-    fn max_bytes(&self, _: u16) -> usize {
-        MAX_KEY_SET_BYTES
-    }
-
-    fn on_response(&mut self, _: u16, response: &Response<'_>, now: UnixTime, entropy: u64) -> Outcome {
-        self.document.on_response(response, now, entropy)
-    }
-
-    fn on_failure(&mut self, _: u16, failure: Failure, now: UnixTime, entropy: u64) {
-        self.document.on_failure(failure, now, entropy);
-    }
-
-    fn head(&self) -> Option<Head> {
-        self.document.head()
-    }
-
-    fn adopt(&mut self, head: &Head, body: Option<&[u8]>, now: UnixTime, entropy: u64) -> Adopted {
-        self.document.adopt(head, body, now, entropy)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::list::{HashKey, List};
 use crate::config::RevocationFeed;
-use crate::feed::{Adopted, Content, Document, Failure, Feed, Fetch, Head, Outcome, Response, SourceId};
+use crate::feed::{Document, Feed, SourceId};
 use crate::time::UnixTime;
 use alloc::rc::Rc;
 use alloc::vec;
@@ -20,7 +20,6 @@ pub enum OnFailure {
 /// One feed of the configuration in one VM.
 #[derive(Debug)]
 pub struct ListFeed {
-    id: SourceId,
     issuer: Option<usize>,
     on_failure: OnFailure,
     document: Document<List>,
@@ -31,12 +30,17 @@ impl ListFeed {
     #[must_use]
     pub fn new(feed: &RevocationFeed, key: HashKey) -> ListFeed {
         let url = &feed.target.url;
+        let id = SourceId::new(&["revocation", &url.origin(), &url.path_and_query()]);
         ListFeed {
-            id: SourceId::new(&["revocation", &url.origin(), &url.path_and_query()]),
             issuer: feed.issuer,
             on_failure: feed.on_failure,
-            document: Document::new(vec![feed.target.clone()], feed.refresh, key),
+            document: Document::new(id, vec![feed.target.clone()], feed.refresh, key),
         }
+    }
+
+    /// The list as something that is fetched.
+    pub fn feed(&mut self) -> &mut dyn Feed {
+        &mut self.document
     }
 
     /// The issuer whose tokens it is about; nothing where it is about all credentials.
@@ -64,39 +68,5 @@ impl ListFeed {
             OnFailure::KeepLast => true,
             OnFailure::Close => self.document.usable(now).is_some(),
         }
-    }
-}
-
-impl Feed for ListFeed {
-    fn source(&self) -> SourceId {
-        self.id
-    }
-
-    fn next_fetch(&self, now: UnixTime) -> Option<Fetch> {
-        self.document.next_fetch(now)
-    }
-
-    fn fetch_started(&mut self, _: u16, now: UnixTime) {
-        self.document.fetch_started(now);
-    }
-
-    fn max_bytes(&self, _: u16) -> usize {
-        List::MAX_BYTES
-    }
-
-    fn on_response(&mut self, _: u16, response: &Response<'_>, now: UnixTime, entropy: u64) -> Outcome {
-        self.document.on_response(response, now, entropy)
-    }
-
-    fn on_failure(&mut self, _: u16, failure: Failure, now: UnixTime, entropy: u64) {
-        self.document.on_failure(failure, now, entropy);
-    }
-
-    fn head(&self) -> Option<Head> {
-        self.document.head()
-    }
-
-    fn adopt(&mut self, head: &Head, body: Option<&[u8]>, now: UnixTime, entropy: u64) -> Adopted {
-        self.document.adopt(head, body, now, entropy)
     }
 }

@@ -2,7 +2,7 @@
 //! Who calls: tokens, memory, waiting for keys.
 
 use super::*;
-use crate::feed::{Feed, Freshness, Outcome as Fetched, Response};
+use crate::feed::{Freshness, Outcome as Fetched, Response};
 
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 const METADATA: &str = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
@@ -161,7 +161,7 @@ fn remote() -> World {
 fn fetch(world: &mut World, body: &str) {
     let now = UnixTime::from_secs(world.now);
     let spread = world.memory.next_spread();
-    let source = world.memory.sources[0].as_mut().expect("a source");
+    let source = world.memory.feed(FeedId::Keys(0)).expect("a source");
     source.fetch_started(0, now);
     let freshness = Freshness::default();
     let response = Response { status: 200, freshness, etag: None, body: body.as_bytes() };

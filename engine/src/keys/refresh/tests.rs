@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::origin::Url;
-use crate::feed::{Freshness, Reason};
+use crate::feed::{Adopted, Failure, Freshness, Head, Outcome, Reason, Response};
 use crate::keys::Alg;
 use crate::keys::fixtures::*;
 use alloc::format;
@@ -31,12 +31,12 @@ fn answer<'a>(status: u16, body: &'a str, cache_control: Option<&'a str>) -> Res
 }
 
 fn fetched(source: &mut Source, kid: &str, now: UnixTime) -> Outcome {
-    source.fetch_started(0, now);
-    source.on_response(0, &answer(200, &set(kid), Some("max-age=1000")), now, 0)
+    source.document.fetch_started(0, now);
+    source.document.on_response(0, &answer(200, &set(kid), Some("max-age=1000")), now, 0)
 }
 
 fn reason(source: &Source, now: UnixTime) -> Option<Reason> {
-    source.next_fetch(now).map(|fetch| fetch.reason)
+    source.document.next_fetch(now).map(|fetch| fetch.reason)
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn first_then_ahead_of_expiry() {
     let mut source = source();
     assert!(matches!(source.status(at(0)), KeyStatus::Absent));
     assert_eq!(reason(&source, at(0)), Some(Reason::First));
-    source.fetch_started(0, at(0));
+    source.document.fetch_started(0, at(0));
     assert_eq!(reason(&source, at(1)), None);
     assert!(matches!(fetched(&mut source, "a", at(1)), Outcome::Fresh));
     assert_eq!(reason(&source, at(700)), None);
@@ -62,7 +62,7 @@ fn first_then_ahead_of_expiry() {
 fn jitter_stays_between_75_and_80_percent() {
     for entropy in [0, 1, 12_345, u64::MAX / 2, u64::MAX] {
         let mut source = source();
-        let _ = source.on_response(0, &answer(200, &set("a"), Some("max-age=1000")), at(0), entropy);
+        let _ = source.document.on_response(0, &answer(200, &set("a"), Some("max-age=1000")), at(0), entropy);
         assert_eq!(reason(&source, at(749)), None);
         assert_eq!(reason(&source, at(801)), Some(Reason::Refresh));
     }
@@ -75,11 +75,14 @@ fn failures_back_off_and_keep_the_last_good_set() {
     let mut now = at(1_000);
     let mut waits = alloc::vec::Vec::new();
     for _ in 0..9 {
-        assert!(source.next_fetch(now).is_some());
-        source.fetch_started(0, now);
-        assert!(matches!(source.on_response(0, &answer(500, "", None), now, u64::MAX), Outcome::Failed(_)));
+        assert!(source.document.next_fetch(now).is_some());
+        source.document.fetch_started(0, now);
+        assert!(matches!(
+            source.document.on_response(0, &answer(500, "", None), now, u64::MAX),
+            Outcome::Failed(_)
+        ));
         let retry = source.backing_off(now).unwrap();
-        assert_eq!(source.next_fetch(now), None);
+        assert_eq!(source.document.next_fetch(now), None);
         assert_eq!(reason(&source, retry), Some(Reason::Retry));
         waits.push(retry.micros_since(now) / 1_000);
         now = retry;
@@ -113,7 +116,7 @@ fn answers_that_are_no_key_set_fail_with_their_label() {
     ] {
         let mut source = source();
         let _ = fetched(&mut source, "a", at(0));
-        assert_eq!(source.on_response(0, &answer(status, body, None), at(1), 0).label(), label);
+        assert_eq!(source.document.on_response(0, &answer(status, body, None), at(1), 0).label(), label);
         assert!(matches!(source.status(at(2)), KeyStatus::Fresh(_)));
     }
 }
@@ -121,7 +124,7 @@ fn answers_that_are_no_key_set_fail_with_their_label() {
 #[test]
 fn a_lost_fetch_is_tried_again() {
     let mut source = source();
-    source.fetch_started(0, at(0));
+    source.document.fetch_started(0, at(0));
     assert_eq!(reason(&source, at(5)), None);
     assert_eq!(reason(&source, at(6)), Some(Reason::Retry));
 }
@@ -133,12 +136,12 @@ fn unknown_key_id_asks_once() {
     assert_eq!(source.on_unknown_kid("b", at(10)), UnknownKid::Refetch);
     assert_eq!(reason(&source, at(10)), Some(Reason::Wanted));
     assert_eq!(source.on_unknown_kid("b", at(10)), UnknownKid::UnderWay);
-    source.fetch_started(0, at(10));
+    source.document.fetch_started(0, at(10));
     assert_eq!(source.on_unknown_kid("c", at(11)), UnknownKid::UnderWay);
     let _ = fetched(&mut source, "a", at(12));
     assert_eq!(source.on_unknown_kid("b", at(12)), UnknownKid::AskedBefore);
     assert_eq!(source.on_unknown_kid("c", at(12)), UnknownKid::AskedBefore);
-    assert_eq!(source.next_fetch(at(12)), None);
+    assert_eq!(source.document.next_fetch(at(12)), None);
     assert_eq!(source.on_unknown_kid("b", at(72)), UnknownKid::Refetch);
 }
 
@@ -168,8 +171,8 @@ fn nobody_waits_for_an_issuer_that_is_down() {
     let mut source = source();
     let _ = fetched(&mut source, "a", at(0));
     assert_eq!(source.on_unknown_kid("b", at(1)), UnknownKid::Refetch);
-    source.fetch_started(0, at(1));
-    source.on_failure(0, Failure::Timeout, at(2), u64::MAX);
+    source.document.fetch_started(0, at(1));
+    source.document.on_failure(0, Failure::Timeout, at(2), u64::MAX);
     assert_eq!(source.on_unknown_kid("b", at(2)), UnknownKid::Throttled);
     assert_eq!(reason(&source, at(3)), Some(Reason::Retry));
 }
@@ -187,8 +190,8 @@ fn newer_sets_of_other_workers_are_adopted() {
         let body = set(kid);
         let digest = Sha256::digest(body.as_bytes()).into();
         let head = Head { fetched_at: fetched, fresh_until, digest, etag: None };
-        match source.adopt(&head, None, now, 0) {
-            Adopted::NeedsBody => source.adopt(&head, Some(body.as_bytes()), now, 0),
+        match source.document.adopt(&head, None, now, 0) {
+            Adopted::NeedsBody => source.document.adopt(&head, Some(body.as_bytes()), now, 0),
             other => other,
         }
     }
@@ -201,7 +204,7 @@ fn newer_sets_of_other_workers_are_adopted() {
     assert_eq!(adopt(&mut source, "b", at(40), at(640), at(51)), Adopted::Taken);
     assert_eq!(reason(&source, at(51)), Some(Reason::Wanted));
     assert_eq!(adopt(&mut source, "c", at(52), at(999_999), at(53)), Adopted::Taken);
-    assert_eq!(source.next_fetch(at(53)), None);
+    assert_eq!(source.document.next_fetch(at(53)), None);
     assert_eq!(source.fetched(), Some((at(52), at(52 + HOUR))));
     let KeyStatus::Fresh(held) = source.status(at(53)) else { panic!("fresh") };
     assert!(held.candidates(Some("c"), Alg::Es256).is_ok());
@@ -213,7 +216,7 @@ fn a_clock_that_went_back_fetches_again() {
     let _ = fetched(&mut source, "a", at(10_000));
     assert_eq!(reason(&source, at(0)), Some(Reason::Refresh));
     let _ = fetched(&mut source, "a", at(0));
-    assert_eq!(source.next_fetch(at(1)), None);
+    assert_eq!(source.document.next_fetch(at(1)), None);
 }
 
 #[test]
