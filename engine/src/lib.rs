@@ -11,6 +11,7 @@
 extern crate alloc;
 
 pub mod apikey;
+pub mod audit;
 pub mod certificate;
 pub mod config;
 pub mod connection;
