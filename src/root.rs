@@ -34,10 +34,10 @@ impl Root {
     fn configure(&mut self, size: usize) -> Result<(), String> {
         let json = host::buffer(Buffer::PluginConfiguration, size).map_err(|status| status.to_string())?;
         let config = Config::compile(&as_json(&json), &Environment).map_err(|error| {
-            let help = error.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-            let place = Config::path_text(&error.path);
+            let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
+            let place = Config::path_text(error.path());
             let place = if place.is_empty() { String::new() } else { format!(" at `{place}`") };
-            format!("{}{place}{help}", error.message)
+            format!("{}{place}{help}", error.message())
         })?;
         for warning in &config.warnings {
             let place = Config::path_text(&warning.path);

@@ -65,7 +65,11 @@ pub(crate) fn compile(document: &Document, secrets: &Environment) -> Result<Conf
 
 /// An error of the engine, at its line.
 pub(crate) fn diagnostic(document: &Document, error: DeError) -> Diagnostic {
-    located(Diagnostic::error(error.message).maybe_help(error.help), document, &error.path)
+    located(
+        Diagnostic::error(error.message()).maybe_help(error.help().map(str::to_owned)),
+        document,
+        error.path(),
+    )
 }
 
 /// Says where in the document it is.

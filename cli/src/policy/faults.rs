@@ -21,7 +21,7 @@ pub(super) fn faults(mut policy: Value) -> Vec<DeError> {
         let Ok(doc) = parse(&text) else { break };
         let Err(error) = Policy::compile(doc.root()) else { break };
         let before = policy.clone();
-        put_aside(&mut policy, &error.path, found.len());
+        put_aside(&mut policy, error.path(), found.len());
         found.push(error);
         if policy == before {
             break;
@@ -104,7 +104,7 @@ mod tests {
         });
         let mut paths: Vec<String> = faults(policy)
             .iter()
-            .map(|error| toolgate_engine::config::Config::path_text(&error.path))
+            .map(|error| toolgate_engine::config::Config::path_text(error.path()))
             .collect();
         paths.sort();
         let text = paths.join(" ");

@@ -224,7 +224,7 @@ fn timeless(policy: &Value) -> Result<Policy, String> {
         grant.remove("until");
     }
     let text = policy.to_string();
-    Policy::compile(parse(&text)?.root()).map_err(|error| error.message)
+    Policy::compile(parse(&text)?.root()).map_err(|error| error.message().to_owned())
 }
 
 /// Whether a rule fires for whoever holds its role.

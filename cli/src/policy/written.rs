@@ -98,7 +98,10 @@ impl Written {
     }
 
     fn diagnostic(&self, error: DeError) -> Diagnostic {
-        self.located(Diagnostic::error(error.message).maybe_help(error.help), &error.path)
+        self.located(
+            Diagnostic::error(error.message()).maybe_help(error.help().map(str::to_owned)),
+            error.path(),
+        )
     }
 
     /// Where a path of the policy stands.

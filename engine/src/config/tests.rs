@@ -75,6 +75,6 @@ impl Parts<'_> {
 /// `path: message | help`.
 fn complaint(json: &str) -> String {
     let Err(error) = compile(json) else { panic!("accepted: {json}") };
-    let help = error.help.clone().unwrap_or_else(|| "-".to_string());
-    [Config::path_text(&error.path).as_str(), ": ", &error.message, " | ", &help].concat()
+    let help = error.help().unwrap_or("-");
+    [Config::path_text(error.path()).as_str(), ": ", error.message(), " | ", help].concat()
 }

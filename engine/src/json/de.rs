@@ -4,7 +4,8 @@
 
 use super::{Kind, Value};
 use crate::suggest::did_you_mean;
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -21,41 +22,71 @@ pub enum Segment {
 }
 
 /// What is wrong in a document, where, and how to mend it.
+///
+/// Behind one pointer: every reading function carries one, and there are as many of them as types.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeError {
-    /// From the root to the value (or the member) that is wrong.
-    pub path: Vec<Segment>,
-    /// What is wrong: lower case, no full stop.
-    pub message: String,
-    /// How to mend it, where that is known.
-    pub help: Option<String>,
+pub struct DeError(Box<Wrong>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Wrong {
+    path: Vec<Segment>,
+    message: String,
+    help: Option<String>,
 }
 
 impl DeError {
     /// An error at the place it is raised; callers prepend the path with [`DeError::inside`].
     #[must_use]
+    #[inline(never)]
     pub fn new(message: String) -> Self {
-        DeError { path: Vec::new(), message, help: None }
+        DeError(Box::new(Wrong { path: Vec::new(), message, help: None }))
+    }
+
+    /// From the root to the value (or the member) that is wrong.
+    #[must_use]
+    pub fn path(&self) -> &[Segment] {
+        &self.0.path
+    }
+
+    /// What is wrong: lower case, no full stop.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// How to mend it, where that is known.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.0.help.as_deref()
     }
 
     /// Adds how to mend it.
     #[must_use]
     pub fn with_help(mut self, help: String) -> Self {
-        self.help = Some(help);
+        self.0.help = Some(help);
         self
+    }
+
+    /// Prepends a member's name to the path.
+    #[cold]
+    #[inline(never)]
+    fn inside_key(self, name: &str) -> Self {
+        self.inside(Segment::Key(name.to_owned()))
     }
 
     /// Prepends one step to the path.
     #[must_use]
+    #[cold]
+    #[inline(never)]
     pub fn inside(mut self, segment: Segment) -> Self {
-        self.path.insert(0, segment);
+        self.0.path.insert(0, segment);
         self
     }
 }
 
 impl fmt::Display for DeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -136,22 +167,40 @@ pub fn from_value<T: DeserializeOwned>(value: Value<'_>) -> Result<T, DeError> {
 
 struct Reader<'d>(Value<'d>);
 
-/// Numbers come as integers where they are integers: the proxy's `Struct` makes every number a double and prints
-/// `1` or `1.0`, so a double without a fraction counts as an integer.
-fn visit_number<'de, V: de::Visitor<'de>>(value: Value<'_>, visitor: V) -> Result<V::Value, DeError> {
-    if let Some(integer) = value.as_i64() {
-        return visitor.visit_i64(integer);
-    }
-    let raw = value.raw();
-    if let Some(integer) = raw.strip_suffix(".0").and_then(|digits| digits.parse::<i64>().ok()) {
-        return visitor.visit_i64(integer);
-    }
-    match value.as_f64() {
-        Some(number) => visitor.visit_f64(number),
-        None => Err(DeError::new("the number is out of range".to_owned())),
-    }
+/// A number as serde is told of it.
+enum Number {
+    Whole(i64),
+    Fraction(f64),
 }
 
+/// Numbers come as integers where they are integers: the proxy's `Struct` makes every number a double and prints
+/// `1` or `1.0`, so a double without a fraction counts as an integer.
+fn number(value: Value<'_>) -> Result<Number, DeError> {
+    let whole = || value.raw().strip_suffix(".0").and_then(|digits| digits.parse::<i64>().ok());
+    if let Some(integer) = value.as_i64().or_else(whole) {
+        return Ok(Number::Whole(integer));
+    }
+    value.as_f64().map(Number::Fraction).ok_or_else(|| DeError::new("the number is out of range".to_owned()))
+}
+
+/// A value of another kind than the one that is read.
+#[cold]
+#[inline(never)]
+fn mismatch(value: Value<'_>, expected: &dyn de::Expected) -> DeError {
+    let found = match value.kind() {
+        Kind::Null => Unexpected::Unit,
+        Kind::True => Unexpected::Bool(true),
+        Kind::False => Unexpected::Bool(false),
+        Kind::Number => Unexpected::Signed(0),
+        Kind::String | Kind::EscapedString => Unexpected::Str(""),
+        Kind::Array => Unexpected::Seq,
+        Kind::Object => Unexpected::Map,
+    };
+    de::Error::invalid_type(found, expected)
+}
+
+/// Each kind has a reading of its own that asks the visitor for that kind alone: what a visitor would do with the
+/// other kinds is then never compiled, for any of the many types.
 impl<'de> de::Deserializer<'de> for Reader<'de> {
     type Error = DeError;
 
@@ -160,11 +209,101 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
             Kind::Null => visitor.visit_unit(),
             Kind::True => visitor.visit_bool(true),
             Kind::False => visitor.visit_bool(false),
-            Kind::Number => visit_number(self.0, visitor),
-            Kind::String | Kind::EscapedString => visitor.visit_str(&self.0.as_str().unwrap_or_default()),
-            Kind::Array => visitor.visit_seq(Seq { items: self.0.items(), at: 0 }),
-            Kind::Object => visitor.visit_map(Map { members: self.0.members(), current: None }),
+            Kind::Number => self.deserialize_f64(visitor),
+            Kind::String | Kind::EscapedString => self.deserialize_str(visitor),
+            Kind::Array => self.deserialize_seq(visitor),
+            Kind::Object => self.deserialize_map(visitor),
         }
+    }
+
+    fn deserialize_bool<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.0.kind() {
+            Kind::True => visitor.visit_bool(true),
+            Kind::False => visitor.visit_bool(false),
+            _ => Err(mismatch(self.0, &visitor)),
+        }
+    }
+
+    fn deserialize_i64<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.0.kind() {
+            Kind::Number => match number(self.0)? {
+                Number::Whole(integer) => visitor.visit_i64(integer),
+                Number::Fraction(float) => Err(de::Error::invalid_type(Unexpected::Float(float), &visitor)),
+            },
+            _ => Err(mismatch(self.0, &visitor)),
+        }
+    }
+
+    fn deserialize_f64<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.0.kind() {
+            Kind::Number => match number(self.0)? {
+                Number::Whole(integer) => visitor.visit_i64(integer),
+                Number::Fraction(float) => visitor.visit_f64(float),
+            },
+            _ => Err(mismatch(self.0, &visitor)),
+        }
+    }
+
+    fn deserialize_str<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.0.as_str() {
+            Some(text) => visitor.visit_str(&text),
+            None => Err(mismatch(self.0, &visitor)),
+        }
+    }
+
+    fn deserialize_seq<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.0.kind() {
+            Kind::Array => visitor.visit_seq(Seq { items: self.0.items(), at: 0 }),
+            _ => Err(mismatch(self.0, &visitor)),
+        }
+    }
+
+    fn deserialize_map<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        match self.0.kind() {
+            Kind::Object => visitor.visit_map(Map { members: self.0.members(), current: None }),
+            _ => Err(mismatch(self.0, &visitor)),
+        }
+    }
+
+    fn deserialize_struct<V: de::Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
+        self.deserialize_map(visitor)
+    }
+
+    fn deserialize_i8<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        self.deserialize_i64(visitor)
+    }
+
+    fn deserialize_i16<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        self.deserialize_i64(visitor)
+    }
+
+    fn deserialize_i32<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        self.deserialize_i64(visitor)
+    }
+
+    fn deserialize_u8<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        self.deserialize_i64(visitor)
+    }
+
+    fn deserialize_u16<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        self.deserialize_i64(visitor)
+    }
+
+    fn deserialize_u32<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        self.deserialize_i64(visitor)
+    }
+
+    fn deserialize_u64<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        self.deserialize_i64(visitor)
+    }
+
+    fn deserialize_string<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        self.deserialize_str(visitor)
     }
 
     fn deserialize_option<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
@@ -201,8 +340,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct
-        seq tuple tuple_struct map struct identifier ignored_any
+        i128 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
     }
 }
 
@@ -227,7 +365,23 @@ impl<'de> de::SeqAccess<'de> for Seq<'de> {
 
 struct Map<'d> {
     members: super::Members<'d>,
-    current: Option<(String, Value<'d>)>,
+    current: Option<(Cow<'d, str>, Value<'d>)>,
+}
+
+/// A member's name, and only that.
+struct Name<'n>(&'n str);
+
+impl<'de> de::Deserializer<'de> for Name<'_> {
+    type Error = DeError;
+
+    fn deserialize_any<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        visitor.visit_str(self.0)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
 }
 
 impl<'de> de::MapAccess<'de> for Map<'de> {
@@ -235,16 +389,16 @@ impl<'de> de::MapAccess<'de> for Map<'de> {
 
     fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DeError> {
         let Some((name, value)) = self.members.next() else { return Ok(None) };
-        let name = name.as_str().unwrap_or_default().into_owned();
-        self.current = Some((name.clone(), value));
-        seed.deserialize(name.into_deserializer()).map(Some)
+        let (name, _) = self.current.insert((name.as_str().unwrap_or_default(), value));
+        seed.deserialize(Name(name)).map(Some)
     }
 
     fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DeError> {
         match self.current.take() {
-            Some((name, value)) => {
-                seed.deserialize(Reader(value)).map_err(|error| error.inside(Segment::Key(name)))
-            }
+            Some((name, value)) => match seed.deserialize(Reader(value)) {
+                Ok(read) => Ok(read),
+                Err(error) => Err(error.inside_key(&name)),
+            },
             None => Err(DeError::new("a value without a name".to_owned())),
         }
     }
@@ -262,14 +416,14 @@ impl<'de> de::EnumAccess<'de> for Tagged<'de> {
         let (Some((name, content)), None) = (members.next(), members.next()) else {
             return Err(DeError::new("expected exactly one key here".to_owned()).with_help(known(self.1)));
         };
-        let name = name.as_str().unwrap_or_default().into_owned();
-        let variant = seed.deserialize(name.clone().into_deserializer())?;
+        let name = name.as_str().unwrap_or_default();
+        let variant = seed.deserialize(Name(&name))?;
         Ok((variant, Content { name, content }))
     }
 }
 
 struct Content<'d> {
-    name: String,
+    name: Cow<'d, str>,
     content: Value<'d>,
 }
 
@@ -282,12 +436,12 @@ impl<'de> de::VariantAccess<'de> for Content<'de> {
     }
 
     fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DeError> {
-        seed.deserialize(Reader(self.content)).map_err(|error| error.inside(Segment::Key(self.name)))
+        seed.deserialize(Reader(self.content)).map_err(|error| error.inside_key(&self.name))
     }
 
     fn tuple_variant<V: de::Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DeError> {
         de::Deserializer::deserialize_any(Reader(self.content), visitor)
-            .map_err(|error| error.inside(Segment::Key(self.name)))
+            .map_err(|error| error.inside_key(&self.name))
     }
 
     fn struct_variant<V: de::Visitor<'de>>(
@@ -296,6 +450,6 @@ impl<'de> de::VariantAccess<'de> for Content<'de> {
         visitor: V,
     ) -> Result<V::Value, DeError> {
         de::Deserializer::deserialize_any(Reader(self.content), visitor)
-            .map_err(|error| error.inside(Segment::Key(self.name)))
+            .map_err(|error| error.inside_key(&self.name))
     }
 }

@@ -172,18 +172,18 @@ fn typed_reading_names_the_path_and_suggests() {
     assert_eq!(sample(r#"{"choice":"strip"}"#).unwrap().choice, Choice::Strip);
 
     let error = sample(r#"{"choice":"strip","numbrs":[1]}"#).unwrap_err();
-    assert_eq!(error.path, vec![key("numbrs")]);
-    assert_eq!(error.message, "unknown key `numbrs`");
-    assert_eq!(error.help.unwrap(), "did you mean `numbers`?");
+    assert_eq!(error.path(), vec![key("numbrs")]);
+    assert_eq!(error.message(), "unknown key `numbrs`");
+    assert_eq!(error.help().unwrap(), "did you mean `numbers`?");
 
     let error = sample(r#"{"choice":"strpi"}"#).unwrap_err();
-    assert_eq!((error.path, error.help.unwrap()), (vec![key("choice")], "did you mean `strip`?".to_string()));
+    assert_eq!((error.path(), error.help().unwrap()), (&[key("choice")][..], "did you mean `strip`?"));
 
     let error = sample(r#"{"choice":"strip","numbers":[1,"secret"]}"#).unwrap_err();
-    assert_eq!(error.path, vec![key("numbers"), Segment::Index(1)]);
-    assert_eq!(error.message, "expected a whole number that is not negative, found a string");
+    assert_eq!(error.path(), vec![key("numbers"), Segment::Index(1)]);
+    assert_eq!(error.message(), "expected a whole number that is not negative, found a string");
 
     let error = sample(r#"{"choice":{"value":{"envv":"A"}}}"#).unwrap_err();
-    assert_eq!(error.path, vec![key("choice"), key("value"), key("envv")]);
-    assert_eq!(sample("{}").unwrap_err().message, "the key `choice` is missing");
+    assert_eq!(error.path(), vec![key("choice"), key("value"), key("envv")]);
+    assert_eq!(sample("{}").unwrap_err().message(), "the key `choice` is missing");
 }

@@ -70,7 +70,7 @@ impl Pattern {
         if text.is_empty() {
             return Err("an empty expression matches nothing".to_owned());
         }
-        compile_regex(text).map(Pattern::Regex).map_err(|error| error.message)
+        compile_regex(text).map(Pattern::Regex).map_err(|error| error.message().to_owned())
     }
 
     pub(super) fn fits(&self, name: &str) -> Truth {

@@ -67,6 +67,6 @@ fn word(result: &Result<Permit, Refused>) -> String {
 /// `path: message | help` of what is wrong.
 fn complaint(json: &str) -> String {
     let error = compile(json).expect_err(json);
-    let help = error.help.clone().unwrap_or_else(|| "-".to_string());
-    [crate::config::Config::path_text(&error.path).as_str(), ": ", &error.message, " | ", &help].concat()
+    let help = error.help().unwrap_or("-");
+    [crate::config::Config::path_text(error.path()).as_str(), ": ", error.message(), " | ", help].concat()
 }
