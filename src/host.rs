@@ -388,6 +388,12 @@ pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
     done(unsafe { proxy_record_metric(id, value) })
 }
 
+/// Moves a gauge up or down.
+pub(crate) fn shift(id: u32, by: i64) -> Result<(), Status> {
+    // SAFETY: no memory is involved.
+    done(unsafe { proxy_increment_metric(id, by) })
+}
+
 /// Adds to a counter; the host refuses zero.
 pub(crate) fn count(id: u32, by: u64) -> Result<(), Status> {
     match i64::try_from(by) {

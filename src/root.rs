@@ -97,6 +97,7 @@ impl Root {
         for order in feeds::tick(&vm) {
             feeds::dispatched(&vm, &order, dispatch(&order.fetch.call));
         }
+        vm.flush();
         crate::stream::resume_waiting(&vm);
         crate::stream::end_streams(&vm);
         crate::stream::end_revoked(&vm);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Samples to the host's metrics: each series is defined once, and no more of them than the configuration allows.
+//! Some are added up here first, and handed over on the next tick.
 
 use crate::host::{self, MetricKind};
 use std::collections::BTreeMap;
 use toolgate_engine::config::Config;
-use toolgate_engine::metrics::{Kind, MethodLabel, Metric, Place, Sample, Series, ToolLabel};
+use toolgate_engine::metrics::{Handing, Kind, MethodLabel, Metric, Place, Sample, Series, ToolLabel};
 
 /// How many series are found without a search.
 const RECENT: usize = 32;
@@ -12,44 +13,73 @@ const RECENT: usize = 32;
 /// The series that this VM has defined.
 #[derive(Debug, Default)]
 pub(crate) struct Stats {
-    ids: BTreeMap<Series, u32>,
+    known: BTreeMap<Series, usize>,
+    slots: Vec<Slot>,
     /// Series that were looked up lately, each at the place that [`place_of`] gives it.
-    recent: [Option<(Series, u32)>; RECENT],
+    recent: [Option<(Series, usize)>; RECENT],
+    /// Slots that have something to hand over.
+    due: Vec<usize>,
     overflow: Option<u32>,
 }
 
+/// One series at the host.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    id: u32,
+    /// Added up since the last tick.
+    sum: u64,
+}
+
 impl Stats {
-    /// Hands samples to the host and empties the list.
+    /// Hands samples to the host, or adds them up, and empties the list.
     pub(crate) fn record(&mut self, samples: &mut Vec<Sample>, config: &Config) {
         for sample in samples.drain(..) {
-            if let Some(id) = self.id(sample.series, config) {
-                let _ = match sample.series.metric.kind() {
-                    Kind::Counter => host::count(id, sample.value),
-                    Kind::Gauge | Kind::Histogram => host::record_metric(id, sample.value),
-                };
+            let Some(at) = self.slot(sample.series, config) else { continue };
+            let Some(slot) = self.slots.get_mut(at) else { continue };
+            let metric = sample.series.metric;
+            let _ = match (metric.kind(), metric.handing()) {
+                (Kind::Counter, Handing::OnTick) => {
+                    if slot.sum == 0 {
+                        self.due.push(at);
+                    }
+                    slot.sum = slot.sum.saturating_add(sample.value);
+                    Ok(())
+                }
+                (Kind::Counter, Handing::AtOnce) => host::count(slot.id, sample.value),
+                (Kind::Level, _) => host::shift(slot.id, if sample.value == 0 { -1 } else { 1 }),
+                (Kind::Gauge | Kind::Histogram, _) => host::record_metric(slot.id, sample.value),
+            };
+        }
+    }
+
+    /// Hands over what was added up.
+    pub(crate) fn flush(&mut self) {
+        for at in self.due.drain(..) {
+            if let Some(slot) = self.slots.get_mut(at) {
+                let _ = host::count(slot.id, std::mem::take(&mut slot.sum));
             }
         }
     }
 
-    fn id(&mut self, series: Series, config: &Config) -> Option<u32> {
+    fn slot(&mut self, series: Series, config: &Config) -> Option<usize> {
         let place = place_of(&series);
-        if let Some(Some((known, id))) = self.recent.get(place)
+        if let Some(Some((known, at))) = self.recent.get(place)
             && *known == series
         {
-            return Some(*id);
+            return Some(*at);
         }
-        let id = match self.ids.get(&series) {
-            Some(id) => *id,
+        let at = match self.known.get(&series) {
+            Some(at) => *at,
             None => self.define(series, config)?,
         };
-        if let Some(slot) = self.recent.get_mut(place) {
-            *slot = Some((series, id));
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = Some((series, at));
         }
-        Some(id)
+        Some(at)
     }
 
-    fn define(&mut self, series: Series, config: &Config) -> Option<u32> {
-        if self.ids.len() >= config.metrics.max_series {
+    fn define(&mut self, series: Series, config: &Config) -> Option<usize> {
+        if self.slots.len() >= config.metrics.max_series {
             let id = match self.overflow {
                 Some(id) => id,
                 None => host_define(Series::new(Metric::SeriesOverflow, ""), config)?,
@@ -59,8 +89,10 @@ impl Stats {
             return None;
         }
         let id = host_define(series, config)?;
-        self.ids.insert(series, id);
-        Some(id)
+        let at = self.slots.len();
+        self.slots.push(Slot { id, sum: 0 });
+        self.known.insert(series, at);
+        Some(at)
     }
 }
 
@@ -88,7 +120,7 @@ fn place_of(series: &Series) -> usize {
 fn host_define(series: Series, config: &Config) -> Option<u32> {
     let kind = match series.metric.kind() {
         Kind::Counter => MetricKind::Counter,
-        Kind::Gauge => MetricKind::Gauge,
+        Kind::Gauge | Kind::Level => MetricKind::Gauge,
         Kind::Histogram => MetricKind::Histogram,
     };
     host::define_metric(kind, &series.host_name(config)).ok()

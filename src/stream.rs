@@ -6,7 +6,7 @@ use crate::apply::{self, Done};
 use crate::connection::HostConnection;
 use crate::host::{self, Buffer, Level, Map};
 use crate::root;
-use crate::vm::{self, Vm, Watch};
+use crate::vm::{self, Vm};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -14,8 +14,8 @@ use std::rc::{Rc, Weak};
 use toolgate_engine::config::{HostMode, RouteMetadata};
 use toolgate_engine::deny::{Answer, error_body};
 use toolgate_engine::flow::{
-    self, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Head, Passage, Reply, ReplyBody, ReplyStep, Step,
-    StreamEnd,
+    self, Account, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Head, Passage, Reply, ReplyBody,
+    ReplyStep, Sizes, Step, StreamEnd,
 };
 use toolgate_engine::mcp::Body;
 use toolgate_engine::metrics::{Metric, Sample, Series};
@@ -39,7 +39,8 @@ impl Handle {
             phase: Phase::New,
             body_ended: false,
             follows: BodyFollows::Yes,
-            watch: Watch::Running(0),
+            account: Account::default(),
+            sizes: Sizes::default(),
             open: None,
         };
         Handle(vm.map(|vm| Rc::new(RefCell::new(stream(vm)))))
@@ -75,7 +76,9 @@ pub(crate) struct Stream {
     /// Whether the whole body is buffered.
     body_ended: bool,
     follows: BodyFollows,
-    watch: Watch,
+    /// What it is counted under.
+    account: Account,
+    sizes: Sizes,
     /// Where it stands among the open event streams.
     open: Option<(UnixTime, u32)>,
 }
@@ -105,6 +108,8 @@ impl Handle {
     pub(crate) fn ended(&self) {
         if let Some(Ok(mut stream)) = self.0.as_ref().map(|stream| stream.try_borrow_mut()) {
             stream.phase = Phase::Answered;
+            let (vm, sizes) = (stream.vm.clone(), stream.sizes);
+            vm.close(&mut stream.account, sizes);
             if let Some(key) = stream.open.take() {
                 stream.vm.open.borrow_mut().remove(&key);
             }
@@ -262,7 +267,7 @@ impl Stream {
     fn end(&mut self, reason: impl FnOnce(&ReplyBody, &mut Desk<'_>) -> Option<StreamEnd>) -> Ending {
         let vm = self.vm.clone();
         let Phase::Filtering(body) = &self.phase else { return Ending::GoesOn };
-        if vm.step(&mut self.watch, |desk| reason(body, desk)).is_none() {
+        if vm.step(&mut self.account, |desk| reason(body, desk)).is_none() {
             return Ending::GoesOn;
         }
         // Whatever the upstream still sends goes nowhere, also where the host cannot close.
@@ -325,7 +330,7 @@ impl Stream {
             attempt,
             connection: &HostConnection,
         };
-        match vm.step(&mut self.watch, |desk| flow::start(&head, desk)) {
+        match vm.step(&mut self.account, |desk| flow::start(&head, desk)) {
             Step::Pass(passage) => self.pass(*passage),
             Step::Answer(answer) => self.answer(&answer),
             Step::Wait => self.wait(),
@@ -376,6 +381,7 @@ impl Stream {
 
     fn answer(&mut self, answer: &Answer) -> Action {
         self.phase = Phase::Answered;
+        self.vm.clone().own_answer(&mut self.account, answer.details);
         apply::answer(answer);
         Action::Pause
     }
@@ -387,12 +393,13 @@ impl Stream {
 
     fn body(&mut self, size: usize, end_of_stream: bool) -> Action {
         self.body_ended |= end_of_stream;
+        self.note_request(size);
         let vm = self.vm.clone();
         match &mut self.phase {
             Phase::Body(body) => {
                 // The engine is asked only where it has something to say: a step has its price.
                 if size > vm.config.limits.body
-                    && let Some(answer) = vm.step(&mut self.watch, |desk| body.check_size(size, desk))
+                    && let Some(answer) = vm.step(&mut self.account, |desk| body.check_size(size, desk))
                 {
                     return self.answer(&answer);
                 }
@@ -401,6 +408,34 @@ impl Stream {
             // What waits goes on waiting; what was answered goes nowhere.
             Phase::Waiting { .. } | Phase::Answered | Phase::New => Action::Pause,
             Phase::Forwarded(_) | Phase::Filtering(_) | Phase::Through | Phase::Ended => Action::Continue,
+        }
+    }
+
+    /// What is held grows from call to call; what is not comes in pieces.
+    fn note_request(&mut self, size: usize) {
+        let size = u64::try_from(size).unwrap_or(0);
+        match &self.phase {
+            Phase::New | Phase::Waiting { .. } | Phase::Body(_) => self.sizes.request = size,
+            Phase::Forwarded(_) | Phase::Filtering(_) | Phase::Through => {
+                self.sizes.request = self.sizes.request.saturating_add(size);
+            }
+            Phase::Answered | Phase::Ended => {}
+        }
+    }
+
+    fn note_answer(&mut self, size: usize) {
+        let size = u64::try_from(size).unwrap_or(0);
+        match &self.phase {
+            Phase::Filtering(ReplyBody::Whole(_)) => self.sizes.answer = size,
+            Phase::Filtering(ReplyBody::Stream(..)) | Phase::Through => {
+                self.sizes.answer = self.sizes.answer.saturating_add(size);
+            }
+            Phase::New
+            | Phase::Waiting { .. }
+            | Phase::Body(_)
+            | Phase::Forwarded(_)
+            | Phase::Answered
+            | Phase::Ended => {}
         }
     }
 
@@ -417,7 +452,7 @@ impl Stream {
             },
         };
         let vm = self.vm.clone();
-        match vm.step(&mut self.watch, |desk| body.finish(&bytes, desk)) {
+        match vm.step(&mut self.account, |desk| body.finish(&bytes, desk)) {
             BodyStep::Pass(passage) => self.pass(*passage),
             BodyStep::Answer(answer) => self.answer(&answer),
         }
@@ -473,7 +508,7 @@ impl Stream {
         let Ok(fields) = host::fields(Map::Response) else { return self.fail() };
         let pairs = fields.pairs();
         let vm = self.vm.clone();
-        match vm.step(&mut self.watch, |desk| reply.start(&pairs, desk)) {
+        match vm.step(&mut self.account, |desk| reply.start(&pairs, desk)) {
             ReplyStep::Pass(edits) => self.reply_edits(&edits),
             ReplyStep::Filter(edits, _) if end_of_stream => self.reply_edits(&edits),
             ReplyStep::Filter(edits, body) => {
@@ -497,6 +532,7 @@ impl Stream {
     }
 
     fn reply_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.note_answer(size);
         match &self.phase {
             Phase::Filtering(ReplyBody::Whole(_)) if size > self.vm.config.limits.answer => {
                 self.finish_whole()
@@ -520,11 +556,8 @@ impl Stream {
             return self.fail();
         };
         let Ok(bytes) = host::buffer(Buffer::ResponseBody, usize::MAX) else { return self.fail() };
-        if bytes.is_empty() {
-            return Action::Continue;
-        }
         let vm = self.vm.clone();
-        match vm.step(&mut self.watch, |desk| filter.whole(&bytes, desk)) {
+        match vm.step(&mut self.account, |desk| filter.whole(&bytes, desk)) {
             Ok(Body::Unchanged) => Action::Continue,
             Ok(Body::Changed(changed)) => {
                 if vm.config.host_mode == HostMode::Held {
@@ -551,7 +584,7 @@ impl Stream {
             return Action::Continue;
         };
         let vm = self.vm.clone();
-        let (out, result) = vm.step(&mut self.watch, |desk| filter.chunk(stream, &chunk, desk));
+        let (out, result) = vm.step(&mut self.account, |desk| filter.chunk(stream, &chunk, desk));
         if out != chunk && host::set_buffer(Buffer::ResponseBody, chunk.len(), &out).is_err() {
             return self.fail();
         }

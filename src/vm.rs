@@ -13,9 +13,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use toolgate_engine::config::Config;
 use toolgate_engine::connection::peer_address;
-use toolgate_engine::flow::{Desk, Entropy, Memory};
+use toolgate_engine::flow::{Account, Desk, Entropy, Memory, Sizes};
 use toolgate_engine::keys::{Budget, Fallback, Metered, Place, Software};
-use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
+use toolgate_engine::metrics::Samples;
 use toolgate_engine::time::UnixTime;
 
 /// Everything that one configuration has in one VM.
@@ -39,6 +39,13 @@ pub(crate) struct Vm {
     budget: RefCell<Budget>,
 }
 
+/// Streams outlive a configuration: what the last of them counted is handed over when it goes.
+impl Drop for Vm {
+    fn drop(&mut self) {
+        self.stats.get_mut().flush();
+    }
+}
+
 impl Vm {
     pub(crate) fn new(config: Config, entropy: &Entropy) -> Vm {
         let mut memory = Memory::new(&config, entropy);
@@ -59,7 +66,7 @@ impl Vm {
     }
 
     /// Runs one step of the engine, records what it counted, and how long a verdict took.
-    pub(crate) fn step<T>(&self, watch: &mut Watch, run: impl FnOnce(&mut Desk<'_>) -> T) -> T {
+    pub(crate) fn step<T>(&self, account: &mut Account, run: impl FnOnce(&mut Desk<'_>) -> T) -> T {
         let now = now();
         // One list serves all steps: its memory is kept.
         let mut samples = self.samples.take();
@@ -75,8 +82,9 @@ impl Vm {
             now,
             source: self.source(),
             samples: &mut samples,
+            account: &mut *account,
         });
-        watch.after(now, &mut samples);
+        account.after(now, self::now, &self.config, &mut samples);
         self.record(&mut samples);
         self.samples.replace(samples);
         result
@@ -91,6 +99,27 @@ impl Vm {
         self.stats.borrow_mut().record(samples, &self.config);
     }
 
+    /// Counts what is known once a stream is over, and whatever the account has open.
+    pub(crate) fn close(&self, account: &mut Account, sizes: Sizes) {
+        let mut samples = self.samples.take();
+        account.ended(sizes, now(), &self.config, &mut samples);
+        self.record(&mut samples);
+        self.samples.replace(samples);
+    }
+
+    /// Counts an answer of the gate's own.
+    pub(crate) fn own_answer(&self, account: &mut Account, route: &'static str) {
+        let mut samples = self.samples.take();
+        account.own(route, &mut samples);
+        self.record(&mut samples);
+        self.samples.replace(samples);
+    }
+
+    /// Hands over what was added up since the last tick.
+    pub(crate) fn flush(&self) {
+        self.stats.borrow_mut().flush();
+    }
+
     /// Something has become of a fetch: those that wait may look again.
     pub(crate) fn keys_changed(&self) {
         self.epoch.set(self.epoch.get().wrapping_add(1));
@@ -98,32 +127,6 @@ impl Vm {
 
     pub(crate) fn memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
         work(&mut self.memory.borrow_mut())
-    }
-}
-
-/// How long the steps of one request have taken. Stands still once the verdict has fallen: what follows costs no look
-/// at the clock.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Watch {
-    /// Microseconds so far.
-    Running(u64),
-    Stopped,
-}
-
-impl Watch {
-    /// Adds a step that began at `start`; the verdict among its samples ends the count.
-    fn after(&mut self, start: UnixTime, samples: &mut Samples) {
-        let Watch::Running(before) = *self else { return };
-        let micros = before.saturating_add(now().micros_since(start));
-        let verdict = samples.iter().find(|sample| sample.series.metric == Metric::Requests);
-        *self = match verdict.map(|sample| sample.series.place) {
-            None => Watch::Running(micros),
-            Some(place) => {
-                let series = Series::new(Metric::DecisionDuration, "").at(place);
-                samples.push(Sample { series, value: micros });
-                Watch::Stopped
-            }
-        };
     }
 }
 

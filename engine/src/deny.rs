@@ -170,6 +170,22 @@ impl Denial {
         }
     }
 
+    /// The class of errors that it belongs to: a metric label.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        match self {
+            Denial::Door(_) => "door",
+            Denial::Auth(Auth::KeysUnavailable | Auth::RevocationUnavailable | Auth::Busy { .. }) => {
+                "unavailable"
+            }
+            Denial::Auth(_) => "authentication",
+            Denial::Message(_) => "protocol",
+            Denial::Policy(_) => "authorization",
+            Denial::Surface(_) => "surface",
+            Denial::Answer(_) => "upstream",
+        }
+    }
+
     /// What an outsider may know of the reason: of a failed authentication, only that it failed.
     #[must_use]
     pub fn public_reason(self) -> &'static str {

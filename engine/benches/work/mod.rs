@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use toolgate_engine::config::{Config, Secrets};
 use toolgate_engine::connection::NoConnection;
 use toolgate_engine::flow::{
-    Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Entropy, Head, Memory, ReplyBody, ReplyStep, Step, start,
+    Account, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Entropy, Head, Memory, ReplyBody, ReplyStep,
+    Step, start,
 };
 use toolgate_engine::json::{Doc, Limits};
 use toolgate_engine::keys::{Alg, KeySet, Software};
@@ -115,6 +116,7 @@ struct World {
     config: Config,
     memory: Memory,
     samples: Samples,
+    account: Account,
 }
 
 impl World {
@@ -122,7 +124,7 @@ impl World {
         let config =
             Config::compile(configuration(rules, cache).as_bytes(), &Nothing).expect("a configuration");
         let memory = Memory::new(&config, &Entropy([7; 64]));
-        World { config, memory, samples: Samples::new() }
+        World { config, memory, samples: Samples::new(), account: Account::default() }
     }
 
     fn desk(&mut self) -> Desk<'_> {
@@ -135,6 +137,7 @@ impl World {
             now: NOW,
             source: None,
             samples: &mut self.samples,
+            account: &mut self.account,
         }
     }
 

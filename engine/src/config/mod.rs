@@ -7,6 +7,7 @@
 
 mod compile;
 mod credentials;
+mod meter;
 pub mod origin;
 pub mod protobuf;
 pub mod template;
@@ -16,6 +17,7 @@ pub mod wire;
 
 pub use compile::{ConfigError, Secrets};
 pub use credentials::{Certificates, CredentialKind, Credentials, ForwardedHeader, Requirement};
+pub use meter::ToolMeter;
 pub use wire::{
     Answers, DenialStyle, Drift, JwtHeader, MetricSyntax, Permission, RouteAnswer, Schemas, Unmatched,
 };
@@ -260,6 +262,8 @@ pub struct Tool {
     pub schema: Option<Schema>,
     /// The pin of its definition, where the configuration has one.
     pub pin: Option<Pin>,
+    /// How its calls are metered, where its class is one of `metrics.classes`.
+    pub meter: Option<ToolMeter>,
 }
 
 /// A plain HTTP route.

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod issuer;
+mod meter;
 mod operation;
 mod place;
 mod revocation;
@@ -17,6 +18,7 @@ pub use credentials::{
     HopWire, RequireWire, TlsWire,
 };
 pub use issuer::{ClaimsWire, IssuerSecretWire, IssuerWire, JwksWire, SecretEncoding, TypWire};
+pub use meter::{ToolKindWire, ToolMeterWire, ToolOperation};
 pub use operation::{
     AuditWire, HostWire, LimitsWire, MetricSyntax, MetricsWire, PolicySourceWire, Unmatched,
 };

@@ -3,13 +3,13 @@
 
 use super::answer::{self, Denied, Scene};
 use super::factors;
-use super::head::verdict;
+use super::head::{refusal, verdict};
 use super::kept::KeptHead;
 use super::memory::DecisionId;
 use super::reply::Reply;
 use super::surfaces::{Clearing, Objection};
 use super::{Desk, Edit, Passage, shadow};
-use crate::config::{Config, FilterState, Server};
+use crate::config::{Config, FilterState, Server, ToolMeter};
 use crate::deny::{Answer, Auth, Denial, Door};
 use crate::identity::{Identity, header_value};
 use crate::json::Doc;
@@ -112,10 +112,7 @@ impl AwaitBody {
     }
 
     fn refusal(&self, desk: &mut Desk<'_>, denial: Denial) -> Box<Answer> {
-        desk.samples.push(Sample {
-            series: verdict(Place::Server(self.waiting.at), "deny", denial.label()),
-            value: 1,
-        });
+        desk.samples.push(Sample { series: refusal(Place::Server(self.waiting.at), denial), value: 1 });
         Box::new(answer::plain(&self.scene(desk.config, desk.now), denial))
     }
 
@@ -125,7 +122,7 @@ impl AwaitBody {
             _ => MethodLabel::None,
         };
         let series =
-            Series { method, ..verdict(Place::Server(self.waiting.at), "deny", refused.reason.label()) };
+            Series { method, ..refusal(Place::Server(self.waiting.at), Denial::Message(refused.reason)) };
         desk.samples.push(Sample { series, value: 1 });
         BodyStep::Answer(Box::new(answer::malformed(&self.scene(desk.config, desk.now), refused)))
     }
@@ -182,6 +179,7 @@ impl AwaitBody {
                 let tool = tool_label(server, &call.target);
                 let place = Place::Server(self.waiting.at);
                 let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
+                desk.account.ask(meter(server, tool), call.arguments);
                 self.permitted(permit, cleared.body, series, desk)
             }
             Err(Objection::Denied(denial, rule)) => {
@@ -201,7 +199,7 @@ impl AwaitBody {
     ) -> BodyStep {
         let method = MethodLabel::Known(call.method.index());
         let tool = tool_label(server, &call.target);
-        let verdict = verdict(Place::Server(self.waiting.at), "deny", denial.label());
+        let verdict = refusal(Place::Server(self.waiting.at), denial);
         desk.samples.push(Sample { series: Series { method, tool, ..verdict }, value: 1 });
         let denied = Denied {
             id: call.id.as_ref().map(crate::mcp::Id::raw),
@@ -232,7 +230,7 @@ impl AwaitBody {
         let require = server.tool_index(tool).and_then(|at| server.tools.get(at)).map(|tool| &tool.require);
         let method = MethodLabel::Known(call.method.index());
         let tool = tool_label(server, &call.target);
-        let verdict = verdict(Place::Server(self.waiting.at), "deny", Denial::Auth(auth).label());
+        let verdict = refusal(Place::Server(self.waiting.at), Denial::Auth(auth));
         desk.samples.push(Sample { series: Series { method, tool, ..verdict }, value: 1 });
         let scene = Scene { require, ..self.scene(desk.config, desk.now) };
         let id = call.id.as_ref().map(crate::mcp::Id::raw);
@@ -252,6 +250,13 @@ impl AwaitBody {
         let facts = facts(desk.config, self.waiting.identity.subject(), self.waiting.decision, permit.rule());
         let Waiting { edits, reply, .. } = self.waiting;
         BodyStep::Pass(Box::new(Passage { edits, body, reply, facts }))
+    }
+}
+
+fn meter(server: &Server, tool: ToolLabel) -> Option<&ToolMeter> {
+    match tool {
+        ToolLabel::Known(at) => server.tools.get(at)?.meter.as_ref(),
+        ToolLabel::None | ToolLabel::Other => None,
     }
 }
 

@@ -120,13 +120,18 @@ pub(super) fn verdict(place: Place, decision: &'static str, reason: &'static str
     Series { decision, ..Series::new(Metric::Requests, reason).at(place) }
 }
 
+/// What is counted of a refusal.
+pub(super) fn refusal(place: Place, denial: Denial) -> Series {
+    Series { kind: denial.class(), ..verdict(place, "deny", denial.label()) }
+}
+
 /// What is counted of a verdict before it is known which.
 fn verdict_on(place: Place, method: MethodLabel) -> Series {
     Series { method, ..Series::new(Metric::Requests, "").at(place) }
 }
 
 fn deny(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, denial: Denial) -> Step {
-    desk.samples.push(Sample { series: verdict(place, "deny", denial.label()), value: 1 });
+    desk.samples.push(Sample { series: refusal(place, denial), value: 1 });
     Step::Answer(Box::new(answer::plain(scene, denial)))
 }
 
@@ -336,7 +341,7 @@ fn refuse_head(desk: &mut Desk<'_>, visit: &Visit<'_>) -> Option<Step> {
         }
         (_, HeadFacts::Silent) => return None,
     };
-    desk.samples.push(Sample { series: verdict(visit.place(), "deny", reason.label()), value: 1 });
+    desk.samples.push(Sample { series: refusal(visit.place(), Denial::Message(reason)), value: 1 });
     let refused = Refused { reason, id: None, era: Era::Legacy, shape: None, requested: None };
     Some(Step::Answer(Box::new(answer::malformed(&visit.scene, &refused))))
 }
@@ -392,8 +397,8 @@ fn allow(
 
 /// The answer of a policy before any body is read.
 fn forbid(desk: &mut Desk<'_>, scene: &Scene<'_>, on: Series, refused: &policy::Refused) -> Step {
-    let word = Denial::Policy(refused.reason).label();
-    let series = Series { decision: "deny", word, ..on };
+    let series =
+        Series { method: on.method, tool: on.tool, ..refusal(on.place, Denial::Policy(refused.reason)) };
     desk.samples.push(Sample { series, value: 1 });
     Step::Answer(Box::new(answer::refused(scene, refused)))
 }

@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: the proxy. `src/` carries the steps out.
 
+mod account;
 mod answer;
 mod auth;
 mod body;
@@ -16,6 +17,7 @@ mod factors;
 mod head;
 mod kept;
 mod memory;
+mod outcome;
 mod peer;
 mod possession;
 mod reply;
@@ -28,11 +30,13 @@ mod tests;
 mod view;
 mod whoami;
 
+pub use account::{Account, Sizes};
 pub use body::{AwaitBody, BodyStep};
 pub use door::locate;
 pub use edit::{Edit, HeaderBytes};
 pub use head::start;
 pub use memory::{DecisionId, Entropy, FeedId, Memory};
+pub use outcome::Outcome;
 pub use reply::{Reply, ReplyBody, ReplyStep};
 pub use streams::StreamEnd;
 
@@ -71,6 +75,8 @@ pub struct Desk<'d> {
     pub source: Option<IpAddr>,
     /// Where samples go.
     pub samples: &'d mut Samples,
+    /// What the request is counted under; the shell asks [`Account::after`] when the step is over.
+    pub account: &'d mut Account,
 }
 
 /// A request's head.

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The answer of the upstream: lists show what the caller may use, and nothing that cannot be read passes as a list.
 
+use super::account::Awaits;
 use super::answer::{self, EXPOSED, Scene, cors_origin};
 use super::door::Front;
 use super::factors;
 use super::view::View;
-use super::{Desk, Edit, Fields};
+use super::{Desk, Edit, Fields, Outcome};
 use crate::config::{Answers, HostMode, Server};
 use crate::deny::{Answer, Denial};
 use crate::identity::Identity;
@@ -140,14 +141,15 @@ impl Reply {
     pub fn start(self, fields: &Fields<'_>, desk: &mut Desk<'_>) -> ReplyStep {
         let nonce = self.nonce.map(|nonce| Edit::set("dpop-nonce", nonce));
         let mut edits: Vec<Edit> = nonce.into_iter().collect();
-        let Some(guarded) = self.guarded else { return ReplyStep::Pass(edits) };
+        let status = status_of(fields);
+        let Some(guarded) = self.guarded else {
+            desk.account.answered(Outcome::of_status(status));
+            return ReplyStep::Pass(edits);
+        };
         let mut vary = Vec::new();
-        let (mut content_type, mut encoded, mut status) = (HeaderValue::Absent, false, 0_u16);
+        let (mut content_type, mut encoded) = (HeaderValue::Absent, false);
         for (name, value) in fields {
             match *name {
-                b":status" => {
-                    status = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
-                }
                 b"content-type" => {
                     content_type = match content_type {
                         HeaderValue::Absent => HeaderValue::One(value),
@@ -183,8 +185,14 @@ impl Reply {
         }
         match what_to_do(kind, expected, status, encoded) {
             Look::Refuse(label) => filter.fault(desk, label),
-            Look::Away => ReplyStep::Pass(edits),
+            Look::Away => {
+                desk.account.answered(Outcome::of_status(status));
+                ReplyStep::Pass(edits)
+            }
             Look::Events => {
+                if desk.account.awaits_message() == Awaits::Nothing {
+                    desk.account.answered(Outcome::of_status(status));
+                }
                 edits.push(Edit::remove("content-length"));
                 let stream = SseFilter::new(desk.config.limits.answer);
                 ReplyStep::Filter(edits, ReplyBody::Stream(filter, Box::new(stream)))
@@ -197,6 +205,11 @@ impl Reply {
             }
         }
     }
+}
+
+fn status_of(fields: &Fields<'_>) -> u16 {
+    let status = fields.iter().find(|(name, _)| *name == b":status");
+    status.and_then(|(_, value)| core::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0)
 }
 
 /// Whether a body is looked at, and how.
@@ -268,6 +281,7 @@ impl Filter {
             series: Series::new(Metric::AnswerFaults, label).at(Place::Server(self.at)),
             value: 1,
         });
+        desk.account.answered(Outcome::ServerError);
         let decision = desk.memory.next_decision();
         let server = desk.config.servers.get(self.at);
         let scene = Scene {
@@ -303,6 +317,11 @@ impl Filter {
     /// # Errors
     /// The answer to give instead.
     pub fn whole(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Body, Box<Answer>> {
+        // No bytes, no message: there is nothing to filter.
+        if bytes.is_empty() {
+            desk.account.answered(Outcome::NoAnswer);
+            return Ok(Body::Unchanged);
+        }
         if bytes.len() > desk.config.limits.answer {
             return Err(Box::new(self.withhold(desk, "answer_too_large")));
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whole requests, without a proxy: tokens signed by another library, verified in the engine.
 
+mod account;
 mod answers;
 mod auth;
 mod calls;
@@ -76,6 +77,7 @@ struct World {
     memory: Memory,
     store: MemoryStore,
     samples: Samples,
+    account: Account,
     now: u64,
     connection: Facts,
 }
@@ -86,7 +88,15 @@ impl World {
             .unwrap_or_else(|error| panic!("{error:?} {document}"));
         let memory = Memory::new(&config, &Entropy([7; 64]));
         let (store, samples) = (MemoryStore::default(), Samples::new());
-        World { config, memory, store, samples, now: NOW, connection: Facts::default() }
+        World {
+            config,
+            memory,
+            store,
+            samples,
+            account: Account::default(),
+            now: NOW,
+            connection: Facts::default(),
+        }
     }
 
     fn new(server: &str, top: &str) -> World {
@@ -108,6 +118,7 @@ impl World {
             now: UnixTime::from_secs(self.now),
             source,
             samples: &mut self.samples,
+            account: &mut self.account,
         }
     }
 

@@ -2,8 +2,8 @@
 //! What one caller sees of an answer: the same rules as for their calls.
 
 use super::memory::Memory;
-use super::{Desk, surfaces};
-use crate::config::{Drift, Permission, Schemas, Server, Tasks};
+use super::{Account, Desk, Outcome, surfaces};
+use crate::config::{Config, Drift, Permission, Schemas, Server, Tasks};
 use crate::deny::{Denial, ErrorData, Surface, error_body};
 use crate::identity::Identity;
 use crate::json::Value;
@@ -30,6 +30,8 @@ pub(super) struct View<'v> {
     source: Option<IpAddr>,
     memory: &'v mut Memory,
     samples: &'v mut Samples,
+    config: &'v Config,
+    account: &'v mut Account,
 }
 
 impl<'v> View<'v> {
@@ -42,7 +44,19 @@ impl<'v> View<'v> {
         let server = desk.config.servers.get(at);
         let policy = server.and_then(|server| desk.config.policies.get(server.policy));
         let (now, source) = (desk.now, desk.source);
-        View { at, server, policy, identity, tool, now, source, memory: desk.memory, samples: desk.samples }
+        View {
+            at,
+            server,
+            policy,
+            identity,
+            tool,
+            now,
+            source,
+            memory: desk.memory,
+            samples: desk.samples,
+            config: desk.config,
+            account: desk.account,
+        }
     }
 
     fn judge(&self, method: Method, target: &Target<'_>) -> Visibility {
@@ -137,6 +151,17 @@ impl Visible for View<'_> {
             }
         };
         known.map_or(TaskFate::Hide, TaskFate::Rename)
+    }
+
+    fn answered(&mut self, result: Option<Value<'_>>) {
+        let failed =
+            |result: &Value<'_>| result.get("isError").and_then(|error| error.as_bool()) == Some(true);
+        self.account.answered(match &result {
+            None => Outcome::RpcError,
+            Some(result) if failed(result) => Outcome::ToolError,
+            Some(_) => Outcome::Ok,
+        });
+        result.into_iter().for_each(|result| self.account.result(result, self.config, self.samples));
     }
 
     fn refusal(&mut self, id: Option<&str>, why: Withheld) -> String {

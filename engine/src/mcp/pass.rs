@@ -40,6 +40,8 @@ pub trait Visible {
     fn server_request(&mut self, kind: ServerRequest) -> Visibility;
     /// A task of the server, by its id there.
     fn task(&mut self, id: &str, mention: Mention) -> TaskFate;
+    /// The answer to a request: its result, or nothing where it is an error.
+    fn answered(&mut self, result: Option<Value<'_>>);
     /// The error that stands in the place of a result which is not shown; `id` is the raw JSON of the message's id.
     fn refusal(&mut self, id: Option<&str>, why: Withheld) -> String;
 }
@@ -222,8 +224,14 @@ impl Pass<'_> {
         refuse_look_alikes(message, ENVELOPE)?;
         match (message.get("method"), message.get("result"), message.get("error")) {
             (Some(method), None, None) => self.server_speaks(message, method),
-            (None, None, Some(error)) => self.error(message, error),
-            (None, Some(result), None) => self.result(message, result),
+            (None, None, Some(error)) => {
+                self.visible.answered(None);
+                self.error(message, error)
+            }
+            (None, Some(result), None) => {
+                self.visible.answered(Some(result));
+                self.result(message, result)
+            }
             (None, None, None) | (Some(_), _, _) | (None, Some(_), Some(_)) => Err(FilterError::NotAMessage),
         }
     }

@@ -11,8 +11,10 @@ use super::Label;
 pub enum Kind {
     /// Only grows.
     Counter,
-    /// Goes up and down.
+    /// Is set.
     Gauge,
+    /// Goes up by one where a sample is 1, and down by one where it is 0; a gauge to who reads it.
+    Level,
     /// A distribution of whole numbers.
     Histogram,
 }
@@ -61,6 +63,26 @@ macro_rules! catalogue {
 catalogue! {
     Requests: Counter "toolgate_requests_total" [Server, Method, Tool, Decision, Reason]
         "requests by server or route, MCP method, tool, decision and reason";
+    Answers: Counter "toolgate_answers_total" [Server, Route, Method, Tool, Status]
+        "what became of requests: answers by status, denials included";
+    Errors: Counter "toolgate_errors_total" [Server, Class]
+        "denials and failed answers by class";
+    UpstreamDuration: Histogram "toolgate_upstream_duration_milliseconds" [Server, Method, Tool]
+        "time from the verdict to the answer in milliseconds";
+    RequestBytes: Counter "toolgate_request_bytes_total" [Server]
+        "bytes of request bodies";
+    AnswerBytes: Counter "toolgate_answer_bytes_total" [Server]
+        "bytes of answer bodies, as the server sent them";
+    ClassInFlight: Level "toolgate_class_in_flight" [Server, Class]
+        "calls under way by class of tool";
+    ClassCalls: Counter "toolgate_class_calls_total" [Server, Class, Operation, Type, Status]
+        "finished calls by class of tool, operation, type and status";
+    ClassDuration: Histogram "toolgate_class_duration_milliseconds" [Server, Class, Type]
+        "time from the verdict to the answer in milliseconds by class of tool";
+    ClassTokens: Counter "toolgate_class_tokens_total" [Server, Class, Type]
+        "tokens that results report by class of tool";
+    ClassMemory: Gauge "toolgate_class_memory_bytes" [Server, Class, Type]
+        "memory that the last result reported by class of tool";
     AuthAttempts: Counter "toolgate_auth_attempts_total" [Server, Credential, Result]
         "attempts to authenticate by kind of credential and result";
     DecisionDuration: Histogram "toolgate_decision_duration_microseconds" [Server]
@@ -105,4 +127,24 @@ catalogue! {
         "verdicts beside what rules or policies in shadow would have said";
     BuildInfo: Gauge "toolgate_build_info" [Version]
         "always 1, with the version of the plugin";
+}
+
+/// When a sample reaches the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handing {
+    /// In the step that made it.
+    AtOnce,
+    /// Added up, and handed over on the next tick: one call of the host for many samples.
+    OnTick,
+}
+
+impl Metric {
+    /// When its samples reach the host.
+    #[must_use]
+    pub fn handing(self) -> Handing {
+        match self {
+            Metric::Answers | Metric::RequestBytes | Metric::AnswerBytes => Handing::OnTick,
+            _ => Handing::AtOnce,
+        }
+    }
 }

@@ -34,6 +34,16 @@ pub enum Label {
     Rule,
     /// Revocation feed of the configuration.
     Feed,
+    /// `mcp`, a route of the configuration, a document that the gate serves itself, or `none`.
+    Route,
+    /// What became of a request.
+    Status,
+    /// Class of a tool, from the configuration; or class of an error.
+    Class,
+    /// What a tool does to the things of its class, from the configuration.
+    Operation,
+    /// Kind of thing that a tool works on, from a list of the configuration; `other` or `none`.
+    Type,
 }
 
 impl Label {
@@ -56,6 +66,11 @@ impl Label {
             Label::Live => "live",
             Label::Shadow => "shadow",
             Label::Rule => "rule",
+            Label::Route => "route",
+            Label::Status => "status",
+            Label::Class => "class",
+            Label::Operation => "operation",
+            Label::Type => "type",
         }
     }
 }

@@ -9,7 +9,7 @@ mod catalogue;
 mod label;
 mod series;
 
-pub use catalogue::{Kind, Metric};
+pub use catalogue::{Handing, Kind, Metric};
 pub use label::{Label, MethodLabel, Place, RuleLabel, ToolLabel};
 pub use series::Series;
 
@@ -80,5 +80,14 @@ mod tests {
         }
         let tags = bootstrap.lines().filter(|line| line.contains("wasmcustom\\.toolgate_.*?(;")).count();
         assert_eq!(tags, known.len(), "envoy/bootstrap.yaml has tags of labels that are not there");
+    }
+
+    #[test]
+    fn every_histogram_has_its_buckets() {
+        let bootstrap = include_str!("../../../envoy/bootstrap.yaml");
+        for metric in Metric::ALL.iter().filter(|metric| metric.kind() == Kind::Histogram) {
+            let line = format!("- match: {{ prefix: wasmcustom.{} }}\n    buckets: [", metric.name());
+            assert!(bootstrap.contains(&line), "envoy/bootstrap.yaml lacks buckets for {}", metric.name());
+        }
     }
 }

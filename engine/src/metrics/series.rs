@@ -2,8 +2,8 @@
 //! One series, and the name under which the host knows it.
 
 use super::{Label, MethodLabel, Metric, Place, RuleLabel, ToolLabel};
-use crate::config::Config;
 use crate::config::wire::MetricSyntax;
+use crate::config::{Config, Tool, ToolMeter};
 use crate::mcp::Method;
 use alloc::string::String;
 
@@ -24,9 +24,9 @@ pub struct Series {
     pub word: &'static str,
     /// `policy` and `rule`
     pub rule: RuleLabel,
-    /// `credential`
-    pub credential: &'static str,
-    /// `issuer`, `key` or `feed`, by index: no metric has two of them
+    /// `credential`, `class` of an error, or `route` of what the gate serves itself
+    pub kind: &'static str,
+    /// `issuer`, `key`, `feed` or `type`, by index: no metric has two of them
     pub index: usize,
 }
 
@@ -42,7 +42,7 @@ impl Series {
             decision: "",
             word,
             rule: RuleLabel::None,
-            credential: "",
+            kind: "",
             index: 0,
         }
     }
@@ -64,7 +64,7 @@ impl Series {
     /// With the kind of credential.
     #[must_use]
     pub fn shown(mut self, credential: &'static str) -> Series {
-        self.credential = credential;
+        self.kind = credential;
         self
     }
 
@@ -101,6 +101,17 @@ impl Series {
         name
     }
 
+    fn tool<'c>(&self, config: &'c Config) -> Option<&'c Tool> {
+        match (self.place, self.tool) {
+            (Place::Server(at), ToolLabel::Known(tool)) => config.servers.get(at)?.tools.get(tool),
+            (_, ToolLabel::None | ToolLabel::Other | ToolLabel::Known(_)) => None,
+        }
+    }
+
+    fn meter<'c>(&self, config: &'c Config) -> Option<&'c ToolMeter> {
+        self.tool(config)?.meter.as_ref()
+    }
+
     fn value<'c>(&self, label: Label, config: &'c Config) -> &'c str {
         match label {
             Label::Server => match self.place {
@@ -113,16 +124,13 @@ impl Series {
                 MethodLabel::Other => "other",
                 MethodLabel::Known(at) => Method::ALL.get(at).map_or("other", |method| method.name()),
             },
-            Label::Tool => match (self.tool, self.place) {
-                (ToolLabel::None, _) => "none",
-                (ToolLabel::Known(tool), Place::Server(at)) => {
-                    let server = config.servers.get(at);
-                    server.and_then(|server| server.tools.get(tool)).map_or("other", |tool| &tool.name)
-                }
-                (ToolLabel::Other | ToolLabel::Known(_), _) => "other",
+            Label::Tool => match self.tool {
+                ToolLabel::None => "none",
+                ToolLabel::Known(_) => self.tool(config).map_or("other", |tool| &tool.name),
+                ToolLabel::Other => "other",
             },
             Label::Decision | Label::Live => self.decision,
-            Label::Reason | Label::Result | Label::Version | Label::Shadow => self.word,
+            Label::Status | Label::Reason | Label::Result | Label::Version | Label::Shadow => self.word,
             Label::Policy => match self.rule {
                 RuleLabel::None => "none",
                 RuleLabel::Of { policy, .. } => config.policy_names.get(policy).map_or("none", |name| name),
@@ -133,7 +141,17 @@ impl Series {
                     config.policies.get(policy).and_then(|policy| policy.rule_id(rule?)).unwrap_or("none")
                 }
             },
-            Label::Credential => self.credential,
+            Label::Credential => self.kind,
+            Label::Route => match self.place {
+                Place::Server(_) => "mcp",
+                Place::Route(_) => self.value(Label::Server, config),
+                Place::None if self.kind.is_empty() => "none",
+                Place::None => self.kind,
+            },
+            Label::Class if !self.kind.is_empty() => self.kind,
+            Label::Class => self.tool(config).and_then(|tool| tool.class.as_deref()).unwrap_or("none"),
+            Label::Operation => self.meter(config).map_or("none", |meter| meter.operation.word()),
+            Label::Type => self.meter(config).map_or("none", |meter| meter.kind_name(self.index)),
             Label::Key => config.api_keys.get(self.index).map_or("none", |key| &key.id),
             Label::Feed => config.revocation.feeds.get(self.index).map_or("none", |feed| &feed.name),
             Label::Issuer => config.issuers.get(self.index).map_or("none", |issuer| &issuer.name),

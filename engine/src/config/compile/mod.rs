@@ -5,6 +5,7 @@ mod credentials;
 mod dpop;
 mod issuer_secrets;
 mod issuers;
+mod meter;
 mod onward;
 mod places;
 mod revocation;
@@ -93,6 +94,7 @@ impl<'c> Compiler<'c> {
         }
         check_unique(wire)?;
         check_overlap(&servers, &routes)?;
+        at(meter::label_values(&wire.metrics.classes), &[key("metrics"), key("classes")])?;
         if !(1..=100_000).contains(&wire.metrics.max_series) {
             let error = DeError::new(format!("{} is outside 1 to 100000", wire.metrics.max_series));
             return at(Err(error), &[key("metrics"), key("max_series")]);

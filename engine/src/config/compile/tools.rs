@@ -33,6 +33,7 @@ impl Compiler<'_> {
                 name: Arc::from(tool.name.as_str()),
                 class: tool.class.as_deref().map(Arc::from),
                 schema: at(self.schema(wire, server, index), &[Segment::Index(index), key("input_schema")])?,
+                meter: at(self.meter(tool), &[Segment::Index(index), key("metrics")])?,
                 pin: at(tool.pin.as_deref().map(pin).transpose(), &[Segment::Index(index), key("pin")])?,
             };
             if tools.insert(tool.name.clone(), known).is_some() {

@@ -172,6 +172,22 @@ fn servers() {
             "servers[0].tasks: a task may come in any answer, and `answers: lists` leaves answers out | take `answers` out",
         ),
         (
+            more(r#""tools":{"catalogue":[{"name":"a","class":"write","metrics":{}}]}"#),
+            "servers[0].tools.catalogue[0].metrics: `metrics` counts nothing: the tool's `class` is not one of those that are metered | name its class in `metrics.classes` (agent, task, memory and neural are there by default)",
+        ),
+        (
+            more(
+                r#""tools":{"catalogue":[{"name":"a","class":"agent","metrics":{"tokens":"usage.total"}}]}"#,
+            ),
+            "servers[0].tools.catalogue[0].metrics.tokens: `usage.total` is not a JSON pointer | write `/usage/total`",
+        ),
+        (
+            more(
+                r#""tools":{"catalogue":[{"name":"a","class":"agent","metrics":{"type":{"argument":"/t","values":["a;b"]}}}]}"#,
+            ),
+            "servers[0].tools.catalogue[0].metrics.type.values: `a;b` cannot be a label value here | -",
+        ),
+        (
             more(r#""tools":{"catalogue":[{"name":"a","pin":"sha256:00"}]}"#),
             "servers[0].tools.catalogue[0].pin: a pin is `sha256:` and 64 lower-case hexadecimal digits | print pins with `toolgate tools pin FILE`",
         ),
@@ -466,6 +482,7 @@ fn numbers_out_of_range() {
             top(r#","limits":{"max_waiting":"1"}"#),
             "limits.max_waiting: expected a whole number that is not negative, found a string | -",
         ),
+        (top(r#","metrics":{"classes":[""]}"#), "metrics.classes: `` cannot be a label value here | -"),
         (top(r#","metrics":{"max_series":0}"#), "metrics.max_series: 0 is outside 1 to 100000 | -"),
         (
             top(r#","metrics":{"syntax":"statsd"}"#),

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The host, limits, audit, metrics and where policies come from, as written.
 
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -101,11 +103,14 @@ pub struct MetricsWire {
     pub syntax: MetricSyntax,
     /// How many series one VM may define.
     pub max_series: usize,
+    /// Classes of tools whose calls are metered by class.
+    pub classes: Vec<String>,
 }
 
 impl Default for MetricsWire {
     fn default() -> Self {
-        MetricsWire { syntax: MetricSyntax::default(), max_series: 5_000 }
+        let classes = ["agent", "task", "memory", "neural"].map(ToString::to_string);
+        MetricsWire { syntax: MetricSyntax::default(), max_series: 5_000, classes: classes.to_vec() }
     }
 }
 

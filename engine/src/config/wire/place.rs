@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A server: where it is, what it speaks, who may come, as written.
 
-use super::{CertificateUse, RequireWire, TlsWire, UpstreamWire};
+use super::{CertificateUse, RequireWire, TlsWire, ToolMeterWire, UpstreamWire};
 use crate::mcp::Version;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -255,6 +255,8 @@ pub struct ToolWire {
     pub input_schema: Option<IgnoredAny>,
     /// The pin of its definition.
     pub pin: Option<String>,
+    /// What is metered of its calls; its class has to be one of `metrics.classes`.
+    pub metrics: Option<ToolMeterWire>,
 }
 
 /// `cors`

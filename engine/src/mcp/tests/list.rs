@@ -40,6 +40,7 @@ impl Visible for NoX {
             _ => TaskFate::Rename(format!("{mention:?}-{id}")),
         }
     }
+    fn answered(&mut self, _: Option<crate::json::Value<'_>>) {}
     fn refusal(&mut self, id: Option<&str>, why: Withheld) -> String {
         match why {
             Withheld::ServerRequest => format!("<refused {}>", id.unwrap_or("-")),

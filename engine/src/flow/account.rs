@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What one request is counted under, from its first step to its answer.
+//!
+//! What enters: how long steps took, the verdict among their samples, and what the answer turned out to be. What leaves:
+//! samples. The verdict is counted where it falls; this follows it, so that nothing else has to be counted twice.
+
+use super::outcome::Outcome;
+use crate::config::{Config, ToolMeter};
+use crate::json::Value;
+use crate::mcp::Method;
+use crate::metrics::{MethodLabel, Metric, Place, Sample, Samples, Series, ToolLabel};
+use crate::time::UnixTime;
+
+/// What one request is counted under.
+#[derive(Debug, Default)]
+pub struct Account {
+    state: State,
+    outcome: Option<Outcome>,
+    kind: usize,
+    tokens: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    /// No verdict yet; so many microseconds of work so far.
+    Undecided(u64),
+    /// It went on at that time, counted like this.
+    Sent(Series, UnixTime),
+    /// Everything is counted.
+    Closed(Place),
+}
+
+impl Default for State {
+    fn default() -> State {
+        State::Undecided(0)
+    }
+}
+
+impl Account {
+    /// Notes what the answer is; the last word counts until the step is over.
+    pub(super) fn answered(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+
+    /// Reads what a tool's arguments say of the kind of its work, where the configuration asks for it.
+    pub(super) fn ask(&mut self, meter: Option<&ToolMeter>, arguments: Option<Value<'_>>) {
+        self.kind = meter.map_or(0, |meter| meter.kind_of(arguments));
+    }
+
+    /// Reads what a result says of tokens and memory, where the configuration asks for it.
+    pub(super) fn result(&mut self, result: Value<'_>, config: &Config, samples: &mut Samples) {
+        let State::Sent(verdict, _) = &self.state else { return };
+        let Some(meter) = meter(config, verdict) else { return };
+        let whole = |pointer: &Option<alloc::sync::Arc<str>>| {
+            let found = result.pointer(pointer.as_deref()?)?.as_i64()?;
+            u64::try_from(found).ok()
+        };
+        self.tokens = whole(&meter.tokens).unwrap_or(0);
+        if let Some(value) = whole(&meter.bytes) {
+            samples.push(Sample { series: self.class(Metric::ClassMemory, verdict, ""), value });
+        }
+    }
+
+    fn series(metric: Metric, verdict: &Series, word: &'static str) -> Series {
+        let Series { place, method, tool, .. } = *verdict;
+        Series { method, tool, ..Series::new(metric, word).at(place) }
+    }
+
+    /// A series of a class: calls of all methods are one.
+    fn class(&self, metric: Metric, verdict: &Series, word: &'static str) -> Series {
+        let Series { place, tool, .. } = *verdict;
+        Series { tool, index: self.kind, ..Series::new(metric, word).at(place) }
+    }
+
+    /// The work of a step is over. `clock` is asked only while there is no verdict.
+    pub fn after(
+        &mut self,
+        began: UnixTime,
+        clock: impl FnOnce() -> UnixTime,
+        config: &Config,
+        samples: &mut Samples,
+    ) {
+        match self.state {
+            State::Undecided(before) => {
+                let now = clock();
+                let micros = before.saturating_add(now.micros_since(began));
+                let verdict = samples.iter().rfind(|sample| sample.series.metric == Metric::Requests);
+                match verdict.map(|sample| sample.series) {
+                    None => self.state = State::Undecided(micros),
+                    Some(verdict) => self.decided(verdict, micros, now, config, samples),
+                }
+            }
+            State::Sent(verdict, sent) => {
+                if let Some(outcome) = self.outcome.take() {
+                    self.close(&verdict, sent, began, outcome, config, samples);
+                }
+            }
+            State::Closed(_) => {}
+        }
+    }
+
+    fn decided(
+        &mut self,
+        verdict: Series,
+        micros: u64,
+        now: UnixTime,
+        config: &Config,
+        samples: &mut Samples,
+    ) {
+        let series = Series::new(Metric::DecisionDuration, "").at(verdict.place);
+        samples.push(Sample { series, value: micros });
+        if verdict.decision != "allow" {
+            let word = Outcome::Denied.label();
+            samples.push(Sample { series: Account::series(Metric::Answers, &verdict, word), value: 1 });
+            samples.push(Sample { series: error(verdict.place, verdict.kind), value: 1 });
+            self.state = State::Closed(verdict.place);
+            return;
+        }
+        if meter(config, &verdict).is_some() {
+            samples.push(Sample { series: self.class(Metric::ClassInFlight, &verdict, ""), value: 1 });
+        }
+        self.state = State::Sent(verdict, now);
+    }
+
+    fn close(
+        &mut self,
+        verdict: &Series,
+        sent: UnixTime,
+        now: UnixTime,
+        outcome: Outcome,
+        config: &Config,
+        samples: &mut Samples,
+    ) {
+        self.state = State::Closed(verdict.place);
+        let value = now.micros_since(sent) / 1_000;
+        let word = outcome.label();
+        samples.push(Sample { series: Account::series(Metric::Answers, verdict, word), value: 1 });
+        samples.push(Sample { series: Account::series(Metric::UpstreamDuration, verdict, ""), value });
+        samples.extend(outcome.class().map(|class| Sample { series: error(verdict.place, class), value: 1 }));
+        if meter(config, verdict).is_none() {
+            return;
+        }
+        samples.push(Sample { series: self.class(Metric::ClassInFlight, verdict, ""), value: 0 });
+        samples.push(Sample { series: self.class(Metric::ClassCalls, verdict, word), value: 1 });
+        samples.push(Sample { series: self.class(Metric::ClassDuration, verdict, ""), value });
+        if self.tokens > 0 {
+            let series = self.class(Metric::ClassTokens, verdict, "");
+            samples.push(Sample { series, value: self.tokens });
+        }
+    }
+
+    /// Whether the answer has a message that is waited for; an event stream that only listens has none.
+    pub(super) fn awaits_message(&self) -> Awaits {
+        match &self.state {
+            State::Sent(Series { method: MethodLabel::Known(at), .. }, _) => match Method::ALL.get(*at) {
+                Some(Method::Stream | Method::SubscriptionsListen) | None => Awaits::Nothing,
+                Some(_) => Awaits::Message,
+            },
+            State::Sent(..) | State::Undecided(_) | State::Closed(_) => Awaits::Nothing,
+        }
+    }
+
+    /// The stream is over: what is still open got no answer. Sizes are in bytes.
+    pub fn ended(&mut self, sizes: Sizes, now: UnixTime, config: &Config, samples: &mut Samples) {
+        let place = match self.state {
+            State::Undecided(_) => return,
+            State::Sent(verdict, sent) => {
+                let outcome = self.outcome.take().unwrap_or(Outcome::NoAnswer);
+                self.close(&verdict, sent, now, outcome, config, samples);
+                verdict.place
+            }
+            State::Closed(place) => place,
+        };
+        for (metric, value) in [(Metric::RequestBytes, sizes.request), (Metric::AnswerBytes, sizes.answer)] {
+            if value > 0 {
+                samples.push(Sample { series: Series::new(metric, "").at(place), value });
+            }
+        }
+    }
+
+    /// An answer of the gate's own that needs no verdict, by the word that says which.
+    /// Does nothing where the answer was counted already.
+    pub fn own(&mut self, route: &'static str, samples: &mut Samples) {
+        let word = Outcome::Ok.label();
+        let (series, place) = match &self.state {
+            State::Undecided(_) => {
+                (Series { kind: route, ..Series::new(Metric::Answers, word) }, Place::None)
+            }
+            // A verdict whose answer is the gate's too: nothing went upstream.
+            State::Sent(verdict, _) => (Account::series(Metric::Answers, verdict, word), verdict.place),
+            State::Closed(_) => return,
+        };
+        samples.push(Sample { series, value: 1 });
+        self.state = State::Closed(place);
+    }
+}
+
+/// What is waited for in an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaits {
+    /// The answer to a request.
+    Message,
+    /// Nothing: its head is all that is counted.
+    Nothing,
+}
+
+/// How much went each way, in bytes of bodies.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sizes {
+    /// The request.
+    pub request: u64,
+    /// The answer.
+    pub answer: u64,
+}
+
+fn error(place: Place, class: &'static str) -> Series {
+    Series { kind: class, ..Series::new(Metric::Errors, "").at(place) }
+}
+
+/// How the tool of a verdict is metered.
+fn meter<'c>(config: &'c Config, verdict: &Series) -> Option<&'c ToolMeter> {
+    let (Place::Server(server), ToolLabel::Known(tool)) = (verdict.place, verdict.tool) else { return None };
+    config.servers.get(server)?.tools.get(tool)?.meter.as_ref()
+}

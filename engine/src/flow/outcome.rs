@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What became of a request, in one word of a closed set.
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A result, or a status below 400 where no message is looked at.
+    Ok,
+    /// A tool says that it failed (`isError` of its result).
+    ToolError,
+    /// A JSON-RPC error.
+    RpcError,
+    /// A status from 400 to 499.
+    ClientError,
+    /// A status of 500 or above, or an answer that was withheld.
+    ServerError,
+    /// The gate refused it.
+    Denied,
+    /// No answer came: the client left, or the stream ended without one.
+    NoAnswer,
+}
+
+impl Outcome {
+    /// The words of all outcomes.
+    pub const ALL: [Outcome; 7] = [
+        Outcome::Ok,
+        Outcome::ToolError,
+        Outcome::RpcError,
+        Outcome::ClientError,
+        Outcome::ServerError,
+        Outcome::Denied,
+        Outcome::NoAnswer,
+    ];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Outcome::Ok => "ok",
+            Outcome::ToolError => "tool_error",
+            Outcome::RpcError => "rpc_error",
+            Outcome::ClientError => "http_4xx",
+            Outcome::ServerError => "http_5xx",
+            Outcome::Denied => "denied",
+            Outcome::NoAnswer => "no_answer",
+        }
+    }
+
+    /// The class of errors that it belongs to, unless it is none, or one that was counted as a denial.
+    #[must_use]
+    pub const fn class(self) -> Option<&'static str> {
+        match self {
+            Outcome::Ok | Outcome::Denied => None,
+            Outcome::ToolError => Some("tool"),
+            Outcome::RpcError | Outcome::ClientError => Some("request"),
+            Outcome::ServerError => Some("upstream"),
+            Outcome::NoAnswer => Some("no_answer"),
+        }
+    }
+
+    /// From the status of an answer whose body is not looked at; a status that is none counts as a fault of the server.
+    #[must_use]
+    pub const fn of_status(status: u16) -> Outcome {
+        match status {
+            100..=399 => Outcome::Ok,
+            400..=499 => Outcome::ClientError,
+            _ => Outcome::ServerError,
+        }
+    }
+}
