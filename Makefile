@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python demo test test-engine test-cli test-policies test-oracle test-e2e lint deny bench bench-engine guard clean
+.PHONY: help setup wasm bin envoy node python prometheus demo test test-engine test-cli test-policies test-oracle test-alerts test-e2e lint deny bench bench-engine guard clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -38,6 +38,9 @@ bin: setup ## build the toolgate command (target/debug/toolgate)
 envoy: ## unpack Envoy $(ENVOY_VERSION) into .tools
 	@test-harness/fetch-envoy $(ENVOY_VERSION)
 
+prometheus: ## find Prometheus and Alertmanager, or unpack Debian's packages into .tools
+	@test-harness/fetch-prometheus
+
 python: ## install the official Python client into target/python
 	@test-harness/fetch-python
 
@@ -47,7 +50,7 @@ node: ## install Node and what the tests take from npm into target/node
 demo: wasm bin envoy ## start everything and walk the tour (SERVE=1 keeps it up)
 	$(CARGO) run --locked -q -p toolgate-harness --bin toolgate-demo
 
-test: lint wasm bin envoy test-engine test-cli test-policies test-oracle test-e2e guard ## run every test
+test: lint wasm bin envoy test-engine test-cli test-policies test-oracle test-alerts test-e2e guard ## run every test
 
 test-engine: setup ## the engine's tests
 	$(CARGO) test --locked -p toolgate-engine
@@ -61,7 +64,10 @@ test-cli: setup ## the command's tests
 test-policies: bin ## the cases of every example policy
 	target/debug/toolgate policy test policies
 
-test-e2e: wasm bin envoy node python ## tests under a real Envoy, both host modes
+test-alerts: ## promtool and amtool over alerts/, under both settings
+	@alerts/test
+
+test-e2e: wasm bin envoy node python prometheus ## tests under a real Envoy, both host modes
 	$(CARGO) test --locked -p toolgate-harness
 
 bench: wasm bin envoy ## measure chains beside Envoy's own filters (QUICK=1: short)
