@@ -43,8 +43,8 @@ impl Known {
         };
         let servers: Vec<&Server> = config.servers.iter().filter(judges).collect();
         let routes = config.routes.iter().filter_map(|route| match &route.access {
-            Access::Policy { policy, issuers, .. } if meant(*policy) => Some((route, issuers)),
-            Access::Policy { .. } | Access::Anyone => None,
+            Access::Policy(rules) if meant(rules.policy) => Some((route, &rules.issuers)),
+            Access::Policy(_) | Access::Anyone => None,
         });
         let (names, of_routes): (Vec<String>, Vec<_>) =
             routes.map(|(route, issuers)| (route.name.to_string(), issuers)).unzip();

@@ -74,9 +74,9 @@ impl Routes {
         let facts = caller.facts();
         let (roles, _) = policy.resolve(&facts, now);
         let names = policy.role_names(&roles).map(str::to_owned).collect();
-        Ok(match route.access {
+        Ok(match &route.access {
             Access::Anyone => Verdict { decision: Decision::Allow, reason: None, rule: None, roles: names },
-            Access::Policy { .. } => {
+            Access::Policy(_) => {
                 Verdict::of(policy.decide(&roles, &facts, Ask::Route(&route.name), &Context::at(now)), names)
             }
         })

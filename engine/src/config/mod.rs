@@ -291,20 +291,24 @@ pub enum Access {
     /// Everyone.
     Anyone,
     /// Whom a policy lets through.
-    Policy {
-        /// Index of the policy.
-        policy: usize,
-        /// Whose tokens are accepted, for which audiences.
-        issuers: Vec<Audience>,
-        /// What callers may show besides, and what they must.
-        credentials: Box<Credentials>,
-        /// The document a 401 names, if there is one.
-        metadata_url: Option<String>,
-        /// What proofs of possession have to be like, where they are accepted.
-        dpop: Option<DpopRules>,
-        /// What the gate answers itself.
-        answer: Option<RouteAnswer>,
-    },
+    Policy(Box<RouteRules>),
+}
+
+/// Who may use a route under a policy.
+#[derive(Debug)]
+pub struct RouteRules {
+    /// Index of the policy.
+    pub policy: usize,
+    /// Whose tokens are accepted, for which audiences.
+    pub issuers: Vec<Audience>,
+    /// What callers may show besides, and what they must.
+    pub credentials: Credentials,
+    /// The document a 401 names, if there is one.
+    pub metadata_url: Option<String>,
+    /// What proofs of possession have to be like, where they are accepted.
+    pub dpop: Option<DpopRules>,
+    /// What the gate answers itself.
+    pub answer: Option<RouteAnswer>,
 }
 
 /// What an upstream sees of the caller.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a denial to the answer that the caller gets (design section 3, "Answers").
 
+use super::Desk;
 use super::memory::DecisionId;
 use crate::config::{Config, CredentialKind, DenialStyle, FilterState, Requirement, Route, Server, ShowRule};
 use crate::deny::{Answer, Auth, Denial, Door, ErrorData, Surface, error_body};
@@ -25,6 +26,44 @@ pub(super) struct Scene<'s> {
     pub decision: DecisionId,
     pub dpop: Option<&'s DpopRules>,
     pub now: UnixTime,
+}
+
+impl<'s> Scene<'s> {
+    /// Before it is known which server or route is meant.
+    pub(super) fn new<'d: 's>(desk: &mut Desk<'d>, origin: HeaderValue<'s>) -> Scene<'s> {
+        Scene::of(desk.config, desk.memory.next_decision(), desk.now, origin)
+    }
+
+    /// The same, of a decision that has its id already.
+    pub(super) fn of(
+        config: &'s Config,
+        decision: DecisionId,
+        now: UnixTime,
+        origin: HeaderValue<'s>,
+    ) -> Scene<'s> {
+        Scene {
+            config,
+            server: None,
+            route: None,
+            metadata_url: None,
+            require: None,
+            origin,
+            decision,
+            dpop: None,
+            now,
+        }
+    }
+
+    /// At a server, with what it asks of callers.
+    pub(super) fn at(self, server: &'s Server) -> Scene<'s> {
+        Scene {
+            server: Some(server),
+            metadata_url: server.challenge_url(),
+            require: Some(&server.credentials.require),
+            dpop: server.dpop.as_ref(),
+            ..self
+        }
+    }
 }
 
 /// The call that was denied, as far as it is known.
@@ -218,25 +257,4 @@ pub(super) fn preflight(server: &Server, origin: &[u8]) -> Option<Answer> {
             .with("access-control-max-age", "600".to_string())
             .with("vary", "origin".to_string()),
     )
-}
-
-/// The RFC 9728 document. Public, so anyone's page may read it, and it may be cached for a short time.
-pub(super) fn metadata(document: &str) -> Answer {
-    let mut answer = Answer::new(200, document.to_string(), "protected_resource_metadata");
-    answer.headers.retain(|(name, _)| *name != "cache-control");
-    answer
-        .with("cache-control", "public, max-age=300".to_string())
-        .with("access-control-allow-origin", "*".to_string())
-        .with("access-control-allow-methods", "GET, OPTIONS".to_string())
-        .with("access-control-allow-headers", "mcp-protocol-version".to_string())
-}
-
-/// The public keys of the gate's own signer: anyone may read them, and keep them for an hour.
-pub(super) fn own_keys(keys: &str) -> Answer {
-    let mut answer = Answer::new(200, keys.to_string(), "signer_keys");
-    answer.headers.retain(|(name, _)| *name != "cache-control");
-    answer
-        .with("cache-control", "public, max-age=3600".to_string())
-        .with("access-control-allow-origin", "*".to_string())
-        .with("access-control-allow-methods", "GET, OPTIONS".to_string())
 }

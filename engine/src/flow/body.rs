@@ -92,18 +92,10 @@ impl AwaitBody {
     }
 
     fn scene<'s>(&'s self, config: &'s Config, now: UnixTime) -> Scene<'s> {
-        let server = config.servers.get(self.waiting.at);
-        let metadata_url = server.and_then(Server::challenge_url);
-        Scene {
-            config,
-            server,
-            route: None,
-            metadata_url,
-            require: None,
-            origin: self.head.origin(),
-            decision: self.waiting.decision,
-            dpop: server.and_then(|server| server.dpop.as_ref()),
-            now,
+        let scene = Scene::of(config, self.waiting.decision, now, self.head.origin());
+        match config.servers.get(self.waiting.at) {
+            Some(server) => scene.at(server),
+            None => scene,
         }
     }
 

@@ -11,7 +11,9 @@ mod account;
 mod answer;
 mod auth;
 mod body;
+mod documents;
 mod door;
+mod early;
 mod edit;
 mod factors;
 mod head;
@@ -21,12 +23,14 @@ mod outcome;
 mod peer;
 mod possession;
 mod reply;
+mod route;
 mod shadow;
 mod shown;
 mod streams;
 mod surfaces;
 #[cfg(test)]
 mod tests;
+mod upstream;
 mod view;
 mod whoami;
 

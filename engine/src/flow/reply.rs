@@ -282,19 +282,8 @@ impl Filter {
             value: 1,
         });
         desk.account.answered(Outcome::ServerError);
-        let decision = desk.memory.next_decision();
-        let server = desk.config.servers.get(self.at);
-        let scene = Scene {
-            config: desk.config,
-            server,
-            route: None,
-            metadata_url: None,
-            require: None,
-            origin: HeaderValue::Absent,
-            decision,
-            dpop: None,
-            now: desk.now,
-        };
+        let scene = Scene::new(desk, HeaderValue::Absent);
+        let scene = desk.config.servers.get(self.at).map_or(scene, |server| scene.at(server));
         answer::plain(&scene, Denial::Answer(label))
     }
 

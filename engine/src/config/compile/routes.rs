@@ -7,7 +7,7 @@ use super::places::{matches, metadata_location, resource};
 use super::{Compiler, Names, at, key, label, wrong};
 use crate::config::origin::Url;
 use crate::config::wire::{AuthorizationWire, RouteWire, UpstreamWire};
-use crate::config::{Access, Authorization, IdentityHeaders, Route, Upstream};
+use crate::config::{Access, Authorization, IdentityHeaders, Route, RouteRules, Upstream};
 use crate::dpop::DpopRules;
 use crate::json::{DeError, Segment};
 use alloc::borrow::ToOwned;
@@ -60,8 +60,15 @@ impl<'c> Compiler<'c> {
                 let dpop = at(route_dpop(wire, resource.as_ref()), &[key("dpop")])?;
                 let metadata_url = resource.map(|url| metadata_location(&url).1);
                 let policy = at(names.enforced(policy), &[key("policy")])?;
-                let credentials = Box::new(credentials);
-                Access::Policy { policy, issuers, credentials, metadata_url, dpop, answer: wire.answer }
+                let answer = wire.answer;
+                Access::Policy(Box::new(RouteRules {
+                    policy,
+                    issuers,
+                    credentials,
+                    metadata_url,
+                    dpop,
+                    answer,
+                }))
             }
             (Some(_), Some(_)) => {
                 return Err(wrong("`allow` and `policy` exclude each other".to_owned(), "keep one of them"));

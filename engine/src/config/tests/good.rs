@@ -162,9 +162,9 @@ fn servers_do_not_accept_each_others_audience() {
         config.servers.iter().map(|server| server.issuers[0].accepted.as_slice()).collect();
     assert_eq!(accepted[0], ["https://h/a", "https://h/a/", "api"]);
     assert_eq!(accepted[1], ["https://H:443/b", "https://h/b", "api"]);
-    let Access::Policy { issuers, metadata_url, .. } = &config.routes[0].access else { panic!("a policy") };
-    assert_eq!(issuers[0].accepted, ["https://h/r", "api"]);
-    assert_eq!(metadata_url.as_deref(), Some("https://h/.well-known/oauth-protected-resource/r"));
+    let Access::Policy(rules) = &config.routes[0].access else { panic!("a policy") };
+    assert_eq!(rules.issuers[0].accepted, ["https://h/r", "api"]);
+    assert_eq!(rules.metadata_url.as_deref(), Some("https://h/.well-known/oauth-protected-resource/r"));
 }
 
 #[test]

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the headers of a call can already deny, where they leave before its body is judged.
+
+use super::head::Visit;
+use super::shadow::{self, Note};
+use super::{Desk, body};
+use crate::config::DenialStyle;
+use crate::identity::Identity;
+use crate::mcp::{HeadFacts, MethodClass, NameSource, judge_head};
+use crate::metrics::{MethodLabel, ToolLabel};
+use crate::policy::{self, Arguments, Ask, Context};
+
+/// Where headers leave before the body is judged, what they say of it can already deny; the body confirms.
+///
+/// Only where denials are explicit: the other styles answer with the id, which only the body has.
+pub(super) fn judge(
+    desk: &mut Desk<'_>,
+    visit: &Visit<'_>,
+    identity: &Identity,
+) -> Option<(policy::Refused, MethodLabel, ToolLabel, Note)> {
+    let Visit { front, server, .. } = visit;
+    let (HeadFacts::Claims { method, target }, DenialStyle::Explicit) =
+        (judge_head(&front.mcp, server.versions), server.denial)
+    else {
+        return None;
+    };
+    let policy = desk.config.policies.get(server.policy)?;
+    let context = Context::at(desk.now).from(desk.source);
+    let open = context.of_class(server.class_of(&target)).with(Arguments::Open);
+    let judged = match (method.class(), method.name_source()) {
+        // What these aim at stands in no header, so the headers say too little to deny by.
+        (MethodClass::Completion | MethodClass::Resource, NameSource::Nothing) => return None,
+        (MethodClass::Subscription, _) => {
+            policy.decide(identity.roles(), &identity.facts(), Ask::Method(method.name()), &context)
+        }
+        (
+            MethodClass::Base
+            | MethodClass::Plain
+            | MethodClass::Task
+            | MethodClass::Tool
+            | MethodClass::Prompt
+            | MethodClass::Completion
+            | MethodClass::Resource,
+            _,
+        ) => policy.judge(identity.roles(), &identity.facts(), method, &target, &open),
+    };
+    let (at, live) = (server.policy, shadow::effect(&judged));
+    let refused = judged.err()?;
+    let asked = match method.class() {
+        MethodClass::Subscription => shadow::Asked::One(Ask::Method(method.name())),
+        MethodClass::Base
+        | MethodClass::Plain
+        | MethodClass::Task
+        | MethodClass::Tool
+        | MethodClass::Prompt
+        | MethodClass::Completion
+        | MethodClass::Resource => shadow::Asked::Call(method, &target),
+    };
+    let note = shadow::compare(
+        desk,
+        &shadow::Verdict { place: visit.place(), policy: at, live, identity, asked },
+        &open,
+    );
+    let tool = body::tool_label(server, &target);
+    Some((refused, MethodLabel::Known(method.index()), tool, note))
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Plain HTTP routes beside MCP: whoever may use one is judged by its head alone.
+
+use super::answer::Scene;
+use super::auth::{self, Authenticated};
+use super::door::Front;
+use super::head::{allow, deny, forbid, pass, verdict, verdict_on};
+use super::peer::Peer;
+use super::reply::Reply;
+use super::shadow::{self, Note};
+use super::{Attempt, Desk, Edit, Passage, Step, shown, upstream};
+use crate::config::{Access, Route, RouteAnswer, RouteRules};
+use crate::deny::{Denial, Door};
+use crate::identity::Identity;
+use crate::metrics::{MethodLabel, Place, Sample};
+use crate::policy::{Ask, Context, Permit, Policy};
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A request at a plain route.
+pub(super) struct Stop<'v> {
+    pub front: Front<'v>,
+    pub scene: Scene<'v>,
+    pub at: usize,
+    pub route: &'v Route,
+}
+
+/// A caller that is known, under the route's policy.
+struct Known<'k> {
+    identity: &'k Identity,
+    policy: &'k Policy,
+    nonce: Option<String>,
+}
+
+impl Stop<'_> {
+    fn place(&self) -> Place {
+        Place::Route(self.at)
+    }
+
+    fn deny(&self, desk: &mut Desk<'_>, denial: Denial) -> Step {
+        deny(desk, &self.scene, self.place(), denial)
+    }
+
+    /// Changes to the header that the upstream sees.
+    fn edits(&self, named: Option<(&Identity, &Policy)>) -> Vec<Edit> {
+        let mut edits = self.front.spoofed.clone();
+        if let Access::Policy(rules) = &self.route.access {
+            shown::withhold(&mut edits, self.scene.config, &self.front, &rules.credentials.api_keys);
+        }
+        upstream::edits(&mut edits, &self.front, &self.route.upstream, named, &self.scene);
+        edits
+    }
+}
+
+/// Looks at a request at a plain route.
+pub(super) fn start(desk: &mut Desk<'_>, mut stop: Stop<'_>, attempt: Attempt, peer: &Peer<'_>) -> Step {
+    if stop.route.tls.is_some_and(|oldest| peer.tls() < Some(oldest)) {
+        return stop.deny(desk, Denial::Door(Door::TlsRequired));
+    }
+    match &stop.route.access {
+        Access::Anyone => pass(desk, stop.place(), stop.edits(None), Reply::untouched()),
+        Access::Policy(rules) => {
+            stop.scene.metadata_url = rules.metadata_url.as_deref();
+            stop.scene.dpop = rules.dpop.as_ref();
+            stop.scene.require = Some(&rules.credentials.require);
+            guarded(desk, &stop, rules, attempt, peer)
+        }
+    }
+}
+
+/// Asks who calls, then the policy.
+fn guarded(
+    desk: &mut Desk<'_>,
+    stop: &Stop<'_>,
+    rules: &RouteRules,
+    attempt: Attempt,
+    peer: &Peer<'_>,
+) -> Step {
+    let caller = auth::Caller {
+        place: stop.place(),
+        issuers: &rules.issuers,
+        credentials: &rules.credentials,
+        policy: rules.policy,
+        slot: desk.config.servers.len() + stop.at,
+        anonymous: None,
+        dpop: rules.dpop.as_ref(),
+    };
+    let (identity, nonce) = match auth::authenticate(desk, &stop.front, peer, &caller, attempt) {
+        Authenticated::Known(identity, nonce) => (identity, nonce),
+        Authenticated::Wait => return Step::Wait,
+        Authenticated::Refused(auth) => return stop.deny(desk, Denial::Auth(auth)),
+    };
+    let Some(policy) = desk.config.policies.get(rules.policy) else {
+        return stop.deny(desk, Denial::Door(Door::Unmatched));
+    };
+    let ask = Ask::Route(&stop.route.name);
+    let context = Context::at(desk.now).from(desk.source);
+    let judged = policy.decide(identity.roles(), &identity.facts(), ask, &context);
+    let note: Note = shadow::compare_one(desk, stop.place(), rules.policy, &judged, (&identity, ask));
+    let step = match judged {
+        Ok(permit) => permitted(desk, stop, permit, Known { identity: &identity, policy, nonce }, rules),
+        Err(refused) => forbid(desk, &stop.scene, verdict_on(stop.place(), MethodLabel::None), &refused),
+    };
+    shadow::note_on_head(step, note)
+}
+
+/// The gate answers itself, or the request goes on.
+fn permitted(
+    desk: &mut Desk<'_>,
+    stop: &Stop<'_>,
+    permit: Permit,
+    known: Known<'_>,
+    rules: &RouteRules,
+) -> Step {
+    let Known { identity, policy, nonce } = known;
+    match rules.answer {
+        Some(RouteAnswer::Whoami) => whoami(desk, stop.place(), permit, (identity, rules.policy), nonce),
+        None => {
+            let edits = stop.edits(Some((identity, policy)));
+            let reply = Reply::untouched().with_nonce(nonce);
+            let passage = Passage { edits, body: None, reply, facts: Vec::new() };
+            allow(desk, &stop.scene, (stop.place(), MethodLabel::None), permit, identity, passage)
+        }
+    }
+}
+
+/// Tells a caller who it is. The permit is spent on the answer.
+fn whoami(
+    desk: &mut Desk<'_>,
+    place: Place,
+    permit: Permit,
+    (identity, policy): (&Identity, usize),
+    nonce: Option<String>,
+) -> Step {
+    drop(permit);
+    desk.samples.push(Sample { series: verdict(place, "allow", "allowed"), value: 1 });
+    let mut answer = super::whoami::answer(desk, identity, policy);
+    answer.headers.extend(nonce.map(|nonce| ("dpop-nonce", nonce)));
+    Step::Answer(Box::new(answer))
+}
