@@ -53,6 +53,8 @@ pub enum Auth {
     Required(CredentialKind),
     /// The token is good, and its login is not good enough here (RFC 9470).
     StepUp,
+    /// The token is good, and its scopes open too little (RFC 6750 section 3.1).
+    Scope,
     /// The keys to judge the token are not there.
     KeysUnavailable,
     /// Whether the credential was revoked cannot be told.
@@ -159,6 +161,7 @@ impl Denial {
                 CredentialKind::Certificate => "certificate_required",
             },
             Denial::Auth(Auth::StepUp) => "insufficient_user_authentication",
+            Denial::Auth(Auth::Scope) => "insufficient_scope",
             Denial::Auth(Auth::KeysUnavailable) => "keys_unavailable",
             Denial::Auth(Auth::RevocationUnavailable) => "revocation_unavailable",
             Denial::Auth(Auth::Busy { .. }) => "verification_busy",
@@ -178,6 +181,7 @@ impl Denial {
             Denial::Auth(Auth::KeysUnavailable | Auth::RevocationUnavailable | Auth::Busy { .. }) => {
                 "unavailable"
             }
+            Denial::Auth(Auth::Scope) => "authorization",
             Denial::Auth(_) => "authentication",
             Denial::Message(_) => "protocol",
             Denial::Policy(_) => "authorization",
@@ -215,7 +219,7 @@ impl Denial {
                 | Auth::StepUp,
             ) => 401,
             // No credential in a header makes up for a certificate: a challenge would only send clients around.
-            Denial::Auth(Auth::Required(CredentialKind::Certificate)) => 403,
+            Denial::Auth(Auth::Required(CredentialKind::Certificate) | Auth::Scope) => 403,
             Denial::Auth(Auth::Malformed(_)) | Denial::Message(_) => 400,
             Denial::Auth(Auth::KeysUnavailable | Auth::RevocationUnavailable | Auth::Busy { .. }) => 503,
             Denial::Auth(Auth::Possession(fault)) => fault.error().map_or(503, |_| 401),
@@ -256,6 +260,7 @@ impl Denial {
                 CredentialKind::ApiKey => "an API key is required",
                 CredentialKind::Certificate => "a client certificate is required",
             },
+            Denial::Auth(Auth::Scope) => "a token with more scopes is required",
             Denial::Auth(Auth::StepUp) => "a stronger or more recent login is required",
             Denial::Auth(Auth::KeysUnavailable) => "the token cannot be verified right now",
             Denial::Auth(Auth::RevocationUnavailable) => "the credentials cannot be checked right now",

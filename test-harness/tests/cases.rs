@@ -84,6 +84,8 @@ impl Example {
         server["name"] = json!(self.name);
         server["match"] = json!({ "hosts": ["127.0.0.1"], "path": format!("/{}", self.name) });
         server["policy"] = json!(self.name);
+        // The reasons that are compared are the policy's own.
+        server["scope_challenge"] = json!("off");
         server
     }
 

@@ -113,6 +113,7 @@ impl Issuer {
             groups: paths("groups"),
             clients: Vec::new(),
             required_claims: Vec::new(),
+            scope_hierarchy: toolgate_engine::oauth::scope::Hierarchy::default(),
         };
         let keys = KeySet::parse(self.keys.jwks().to_string().as_bytes()).ok().map(Keys::from)?;
         let now = UnixTime::from_secs(u64::try_from(now).ok()?);

@@ -26,8 +26,8 @@ impl Caller {
 
     /// Reads the claims as tokens of this issuer are read.
     pub(crate) fn of_issuer(claims: &Object, issuer: &Issuer) -> Result<Self, String> {
-        let IssuerRules { roles, scopes, groups, .. } = &issuer.rules;
-        let paths = ClaimPaths { roles: roles.clone(), scopes: scopes.clone(), groups: groups.clone() };
+        let IssuerRules { roles, scopes, groups, scope_hierarchy, .. } = issuer.rules.clone();
+        let paths = ClaimPaths { roles, scopes, groups, scope_hierarchy };
         Self::read(claims, &paths, Some(issuer.name.to_string()))
     }
 

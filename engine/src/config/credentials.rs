@@ -68,6 +68,8 @@ pub struct Requirement {
     pub acr: Vec<String>,
     /// All of these in the token's `amr`.
     pub amr: Vec<String>,
+    /// All of these among the token's scopes.
+    pub scopes: Vec<String>,
     /// How long ago the user may have logged in, in seconds.
     pub max_age_secs: Option<u64>,
 }

@@ -19,7 +19,8 @@ pub use compile::{ConfigError, Secrets};
 pub use credentials::{Certificates, CredentialKind, Credentials, ForwardedHeader, Requirement};
 pub use meter::ToolMeter;
 pub use wire::{
-    Answers, DenialStyle, Drift, JwtHeader, MetricSyntax, Permission, RouteAnswer, Schemas, Unmatched,
+    Answers, DenialStyle, Drift, JwtHeader, MetricSyntax, Permission, RouteAnswer, Schemas, ScopeChallenge,
+    Unmatched,
 };
 
 use crate::apikey::ApiKeys;
@@ -165,6 +166,8 @@ pub struct Server {
     pub anonymous: Option<RoleSet>,
     /// How denials are worded.
     pub denial: DenialStyle,
+    /// Which scopes a challenge names when a token opens too little.
+    pub scope_challenge: ScopeChallenge,
     /// Known tools, sorted by name.
     pub tools: Vec<Tool>,
     /// Whether arguments have to fit schemas.

@@ -25,7 +25,7 @@ pub use operation::{
 pub(super) use place::DEFAULT_VERSIONS;
 pub use place::{
     AnonymousWire, Answers, CorsWire, DenialStyle, DpopMode, DpopWire, Drift, MatchWire, Permission, Schemas,
-    ServerRequestsWire, ServerWire, TasksWire, ToolWire, ToolsWire,
+    ScopeChallenge, ServerRequestsWire, ServerWire, TasksWire, ToolWire, ToolsWire,
 };
 pub use revocation::{OnFailureWire, RevocationFeedWire, RevocationWire};
 pub use route::{RouteAllow, RouteAnswer, RouteWire};

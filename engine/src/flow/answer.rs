@@ -22,6 +22,8 @@ pub(super) struct Scene<'s> {
     pub metadata_url: Option<&'s str>,
     /// What is required of callers, for a challenge that names it.
     pub require: Option<&'s Requirement>,
+    /// The scopes that a challenge names.
+    pub scope: Option<&'s str>,
     pub origin: HeaderValue<'s>,
     pub decision: DecisionId,
     pub dpop: Option<&'s DpopRules>,
@@ -47,6 +49,7 @@ impl<'s> Scene<'s> {
             route: None,
             metadata_url: None,
             require: None,
+            scope: None,
             origin,
             decision,
             dpop: None,
@@ -87,7 +90,7 @@ pub(super) fn plain(scene: &Scene<'_>, denial: Denial) -> Answer {
 
 /// The answer to a request that the policy does not allow and of which no message is known: always explicit.
 pub(super) fn refused(scene: &Scene<'_>, refused: &policy::Refused) -> Answer {
-    let denial = Denial::Policy(refused.reason);
+    let denial = scene.scope.map_or(Denial::Policy(refused.reason), |_| Denial::Auth(Auth::Scope));
     let text = scene.decision.text();
     let rule = shown(scene.config, refused.rule.as_deref());
     let data = ErrorData { reason: denial.public_reason(), decision_id: &text, rule };
@@ -112,13 +115,15 @@ fn ruled(config: &Config, mut answer: Answer, rule: Option<&str>) -> Answer {
     answer
 }
 
-/// The answer to a call that needs another credential or a better login.
-pub(super) fn for_caller(scene: &Scene<'_>, auth: Auth, id: Option<&str>) -> Answer {
+/// The answer to a call that needs another credential, a better login or more scopes.
+pub(super) fn for_caller(scene: &Scene<'_>, auth: Auth, id: Option<&str>, rule: Option<&str>) -> Answer {
     let denial = Denial::Auth(auth);
     let text = scene.decision.text();
-    let data = ErrorData { reason: denial.public_reason(), decision_id: &text, rule: None };
+    let data =
+        ErrorData { reason: denial.public_reason(), decision_id: &text, rule: shown(scene.config, rule) };
     let body = error_body(id, denial.code(), denial.message(), Some(data));
-    decorate(scene, denial, Answer::new(denial.status(), body, denial.label()))
+    let answer = decorate(scene, denial, Answer::new(denial.status(), body, denial.label()));
+    ruled(scene.config, answer, rule)
 }
 
 /// The answer to a message that is none.
@@ -186,6 +191,7 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
             answer = answer.with("www-authenticate", value);
             None
         }
+        Denial::Auth(Auth::Scope) => scene.scope.map(|_| Challenge::InsufficientScope),
         Denial::Auth(Auth::Rejected(_)) => Some(Challenge::InvalidToken),
         Denial::Auth(Auth::Malformed(_)) => Some(Challenge::InvalidRequest),
         Denial::Auth(Auth::Possession(fault)) if let Some(error) = fault.error() => {
@@ -210,7 +216,10 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
     };
     if let Some(challenge) = challenge {
         let algs = scene.dpop.map(|dpop| dpop.algs.as_str());
-        answer = answer.with("www-authenticate", www_authenticate(challenge, scene.metadata_url, algs));
+        let base = scene.require.map(|require| require.scopes.join(" ")).filter(|base| !base.is_empty());
+        let scope = scene.scope.or(base.as_deref());
+        answer =
+            answer.with("www-authenticate", www_authenticate(challenge, scene.metadata_url, scope, algs));
     }
     if let (Some(server), HeaderValue::One(origin)) = (scene.server, scene.origin)
         && let Some(origin) = cors_origin(server, origin)

@@ -8,14 +8,14 @@ use super::kept::KeptHead;
 use super::memory::DecisionId;
 use super::reply::Reply;
 use super::surfaces::{Clearing, Objection};
-use super::{Desk, Edit, Passage, shadow};
-use crate::config::{Config, FilterState, Server, ToolMeter};
+use super::{Desk, Edit, Passage, scope, shadow};
+use crate::config::{Config, FilterState, Requirement, Server, ToolMeter};
 use crate::deny::{Answer, Auth, Denial, Door};
 use crate::identity::{Identity, header_value};
 use crate::json::Doc;
 use crate::mcp::{Call, Head as McpHead, HeaderValue, Refusal, Refused, Target, classify, unreadable};
 use crate::metrics::{MethodLabel, Place, Sample, Series, ToolLabel};
-use crate::policy::{self, Arguments, Context, Permit, Policy};
+use crate::policy::{self, Arguments, Context, Facts, Permit, Policy, RoleSet};
 use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -38,6 +38,14 @@ pub(super) struct Waiting {
     pub decision: DecisionId,
     pub edits: Vec<Edit>,
     pub reply: Reply,
+}
+
+/// What a challenge tells.
+#[derive(Default)]
+struct Told<'t> {
+    require: Option<&'t Requirement>,
+    scope: Option<&'t str>,
+    rule: Option<&'t str>,
 }
 
 /// What happens after the body.
@@ -127,7 +135,13 @@ impl AwaitBody {
             return self.refuse(desk, Denial::Door(Door::Unmatched));
         };
         let identity = &self.waiting.identity;
-        let judged = policy.judge(identity.roles(), &identity.facts(), call.method, &call.target, &context);
+        let ask = |roles: &RoleSet, facts: &Facts<'_>| {
+            policy.judge(roles, facts, call.method, &call.target, &context)
+        };
+        let judged = ask(identity.roles(), &identity.facts());
+        let scene = self.scene(desk.config, desk.now);
+        let again = |roles: &RoleSet, facts: &Facts<'_>| ask(roles, facts).is_ok();
+        let scope = scope::of_policy(&scene, policy, identity, &judged, &again);
         let verdict = shadow::Verdict {
             place: Place::Server(self.waiting.at),
             policy: server.policy,
@@ -136,6 +150,7 @@ impl AwaitBody {
             asked: shadow::Asked::Call(call.method, &call.target),
         };
         let note = shadow::compare(desk, &verdict, &context);
+        let judged = judged.map_err(|refused| (refused, scope));
         let mut step = self.carry_out(judged, call, body, (server, policy), desk);
         shadow::note_on_body(&mut step, note);
         step
@@ -143,7 +158,7 @@ impl AwaitBody {
 
     fn carry_out(
         mut self,
-        judged: Result<Permit, policy::Refused>,
+        judged: Result<Permit, (policy::Refused, Option<String>)>,
         call: &Call<'_>,
         body: &[u8],
         (server, policy): (&Server, &Policy),
@@ -151,7 +166,11 @@ impl AwaitBody {
     ) -> BodyStep {
         let permit = match judged {
             Ok(permit) => permit,
-            Err(refused) => {
+            Err((refused, Some(scope))) => {
+                let told = Told { scope: Some(&scope), rule: refused.rule.as_deref(), ..Told::default() };
+                return self.require_more(call, server, Auth::Scope, told, desk);
+            }
+            Err((refused, None)) => {
                 let rule = refused.rule.as_deref();
                 return self.denied(call, server, (Denial::Policy(refused.reason), rule), desk);
             }
@@ -177,7 +196,7 @@ impl AwaitBody {
             Err(Objection::Denied(denial, rule)) => {
                 self.denied(call, server, (denial, rule.as_deref()), desk)
             }
-            Err(Objection::Requires(auth, tool)) => self.require_more(call, server, (auth, &tool), desk),
+            Err(Objection::Requires(auth, tool)) => self.require_for(call, server, auth, &tool, desk),
         }
     }
 
@@ -207,26 +226,48 @@ impl AwaitBody {
     fn require_for_tool(&self, call: &Call<'_>, server: &Server, desk: &mut Desk<'_>) -> Option<BodyStep> {
         let Target::Tool(name) = &call.target else { return None };
         let require = &server.tools.get(server.tool_index(name)?)?.require;
-        let auth = factors::check(require, &self.waiting.identity, desk.now).err()?;
-        Some(self.require_more(call, server, (auth, name), desk))
+        let identity = &self.waiting.identity;
+        let enough = factors::check(require, identity, desk.now);
+        let auth = enough.and_then(|()| factors::check_scopes(require, identity)).err()?;
+        Some(self.require_for(call, server, auth, name, desk))
     }
 
     /// The answer to a caller of whom `tool` requires more.
+    fn require_for(
+        &self,
+        call: &Call<'_>,
+        server: &Server,
+        auth: Auth,
+        tool: &str,
+        desk: &mut Desk<'_>,
+    ) -> BodyStep {
+        let require = server.tool_index(tool).and_then(|at| server.tools.get(at)).map(|tool| &tool.require);
+        let scene = self.scene(desk.config, desk.now);
+        let base = Some(&server.credentials.require);
+        let lacking = require
+            .and_then(|require| scope::of_requirement(&scene, require, base, &self.waiting.identity))
+            .and_then(|lacking| lacking.0);
+        let told = Told { require, scope: lacking.as_deref(), rule: None };
+        self.require_more(call, server, auth, told, desk)
+    }
+
+    /// The answer to a caller who could do it with another credential, a better login or more scopes.
     fn require_more(
         &self,
         call: &Call<'_>,
         server: &Server,
-        (auth, tool): (Auth, &str),
+        auth: Auth,
+        told: Told<'_>,
         desk: &mut Desk<'_>,
     ) -> BodyStep {
-        let require = server.tool_index(tool).and_then(|at| server.tools.get(at)).map(|tool| &tool.require);
         let method = MethodLabel::Known(call.method.index());
         let tool = tool_label(server, &call.target);
         let verdict = refusal(Place::Server(self.waiting.at), Denial::Auth(auth));
         desk.samples.push(Sample { series: Series { method, tool, ..verdict }, value: 1 });
-        let scene = Scene { require, ..self.scene(desk.config, desk.now) };
+        let Told { require, scope, rule } = told;
+        let scene = Scene { require, scope, ..self.scene(desk.config, desk.now) };
         let id = call.id.as_ref().map(crate::mcp::Id::raw);
-        BodyStep::Answer(Box::new(answer::for_caller(&scene, auth, id)))
+        BodyStep::Answer(Box::new(answer::for_caller(&scene, auth, id, rule)))
     }
 
     /// The only way on: it takes the permit.

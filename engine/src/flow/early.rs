@@ -3,21 +3,28 @@
 
 use super::head::Visit;
 use super::shadow::{self, Note};
-use super::{Desk, body};
+use super::{Desk, body, scope};
 use crate::config::DenialStyle;
 use crate::identity::Identity;
 use crate::mcp::{HeadFacts, MethodClass, NameSource, judge_head};
 use crate::metrics::{MethodLabel, ToolLabel};
-use crate::policy::{self, Arguments, Ask, Context};
+use crate::policy::{self, Arguments, Ask, Context, Facts, RoleSet};
+use alloc::string::String;
+
+/// What was denied by the head of a call.
+pub(super) struct Early {
+    pub refused: policy::Refused,
+    pub method: MethodLabel,
+    pub tool: ToolLabel,
+    /// The scopes that would have been enough.
+    pub scope: Option<String>,
+    pub note: Note,
+}
 
 /// Where headers leave before the body is judged, what they say of it can already deny; the body confirms.
 ///
 /// Only where denials are explicit: the other styles answer with the id, which only the body has.
-pub(super) fn judge(
-    desk: &mut Desk<'_>,
-    visit: &Visit<'_>,
-    identity: &Identity,
-) -> Option<(policy::Refused, MethodLabel, ToolLabel, Note)> {
+pub(super) fn judge(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: &Identity) -> Option<Early> {
     let Visit { front, server, .. } = visit;
     let (HeadFacts::Claims { method, target }, DenialStyle::Explicit) =
         (judge_head(&front.mcp, server.versions), server.denial)
@@ -27,11 +34,11 @@ pub(super) fn judge(
     let policy = desk.config.policies.get(server.policy)?;
     let context = Context::at(desk.now).from(desk.source);
     let open = context.of_class(server.class_of(&target)).with(Arguments::Open);
-    let judged = match (method.class(), method.name_source()) {
+    let ask = |roles: &RoleSet, facts: &Facts<'_>| match (method.class(), method.name_source()) {
         // What these aim at stands in no header, so the headers say too little to deny by.
-        (MethodClass::Completion | MethodClass::Resource, NameSource::Nothing) => return None,
+        (MethodClass::Completion | MethodClass::Resource, NameSource::Nothing) => None,
         (MethodClass::Subscription, _) => {
-            policy.decide(identity.roles(), &identity.facts(), Ask::Method(method.name()), &context)
+            Some(policy.decide(roles, facts, Ask::Method(method.name()), &context))
         }
         (
             MethodClass::Base
@@ -42,8 +49,11 @@ pub(super) fn judge(
             | MethodClass::Completion
             | MethodClass::Resource,
             _,
-        ) => policy.judge(identity.roles(), &identity.facts(), method, &target, &open),
+        ) => Some(policy.judge(roles, facts, method, &target, &open)),
     };
+    let judged = ask(identity.roles(), &identity.facts())?;
+    let again = |roles: &RoleSet, facts: &Facts<'_>| ask(roles, facts).is_some_and(|judged| judged.is_ok());
+    let scope = scope::of_policy(&visit.scene, policy, identity, &judged, &again);
     let (at, live) = (server.policy, shadow::effect(&judged));
     let refused = judged.err()?;
     let asked = match method.class() {
@@ -62,5 +72,5 @@ pub(super) fn judge(
         &open,
     );
     let tool = body::tool_label(server, &target);
-    Some((refused, MethodLabel::Known(method.index()), tool, note))
+    Some(Early { refused, method: MethodLabel::Known(method.index()), tool, scope, note })
 }

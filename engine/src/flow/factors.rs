@@ -23,13 +23,25 @@ pub(super) fn check(require: &Requirement, identity: &Identity, now: UnixTime) -
             return Err(Auth::Required(*kind));
         }
     }
-    if !require.speaks_of_login() {
+    if !require.speaks_of_login() && require.scopes.is_empty() {
         return Ok(());
     }
     let token = identity.token().ok_or(Auth::Required(CredentialKind::Token))?;
     match login_is_good(require, token, now) {
         true => Ok(()),
         false => Err(Auth::StepUp),
+    }
+}
+
+/// Whether the caller's token has the scopes that are required.
+///
+/// # Errors
+/// That it has not.
+pub(super) fn check_scopes(require: &Requirement, identity: &Identity) -> Result<(), Auth> {
+    let own = identity.token().map_or(&[][..], VerifiedToken::scopes);
+    match require.scopes.iter().all(|scope| own.contains(scope)) {
+        true => Ok(()),
+        false => Err(Auth::Scope),
     }
 }
 

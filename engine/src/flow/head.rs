@@ -7,16 +7,17 @@ use super::body::{AwaitBody, Waiting};
 use super::door::{self, Front};
 use super::peer::Peer;
 use super::reply::Reply;
+use super::scope::{self, Lacking};
 use super::{
     Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, documents, early, route, shadow, shown, surfaces,
     upstream,
 };
 use crate::config::{HostMode, Server};
-use crate::deny::{Denial, Door};
+use crate::deny::{Auth, Denial, Door};
 use crate::identity::Identity;
 use crate::mcp::{Era, HeadFacts, HeaderValue, Method, Refusal, Refused, judge_head};
 use crate::metrics::{MethodLabel, Metric, Place, Sample, Series};
-use crate::policy::{self, Ask, Context, Permit};
+use crate::policy::{self, Ask, Context, Facts, Permit, RoleSet};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -107,6 +108,11 @@ pub(super) fn deny(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, denial:
     Step::Answer(Box::new(answer::plain(scene, denial)))
 }
 
+/// The answer to a token that is good and has too few scopes for this place.
+pub(super) fn lacking_scope(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, lacking: Lacking) -> Step {
+    deny(desk, &Scene { scope: lacking.0.as_deref(), ..*scene }, place, Denial::Auth(Auth::Scope))
+}
+
 pub(super) fn pass(desk: &mut Desk<'_>, place: Place, edits: Vec<Edit>, reply: Reply) -> Step {
     let reason = if place == Place::None { "unmatched" } else { "allowed" };
     desk.samples.push(Sample { series: verdict(place, "allow", reason), value: 1 });
@@ -148,6 +154,9 @@ fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt, peer: &Pee
         Authenticated::Wait => return Step::Wait,
         Authenticated::Refused(auth) => return visit.deny(desk, Denial::Auth(auth)),
     };
+    if let Some(lacking) = scope::of_requirement(&visit.scene, &server.credentials.require, None, &identity) {
+        return lacking_scope(desk, &visit.scene, visit.place(), lacking);
+    }
     let onward = Onward::new(&visit, &identity, method, nonce);
     match method {
         Some(_) if let Some(step) = refuse_head(desk, &visit) => step,
@@ -206,23 +215,26 @@ fn without_body(
     if visit.body == BodyFollows::Yes {
         return visit.deny(desk, Denial::Door(Door::ContentType));
     }
-    let judged = desk.config.policies.get(visit.server.policy).map(|policy| {
-        let context = Context::at(desk.now).from(desk.source);
-        policy.decide(identity.roles(), &identity.facts(), Ask::Base(method.name()), &context)
-    });
+    let Some(policy) = desk.config.policies.get(visit.server.policy) else {
+        return visit.deny(desk, Denial::Door(Door::Unmatched));
+    };
+    let context = Context::at(desk.now).from(desk.source);
+    let ask =
+        |roles: &RoleSet, facts: &Facts<'_>| policy.decide(roles, facts, Ask::Base(method.name()), &context);
+    let judged = ask(identity.roles(), &identity.facts());
     let label = MethodLabel::Known(method.index());
-    let note = judged.as_ref().and_then(|judged| {
-        let asked = (identity, Ask::Base(method.name()));
-        shadow::compare_one(desk, visit.place(), visit.server.policy, judged, asked)
-    });
+    let asked = (identity, Ask::Base(method.name()));
+    let note = shadow::compare_one(desk, visit.place(), visit.server.policy, &judged, asked);
+    let again = |roles: &RoleSet, facts: &Facts<'_>| ask(roles, facts).is_ok();
+    let scope = scope::of_policy(&visit.scene, policy, identity, &judged, &again);
+    let scene = Scene { scope: scope.as_deref(), ..visit.scene };
     let step = match judged {
-        Some(Ok(permit)) => {
+        Ok(permit) => {
             let Onward { edits, reply } = onward;
             let passage = Passage { edits, body: None, reply, facts: Vec::new() };
             allow(desk, &visit.scene, (visit.place(), label), permit, identity, passage)
         }
-        Some(Err(refused)) => forbid(desk, &visit.scene, verdict_on(visit.place(), label), &refused),
-        None => visit.deny(desk, Denial::Door(Door::Unmatched)),
+        Err(refused) => forbid(desk, &scene, verdict_on(visit.place(), label), &refused),
     };
     shadow::note_on_head(step, note)
 }
@@ -245,8 +257,8 @@ pub(super) fn allow(
 
 /// The answer of a policy before any body is read.
 pub(super) fn forbid(desk: &mut Desk<'_>, scene: &Scene<'_>, on: Series, refused: &policy::Refused) -> Step {
-    let series =
-        Series { method: on.method, tool: on.tool, ..refusal(on.place, Denial::Policy(refused.reason)) };
+    let denial = scene.scope.map_or(Denial::Policy(refused.reason), |_| Denial::Auth(Auth::Scope));
+    let series = Series { method: on.method, tool: on.tool, ..refusal(on.place, denial) };
     desk.samples.push(Sample { series, value: 1 });
     Step::Answer(Box::new(answer::refused(scene, refused)))
 }
@@ -259,10 +271,11 @@ fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onwa
         return visit.deny(desk, Denial::Door(Door::BodyMissing));
     }
     if desk.config.host_mode == HostMode::Streamed
-        && let Some((refused, method, tool, note)) = early::judge(desk, &visit, &identity)
+        && let Some(early) = early::judge(desk, &visit, &identity)
     {
-        let series = Series { tool, ..verdict_on(visit.place(), method) };
-        return shadow::note_on_head(forbid(desk, &visit.scene, series, &refused), note);
+        let series = Series { tool: early.tool, ..verdict_on(visit.place(), early.method) };
+        let scene = Scene { scope: early.scope.as_deref(), ..visit.scene };
+        return shadow::note_on_head(forbid(desk, &scene, series, &early.refused), early.note);
     }
     let Onward { mut edits, reply } = onward;
     edits.extend(surfaces::task_header(&visit.front.mcp, visit.server, &identity));

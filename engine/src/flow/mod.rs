@@ -24,6 +24,7 @@ mod peer;
 mod possession;
 mod reply;
 mod route;
+mod scope;
 mod shadow;
 mod shown;
 mod streams;

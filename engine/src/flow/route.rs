@@ -4,16 +4,16 @@
 use super::answer::Scene;
 use super::auth::{self, Authenticated};
 use super::door::Front;
-use super::head::{allow, deny, forbid, pass, verdict, verdict_on};
+use super::head::{allow, deny, forbid, lacking_scope, pass, verdict, verdict_on};
 use super::peer::Peer;
 use super::reply::Reply;
 use super::shadow::{self, Note};
-use super::{Attempt, Desk, Edit, Passage, Step, shown, upstream};
+use super::{Attempt, Desk, Edit, Passage, Step, scope, shown, upstream};
 use crate::config::{Access, Route, RouteAnswer, RouteRules};
 use crate::deny::{Denial, Door};
 use crate::identity::Identity;
 use crate::metrics::{MethodLabel, Place, Sample};
-use crate::policy::{Ask, Context, Permit, Policy};
+use crate::policy::{Ask, Context, Facts, Permit, Policy, RoleSet};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -96,11 +96,17 @@ fn guarded(
     };
     let ask = Ask::Route(&stop.route.name);
     let context = Context::at(desk.now).from(desk.source);
+    if let Some(lacking) = scope::of_requirement(&stop.scene, &rules.credentials.require, None, &identity) {
+        return lacking_scope(desk, &stop.scene, stop.place(), lacking);
+    }
     let judged = policy.decide(identity.roles(), &identity.facts(), ask, &context);
+    let again = |roles: &RoleSet, facts: &Facts<'_>| policy.decide(roles, facts, ask, &context).is_ok();
+    let scope = scope::of_policy(&stop.scene, policy, &identity, &judged, &again);
+    let scene = Scene { scope: scope.as_deref(), ..stop.scene };
     let note: Note = shadow::compare_one(desk, stop.place(), rules.policy, &judged, (&identity, ask));
     let step = match judged {
         Ok(permit) => permitted(desk, stop, permit, Known { identity: &identity, policy, nonce }, rules),
-        Err(refused) => forbid(desk, &stop.scene, verdict_on(stop.place(), MethodLabel::None), &refused),
+        Err(refused) => forbid(desk, &scene, verdict_on(stop.place(), MethodLabel::None), &refused),
     };
     shadow::note_on_head(step, note)
 }

@@ -182,7 +182,10 @@ impl Clearing<'_> {
             return Err(Objection::Denied(Denial::Policy(refused.reason), refused.rule));
         }
         let known = self.server.tool_index(tool).and_then(|at| self.server.tools.get(at));
-        let enough = known.map_or(Ok(()), |tool| factors::check(&tool.require, self.identity, self.now));
+        let enough = known.map_or(Ok(()), |tool| {
+            factors::check(&tool.require, self.identity, self.now)
+                .and_then(|()| factors::check_scopes(&tool.require, self.identity))
+        });
         enough.map_err(|auth| Objection::Requires(auth, tool.into()))
     }
 }

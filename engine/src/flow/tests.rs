@@ -11,6 +11,7 @@ mod dpop;
 mod onward;
 mod replies;
 mod revocation;
+mod scopes;
 mod seams;
 mod shadow;
 mod streams;

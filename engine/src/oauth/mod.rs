@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What an OAuth resource server tells its clients: challenges (RFC 6750) and where its metadata is (RFC 9728).
 
+pub mod scope;
+
 use crate::config::Requirement;
 use alloc::format;
 use alloc::string::String;
@@ -18,22 +20,31 @@ pub enum Challenge {
     InvalidToken,
     /// The request itself is malformed: several credentials, or a token in the query.
     InvalidRequest,
+    /// The token is good, and opens too little (RFC 6750 section 3.1).
+    InsufficientScope,
     /// A proof of possession is missing or refused: the error stands at the scheme that was used (RFC 9449 section
     /// 7.1).
     Dpop(&'static str),
 }
 
 /// The value of `WWW-Authenticate`. One header, `Bearer` first, no quotes inside values: clients' parsers are simple.
-/// `dpop_algs` are the algorithms for proofs, where proofs are accepted.
+/// `scope` is what a token needs, and `dpop_algs` are the algorithms for proofs, where proofs are accepted.
 #[must_use]
-pub fn www_authenticate(challenge: Challenge, metadata_url: Option<&str>, dpop_algs: Option<&str>) -> String {
+pub fn www_authenticate(
+    challenge: Challenge,
+    metadata_url: Option<&str>,
+    scope: Option<&str>,
+    dpop_algs: Option<&str>,
+) -> String {
     let (bearer, dpop) = match challenge {
         Challenge::Missing => (None, None),
         Challenge::InvalidToken => (Some("invalid_token"), None),
         Challenge::InvalidRequest => (Some("invalid_request"), None),
+        Challenge::InsufficientScope => (Some("insufficient_scope"), None),
         Challenge::Dpop(error) => (None, Some(error)),
     };
-    let mut value = scheme("Bearer", &[("resource_metadata", metadata_url), ("error", bearer)]);
+    let mut value =
+        scheme("Bearer", &[("resource_metadata", metadata_url), ("error", bearer), ("scope", scope)]);
     if dpop_algs.is_some() {
         value.push_str(", ");
         value.push_str(&scheme("DPoP", &[("algs", dpop_algs), ("error", dpop)]));
@@ -74,11 +85,21 @@ mod tests {
     fn no_credentials_no_error_code() {
         let url = Some("https://mcp.example.com/.well-known/oauth-protected-resource/mcp");
         assert_eq!(
-            www_authenticate(Challenge::Missing, url, None),
+            www_authenticate(Challenge::Missing, url, None, None),
             "Bearer resource_metadata=\"https://mcp.example.com/.well-known/oauth-protected-resource/mcp\""
         );
-        assert!(www_authenticate(Challenge::InvalidToken, url, None).ends_with(", error=\"invalid_token\""));
-        assert_eq!(www_authenticate(Challenge::Missing, None, None), "Bearer");
+        assert!(
+            www_authenticate(Challenge::InvalidToken, url, None, None).ends_with(", error=\"invalid_token\"")
+        );
+        assert_eq!(www_authenticate(Challenge::Missing, None, None, None), "Bearer");
+    }
+
+    #[test]
+    fn too_little_scope_says_what_is_needed() {
+        assert_eq!(
+            www_authenticate(Challenge::InsufficientScope, Some("u"), Some("a b"), None),
+            r#"Bearer resource_metadata="u", error="insufficient_scope", scope="a b""#
+        );
     }
 
     #[test]
@@ -94,8 +115,11 @@ mod tests {
                 r#"Bearer resource_metadata="u", DPoP algs="ES256 EdDSA", error="use_dpop_nonce""#,
             ),
         ] {
-            assert_eq!(www_authenticate(challenge, Some("u"), Some("ES256 EdDSA")), value);
+            assert_eq!(www_authenticate(challenge, Some("u"), None, Some("ES256 EdDSA")), value);
         }
-        assert_eq!(www_authenticate(Challenge::Missing, None, Some("ES256")), r#"Bearer, DPoP algs="ES256""#);
+        assert_eq!(
+            www_authenticate(Challenge::Missing, None, None, Some("ES256")),
+            r#"Bearer, DPoP algs="ES256""#
+        );
     }
 }

@@ -19,6 +19,7 @@ pub mod lint;
 mod pattern;
 mod question;
 mod roles;
+mod scopes;
 mod suppose;
 mod table;
 #[cfg(test)]
@@ -69,6 +70,8 @@ pub struct Policy {
     routes: Index,
     bindings: Vec<Binding>,
     boundaries: Vec<UnixTime>,
+    /// Scopes that some condition asks for.
+    scopes: Vec<Arc<str>>,
     needs: Needs,
 }
 

@@ -8,6 +8,7 @@ mod language;
 mod lint;
 mod naive;
 mod property;
+mod scopes;
 
 use super::*;
 use crate::json::{DeError, Doc, Limits};

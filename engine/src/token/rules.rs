@@ -5,6 +5,7 @@ use super::claims::Claims;
 use super::path::ClaimPath;
 use super::rejection::Rejection;
 use crate::keys::Alg;
+use crate::oauth::scope::Hierarchy;
 use crate::time::UnixTime;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -43,6 +44,8 @@ pub struct IssuerRules {
     pub roles: Vec<ClaimPath>,
     /// Where the scopes stand.
     pub scopes: Vec<ClaimPath>,
+    /// Which scopes include which others.
+    pub scope_hierarchy: Hierarchy,
     /// Where the groups stand.
     pub groups: Vec<ClaimPath>,
     /// The only clients whose tokens are accepted, by `client_id` or `azp`; every client if empty.

@@ -5,6 +5,7 @@ use super::claims::text;
 use super::path::{ClaimPath, Split, extract_strings};
 use super::rejection::{Malformed, Rejection};
 use crate::json::{Doc, Kind};
+use crate::oauth::scope::Hierarchy;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -20,13 +21,15 @@ pub struct ClaimPaths {
     pub scopes: Vec<ClaimPath>,
     /// Where the groups stand.
     pub groups: Vec<ClaimPath>,
+    /// Which scopes include which others.
+    pub scope_hierarchy: Hierarchy,
 }
 
 impl Default for ClaimPaths {
     fn default() -> ClaimPaths {
         let [roles, scopes, groups] =
             DEFAULT_PATHS.map(|paths| paths.iter().filter_map(|path| ClaimPath::parse(path)).collect());
-        ClaimPaths { roles, scopes, groups }
+        ClaimPaths { roles, scopes, groups, scope_hierarchy: Hierarchy::default() }
     }
 }
 
@@ -52,9 +55,11 @@ impl StatedClaims {
             return Err(Rejection::Malformed(Malformed::Payload));
         }
         let (azp, client) = (text(root, "azp")?, text(root, "client_id")?);
+        let mut scopes = extract_strings(root, &paths.scopes, Split::Spaces)?;
+        paths.scope_hierarchy.widen(&mut scopes);
         Ok(StatedClaims {
             roles: extract_strings(root, &paths.roles, Split::Whole)?,
-            scopes: extract_strings(root, &paths.scopes, Split::Spaces)?,
+            scopes,
             groups: extract_strings(root, &paths.groups, Split::Whole)?,
             subject: text(root, "sub")?,
             client: client.or(azp),

@@ -40,6 +40,7 @@ fn rules() -> IssuerRules {
         roles: paths(&["roles", "realm_access.roles", "https://example.com/roles"]),
         scopes: paths(&["scope", "scp"]),
         groups: paths(&["/nested/groups"]),
+        scope_hierarchy: Default::default(),
         clients: Vec::new(),
         required_claims: Vec::new(),
     }

@@ -99,7 +99,7 @@ impl<'a> Unverified<'a> {
         Ok(VerifiedToken {
             issuer_index: rules.index,
             roles: extract_strings(root, &rules.roles, Split::Whole)?,
-            scopes: extract_strings(root, &rules.scopes, Split::Spaces)?,
+            scopes: scopes(root, rules)?,
             groups: extract_strings(root, &rules.groups, Split::Whole)?,
             good_until: proof.good_until(good_until(&self.claims, rules)),
             alg: self.jws.header.alg,
@@ -138,6 +138,13 @@ impl<'a> Unverified<'a> {
         let maker = secrets.maker(self.kid(), alg, self.jws.signing_input, tag, now);
         maker.map(|maker| Proof { key: maker.id, ends: maker.ends }).ok_or(Rejection::BadSignature)
     }
+}
+
+/// The scopes, with those that they include.
+fn scopes(root: Value<'_>, rules: &IssuerRules) -> Result<Vec<String>, Rejection> {
+    let mut scopes = extract_strings(root, &rules.scopes, Split::Spaces)?;
+    rules.scope_hierarchy.widen(&mut scopes);
+    Ok(scopes)
 }
 
 /// What proved a token, and until when that counts.

@@ -102,6 +102,7 @@ fn rules(args: &Args) -> IssuerRules {
         scopes: paths(&["scope", "scp"]),
         groups: paths(&["groups"]),
         required_claims: Vec::new(),
+        scope_hierarchy: toolgate_engine::oauth::scope::Hierarchy::default(),
     }
 }
 

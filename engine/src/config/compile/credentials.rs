@@ -10,6 +10,7 @@ use crate::config::wire::{
 };
 use crate::connection::TlsVersion;
 use crate::json::{DeError, Segment};
+use crate::oauth::scope::{OFFLINE_ACCESS, may_be_asked_for};
 use crate::policy::{Network, parse_date};
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
@@ -140,7 +141,7 @@ impl<'c> Compiler<'c> {
 /// A requirement that nobody could meet is a mistake.
 fn possible(require: &Requirement, api_keys: &[usize], issuers: usize) -> Result<(), DeError> {
     let needs = |kind| require.credentials.contains(&kind);
-    let token = needs(CredentialKind::Token) || require.speaks_of_login();
+    let token = needs(CredentialKind::Token) || require.speaks_of_login() || !require.scopes.is_empty();
     let nobody = |what: &str, help: &str| Err(wrong(format!("nobody could show {what} here"), help));
     match (needs(CredentialKind::ApiKey), token) {
         (true, true) => nobody("both an API key and a token", "a request carries one of them; keep one"),
@@ -249,6 +250,25 @@ fn trusted(wire: &HopWire) -> Result<Hop, DeError> {
     }
 }
 
+/// Scopes as a challenge may name them (RFC 6749 section 3.3).
+pub(super) fn scopes(list: &[String], name: &str) -> Result<(), DeError> {
+    for (index, scope) in list.iter().enumerate() {
+        let error = match scope.as_str() {
+            OFFLINE_ACCESS => wrong(
+                format!("`{OFFLINE_ACCESS}` opens nothing here"),
+                "take it out; clients ask for it on their own",
+            ),
+            other if may_be_asked_for(other) => continue,
+            other => wrong(
+                format!("`{}` is not a scope", other.escape_debug()),
+                "write each scope by itself, up to 128 visible characters without `\"` and `\\`",
+            ),
+        };
+        return at(Err(error), &[key(name), Segment::Index(index)]);
+    }
+    Ok(())
+}
+
 fn requirement(wire: &RequireWire) -> Result<Requirement, DeError> {
     at(texts(wire.acr.iter()), &[key("acr")])?;
     at(texts(wire.amr.iter()), &[key("amr")])?;
@@ -259,6 +279,7 @@ fn requirement(wire: &RequireWire) -> Result<Requirement, DeError> {
             return at(Err(error), &[key("acr"), Segment::Index(index)]);
         }
     }
+    scopes(&wire.scopes, "scopes")?;
     let kind = |wire: &CredentialWire| match wire {
         CredentialWire::Token => CredentialKind::Token,
         CredentialWire::ApiKey => CredentialKind::ApiKey,
@@ -268,6 +289,7 @@ fn requirement(wire: &RequireWire) -> Result<Requirement, DeError> {
         credentials: wire.credentials.iter().map(kind).collect(),
         acr: wire.acr.clone(),
         amr: wire.amr.clone(),
+        scopes: wire.scopes.clone(),
         max_age_secs: wire.max_age_seconds,
     })
 }

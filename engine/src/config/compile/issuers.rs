@@ -8,6 +8,7 @@ use crate::config::{Issuer, KeyOrigin};
 use crate::feed::{Endpoint, FreshnessRules, RefreshPolicy};
 use crate::json::{DeError, Segment, Value};
 use crate::keys::{Alg, Family, KeySet};
+use crate::oauth::scope::Hierarchy;
 use crate::suggest::nearest;
 use crate::token::{ClaimPath, IssuerRules, TypMode};
 use alloc::borrow::ToOwned;
@@ -63,6 +64,7 @@ impl<'c> Compiler<'c> {
             clients: clients(wire)?,
             roles: at(claim_paths("roles", &wire.claims.roles), &[key("claims")])?,
             scopes: at(claim_paths("scopes", &wire.claims.scopes), &[key("claims")])?,
+            scope_hierarchy: hierarchy(wire)?,
             groups: at(claim_paths("groups", &wire.claims.groups), &[key("claims")])?,
             required_claims: claim_paths("required_claims", &wire.required_claims)?,
         };
@@ -213,6 +215,13 @@ fn clients(wire: &IssuerWire) -> Result<Vec<String>, DeError> {
         }
         Some(clients) => Ok(clients.clone()),
     }
+}
+
+fn hierarchy(wire: &IssuerWire) -> Result<Hierarchy, DeError> {
+    Hierarchy::new(&wire.scope_hierarchy).map_err(|scope| {
+        let error = DeError::new(format!("scope `{scope}` includes itself"));
+        error.inside(key(scope)).inside(key("scope_hierarchy"))
+    })
 }
 
 fn claim_paths(name: &str, paths: &[String]) -> Result<Vec<ClaimPath>, DeError> {

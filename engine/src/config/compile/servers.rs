@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Servers: what is guarded, for whom, and what the metadata document says of it.
 
-use super::credentials::tls;
+use super::credentials::{scopes, tls};
 use super::dpop::dpop as rules;
 use super::places::{matches, metadata_location, resource, usual_resource};
 use super::{Compiler, Names, at, key, label, shown, wrong};
@@ -82,6 +82,7 @@ impl<'c> Compiler<'c> {
         let anonymous = self.anonymous(wire, policies.get(policy), &here)?;
         let versions = at(versions(wire.versions.as_deref()), &[key("versions")])?;
         let server_requests = at(server_requests(wire), &[key("answers")])?;
+        scopes(&wire.scopes_supported, "scopes_supported")?;
         let (metadata_path, metadata_url) = metadata_location(&resource);
         let dpop = at(wire.dpop.as_ref().map(|dpop| rules(dpop, &resource)).transpose(), &[key("dpop")])?;
         Ok(Server {
@@ -105,6 +106,7 @@ impl<'c> Compiler<'c> {
             shadow,
             anonymous,
             denial: wire.denial,
+            scope_challenge: wire.scope_challenge,
             tools,
             schemas: wire.tools.schemas,
             drift: wire.tools.drift,

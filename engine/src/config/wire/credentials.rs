@@ -123,6 +123,8 @@ pub struct RequireWire {
     pub acr: Vec<String>,
     /// All of these must be in the token's `amr`.
     pub amr: Vec<String>,
+    /// All of these must be among the token's scopes.
+    pub scopes: Vec<String>,
     /// How long ago the user may have logged in, by the token's `auth_time`.
     pub max_age_seconds: Option<u64>,
 }

@@ -3,6 +3,7 @@
 
 use super::SecretWire;
 use crate::token::DEFAULT_PATHS;
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
@@ -28,6 +29,9 @@ pub struct IssuerWire {
     /// Where claims are found.
     #[serde(default)]
     pub claims: ClaimsWire,
+    /// Scopes that include others, each with those right below it.
+    #[serde(default)]
+    pub scope_hierarchy: BTreeMap<String, Vec<String>>,
     /// Clock leeway in seconds.
     pub leeway_seconds: Option<u32>,
     /// Which `typ` its tokens have.

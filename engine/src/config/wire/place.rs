@@ -61,6 +61,9 @@ pub struct ServerWire {
     /// Scopes that the metadata document advertises.
     #[serde(default)]
     pub scopes_supported: Vec<String>,
+    /// Which scopes a challenge names when a token opens too little.
+    #[serde(default)]
+    pub scope_challenge: ScopeChallenge,
     /// What the server may ask of clients.
     #[serde(default)]
     pub server_requests: ServerRequestsWire,
@@ -260,6 +263,21 @@ pub struct ToolWire {
 }
 
 /// `cors`
+/// `scope_challenge` of a server.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeChallenge {
+    /// The fewest that would have allowed the request.
+    #[default]
+    Needed,
+    /// Those, and what the token has already: for clients that replace their scopes by what a challenge names.
+    WithGranted,
+    /// None: 403 without a challenge.
+    Off,
+}
+
+/// `cors` of a server.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]

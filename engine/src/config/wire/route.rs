@@ -47,9 +47,9 @@ pub struct RouteWire {
 impl RouteWire {
     /// Whether anything is written about credentials.
     pub(in crate::config) fn asks_who_calls(&self) -> bool {
-        let RequireWire { credentials, acr, amr, max_age_seconds } = &self.require;
-        let required =
-            !(credentials.is_empty() && acr.is_empty() && amr.is_empty()) || max_age_seconds.is_some();
+        let RequireWire { credentials, acr, amr, scopes, max_age_seconds } = &self.require;
+        let lists = [acr, amr, scopes].iter().any(|list| !list.is_empty());
+        let required = lists || !credentials.is_empty() || max_age_seconds.is_some();
         required
             || self.client_certificates.is_some()
             || !(self.issuers.is_empty() && self.api_keys.is_empty())

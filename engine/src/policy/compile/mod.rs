@@ -145,6 +145,7 @@ impl Compiler<'_> {
         let conditions = policy.rules.iter().filter_map(|rule: &Rule| rule.when.as_ref());
         policy.needs = conditions.map(Condition::needs).fold(Needs::default(), Needs::join);
         policy.shadow_rules = policy.rules.iter().filter(|rule| rule.mode == Mode::Shadow).count();
+        policy.scopes = policy.scopes_asked_for();
         policy.classes = self.classes;
         policy.methods = self.methods.freeze();
         policy.tools = self.tools.freeze();

@@ -21,7 +21,8 @@ use alloc::vec::Vec;
 use clock::Hours;
 use core::cell::Cell;
 use network::Network;
-use test::{Test, Tested};
+pub(super) use test::Test;
+use test::Tested;
 
 #[derive(Debug)]
 pub(super) enum Condition {
