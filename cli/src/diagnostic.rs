@@ -205,6 +205,16 @@ impl Failure {
         Self { exit: Exit::Usage, ..Self::new(message) }
     }
 
+    /// Ends early, with everything done that was to be done.
+    pub(crate) fn enough() -> Self {
+        Self { exit: Exit::Success, diagnostics: Vec::new() }
+    }
+
+    /// Whether it is [`Failure::enough`].
+    pub(crate) fn is_enough(&self) -> bool {
+        self.exit == Exit::Success
+    }
+
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         if let Some(last) = self.diagnostics.last_mut() {
             last.help = Some(help.into());

@@ -5,6 +5,7 @@
 //! streams and an exit code. Deliberately absent: rules of its own; what a token, a configuration or a policy means is
 //! the engine's to say.
 
+mod audit;
 mod clock;
 mod command;
 mod diagnostic;

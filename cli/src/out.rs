@@ -4,7 +4,7 @@
 //! Answers go to standard output, everything said beside them to standard error. With `--json` the standard output
 //! carries one JSON document and nothing else.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 
 use serde_json::Value;
 
@@ -42,10 +42,45 @@ impl Out {
         if self.json { self.value(value) } else { self.text(&text()) }
     }
 
+    /// For answers of many lines.
+    pub(crate) fn lines(self) -> Lines {
+        Lines(BufWriter::new(io::stdout().lock()))
+    }
+
     /// Says something beside the answer; lost if nobody listens.
     pub(crate) fn aside(self, text: &str) {
         let mut stream = io::stderr().lock();
         let _ = writeln!(stream, "{}", text.trim_end_matches('\n'));
+    }
+}
+
+/// Many lines of an answer.
+#[derive(Debug)]
+pub(crate) struct Lines(BufWriter<StdoutLock<'static>>);
+
+/// Whether somebody reads the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Yes,
+    No,
+}
+
+impl Lines {
+    /// Writes one line; it may stay in memory until more come.
+    pub(crate) fn line(&mut self, text: &str) -> Result<Heard, Failure> {
+        heard(writeln!(self.0, "{text}"))
+    }
+
+    /// Writes what is still in memory.
+    pub(crate) fn flush(&mut self) -> Result<Heard, Failure> {
+        heard(self.0.flush())
+    }
+}
+
+fn heard(result: io::Result<()>) -> Result<Heard, Failure> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Heard::No),
+        other => settle(other).map(|()| Heard::Yes),
     }
 }
 

@@ -2,6 +2,7 @@
 //! The commands: one file each.
 
 mod apikey;
+mod audit;
 mod config;
 mod issuer;
 mod keys;
@@ -22,6 +23,9 @@ pub(crate) enum Command {
     /// Make, replace and withdraw API keys
     #[command(subcommand, name = "apikey")]
     ApiKey(apikey::Command),
+    /// Verify, search, report and keep audit records
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Check a configuration, and write it for a proxy
     #[command(subcommand)]
     Config(config::Command),
@@ -45,6 +49,7 @@ impl Command {
     pub(crate) fn run(self, out: &Out) -> Outcome {
         match self {
             Self::ApiKey(command) => command.run(*out),
+            Self::Audit(command) => command.run(*out),
             Self::Config(command) => command.run(*out),
             Self::Issuer(args) => issuer::run(args, *out),
             Self::Keys(command) => command.run(*out),

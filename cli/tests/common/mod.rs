@@ -8,6 +8,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub(crate) mod trail;
+
 use std::{
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Audit records in the order of their files, verified: what is wrong, and where; what each stream holds.
+//!
+//! The engine judges each record. Here its judgements get a place, and bounds: memory grows with streams, and of those
+//! there may be [`MOST_STREAMS`].
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use toolgate_engine::audit::{AuditKey, Fault, Head, Kind, Link, StreamId, Summary, Verified, Verifier};
+
+use super::{
+    entries::{Damage, Entry, Spot},
+    manifest::Heads,
+    record::Record,
+};
+use crate::diagnostic::Failure;
+
+/// A fleet of a thousand proxies of eight workers, reloaded ten times.
+const MOST_STREAMS: usize = 100_000;
+
+/// So many findings are kept; the rest is counted.
+const MOST_FINDINGS: usize = 1_000;
+
+/// What streams may begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// Their first record, or what follows the head of an archive.
+    Whole,
+    /// Any record: a part of a trail is looked at.
+    Anywhere,
+}
+
+/// Something that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+    pub(crate) stream: Option<StreamId>,
+    pub(crate) seq: Option<u64>,
+    pub(crate) spot: Option<Spot>,
+}
+
+/// What is known of a stream beside its chain.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) outlet: Option<String>,
+    pub(crate) first: Option<Spot>,
+    pub(crate) first_time: Option<String>,
+    pub(crate) last_time: Option<String>,
+    /// `gap` records, and how many records they say were lost.
+    pub(crate) gaps: u64,
+    pub(crate) lost: u64,
+    pub(crate) sampled_out: u64,
+    pub(crate) begins: Begins,
+    /// Whether it was said that its key is not known.
+    foreign: Said,
+    pub(crate) last: Option<Head>,
+}
+
+/// Whether something was said already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Yes,
+    No,
+}
+
+/// Where what was read of a stream begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begins {
+    Start,
+    Archive,
+    Middle,
+}
+
+impl Begins {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Archive => "archive",
+            Self::Middle => "middle",
+        }
+    }
+}
+
+/// A trail while it is read.
+#[derive(Debug)]
+pub(crate) struct Trail {
+    verifier: Verifier,
+    keys: Vec<AuditKey>,
+    begin: Begin,
+    streams: BTreeMap<StreamId, Seen>,
+    findings: Vec<Finding>,
+    found: u64,
+    records: u64,
+    unreadable: u64,
+}
+
+/// A trail that was read.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) streams: Vec<(Summary, Option<Seen>)>,
+    pub(crate) findings: Vec<Finding>,
+    /// How many there were, kept or not.
+    pub(crate) found: u64,
+    pub(crate) records: u64,
+    /// Genuine records that are not understood.
+    pub(crate) unreadable: u64,
+    /// Whether keys were given.
+    pub(crate) keyed: Keyed,
+}
+
+/// Whether records were held against a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keyed {
+    Yes,
+    No,
+}
+
+impl Trail {
+    pub(crate) fn new(keys: Vec<AuditKey>, begin: Begin) -> Self {
+        Self {
+            verifier: Verifier::new(keys.clone()),
+            keys,
+            begin,
+            streams: BTreeMap::new(),
+            findings: Vec::new(),
+            found: 0,
+            records: 0,
+            unreadable: 0,
+        }
+    }
+
+    /// Takes as proven what archives say of streams.
+    pub(crate) fn resume(&mut self, heads: &Heads) {
+        for head in heads.all() {
+            self.verifier.resume(head.head, head.key);
+            let seen = Seen { outlet: head.outlet.clone(), ..Seen::new(Begins::Archive) };
+            self.streams.insert(head.head.stream, seen);
+        }
+    }
+
+    /// Looks at the next thing. A record goes to `each`, if it is genuine and understood.
+    pub(crate) fn look(
+        &mut self,
+        spot: Spot,
+        entry: &Entry<'_>,
+        each: impl FnOnce(&Verified<'_>, &Record<'_>),
+    ) -> Result<(), Failure> {
+        let bytes = match entry {
+            Entry::Record(bytes) => bytes,
+            Entry::Damaged(damage) => {
+                self.damaged(spot, *damage);
+                return Ok(());
+            }
+        };
+        self.records += 1;
+        let verdict = match self.verifier.look(bytes) {
+            Err(Fault::NotStarted { seq }) if self.begin == Begin::Anywhere => self.midway(bytes, seq),
+            other => other,
+        };
+        let verified = match verdict {
+            Ok(verified) => verified,
+            Err(fault) => return self.faulty(spot, bytes, fault),
+        };
+        let link = verified.link;
+        self.note(spot, &link)?;
+        if let Some(seen) = self.streams.get_mut(&link.stream) {
+            seen.last = Some(Head { stream: link.stream, seq: link.seq, mac: link.mac });
+        }
+        match Record::parse(link.text) {
+            Ok(record) => {
+                self.remember(&link, &record);
+                each(&verified, &record);
+            }
+            Err(_) => self.unreadable += 1,
+        }
+        Ok(())
+    }
+
+    /// The first record of a stream whose beginning is not here is taken at its word for what precedes it.
+    fn midway<'l>(&mut self, bytes: &'l [u8], seq: u64) -> Result<Verified<'l>, Fault> {
+        let link = Link::parse(bytes).map_err(Fault::Malformed)?;
+        let before = Head { stream: link.stream, seq: seq.saturating_sub(1), mac: link.prev };
+        let seals = self.keys.iter().map(|key| Some(key.id()));
+        let seals: Vec<_> = if self.keys.is_empty() { vec![None] } else { seals.collect() };
+        let mut verdict = Err(Fault::NotStarted { seq });
+        for seal in seals {
+            self.verifier.resume(before, seal);
+            verdict = self.verifier.look(bytes);
+            if verdict.is_ok() {
+                break;
+            }
+        }
+        self.streams.entry(link.stream).or_insert_with(|| Seen::new(Begins::Middle));
+        verdict
+    }
+
+    fn damaged(&mut self, spot: Spot, damage: Damage) {
+        self.find(Finding {
+            kind: damage.word(),
+            message: damage.say().to_owned(),
+            stream: None,
+            seq: None,
+            spot: Some(spot),
+        });
+    }
+
+    fn faulty(&mut self, spot: Spot, bytes: &[u8], fault: Fault) -> Result<(), Failure> {
+        let link = Link::parse(bytes).ok();
+        if let Some(link) = &link {
+            self.note(spot, link)?;
+            if let (Fault::UnknownKey(_), Some(seen)) = (&fault, self.streams.get_mut(&link.stream)) {
+                // Said once: nothing can be said of the others of this stream.
+                if std::mem::replace(&mut seen.foreign, Said::Yes) == Said::Yes {
+                    return Ok(());
+                }
+            }
+        }
+        self.find(Finding {
+            kind: fault.label(),
+            message: fault.to_string(),
+            stream: link.map(|link| link.stream),
+            seq: link.map(|link| link.seq),
+            spot: Some(spot),
+        });
+        Ok(())
+    }
+
+    fn note(&mut self, spot: Spot, link: &Link<'_>) -> Result<(), Failure> {
+        if self.streams.len() >= MOST_STREAMS && !self.streams.contains_key(&link.stream) {
+            return Err(Failure::new(format!("the trail has more than {MOST_STREAMS} streams"))
+                .help("look at fewer files at once"));
+        }
+        let seen = self.streams.entry(link.stream).or_insert_with(|| Seen::new(Begins::Start));
+        if link.seq != 1 && seen.first.is_none() && seen.begins == Begins::Start {
+            seen.begins = Begins::Middle;
+        }
+        seen.first.get_or_insert(spot);
+        if seen.first_time.is_none() {
+            seen.first_time = Some(link.time.to_owned());
+        }
+        match &mut seen.last_time {
+            Some(last) => {
+                last.clear();
+                last.push_str(link.time);
+            }
+            last @ None => *last = Some(link.time.to_owned()),
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, link: &Link<'_>, record: &Record<'_>) {
+        let Some(seen) = self.streams.get_mut(&link.stream) else { return };
+        match link.kind {
+            Kind::Start => seen.outlet = record.outlet.as_ref().map(|outlet| outlet.as_str().to_owned()),
+            Kind::Gap => {
+                seen.gaps += 1;
+                seen.lost += record.records.unwrap_or_default();
+            }
+            Kind::Checkpoint => seen.sampled_out = record.sampled_out.unwrap_or_default(),
+            Kind::Decision
+            | Kind::Authentication
+            | Kind::Configuration
+            | Kind::Policy
+            | Kind::Feed
+            | Kind::Key
+            | Kind::End
+            | Kind::Session
+            | Kind::Limit
+            | Kind::Threat => {}
+        }
+    }
+
+    pub(crate) fn find(&mut self, finding: Finding) {
+        self.found += 1;
+        if self.findings.len() < MOST_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+
+    /// What came of it. With [`Ends::Must`] a stream without its end is a finding.
+    pub(crate) fn finish(mut self, ends: Ends) -> Verdict {
+        let summaries = std::mem::replace(&mut self.verifier, Verifier::new(Vec::new())).finish();
+        for summary in &summaries {
+            let about = |kind, message: String| Finding {
+                kind,
+                message,
+                stream: Some(summary.last.stream),
+                seq: Some(summary.last.seq),
+                spot: None,
+            };
+            // Of streams that only others speak of, a part of a trail need not hold anything.
+            let expected = self.begin == Begin::Whole || summary.records > 0;
+            match (summary.truncation().filter(|_| expected), ends) {
+                (Some(fault), Ends::Must | Ends::May) => self.find(about(fault.label(), fault.to_string())),
+                (None, Ends::Must) if !summary.ended && expected => {
+                    self.find(about("no_end", "the stream has no `end`".to_owned()));
+                }
+                (None, Ends::Must | Ends::May) => {}
+            }
+        }
+        let mut seen = self.streams;
+        let streams = summaries.into_iter().map(|summary| {
+            let own = seen.remove(&summary.last.stream);
+            (summary, own)
+        });
+        Verdict {
+            streams: streams.collect(),
+            findings: self.findings,
+            found: self.found,
+            records: self.records,
+            unreadable: self.unreadable,
+            keyed: if self.keys.is_empty() { Keyed::No } else { Keyed::Yes },
+        }
+    }
+}
+
+/// Whether streams have to have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// They may still be written.
+    May,
+    Must,
+}
+
+impl Seen {
+    fn new(begins: Begins) -> Self {
+        Self {
+            outlet: None,
+            first: None,
+            first_time: None,
+            last_time: None,
+            gaps: 0,
+            lost: 0,
+            sampled_out: 0,
+            begins,
+            foreign: Said::No,
+            last: None,
+        }
+    }
+}
+
+impl Finding {
+    /// `names` are the files, as they were named.
+    pub(crate) fn to_json(&self, names: &[String]) -> Value {
+        json!({
+            "kind": self.kind,
+            "message": self.message,
+            "stream": self.stream.map(StreamId::text),
+            "seq": self.seq,
+            "file": self.spot.and_then(|spot| names.get(spot.file)),
+            "line": self.spot.map(|spot| spot.line),
+        })
+    }
+
+    /// `audit.log:17: changed: stream 00…, record 4: it is not what was sealed`
+    pub(crate) fn say(&self, names: &[String]) -> String {
+        let place = self.spot.and_then(|spot| Some(format!("{}:{}: ", names.get(spot.file)?, spot.line)));
+        let stream = self.stream.map(|stream| format!("stream {}", stream.text()));
+        let seq = self.seq.map(|seq| format!(", record {seq}")).unwrap_or_default();
+        let about = stream.map(|stream| format!("{stream}{seq}: ")).unwrap_or_default();
+        format!("{}{}: {about}{}", place.unwrap_or_default(), self.kind, self.message)
+    }
+}
