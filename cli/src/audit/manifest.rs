@@ -16,10 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use toolgate_engine::audit::{Head, KeyId, StreamId};
 
-use super::{
-    keys::Keys,
-    trail::{Finding, Trail},
-};
+use super::{finding::Finding, keys::Keys, trail::Trail};
 use crate::{diagnostic::Failure, file};
 
 const MANIFEST: &str = ".manifest.json";

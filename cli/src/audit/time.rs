@@ -47,6 +47,11 @@ pub(crate) fn moment(text: &str) -> Result<i64, String> {
     Ok((clock::now() - clock::seconds(span)) * SECOND)
 }
 
+/// A time to the second, as records write them.
+pub(crate) fn say(micros: i64) -> String {
+    clock::rfc3339(micros.div_euclid(SECOND))
+}
+
 /// Days since 1970 of `2026-11-21`, in the Gregorian calendar.
 fn days(date: &str) -> Option<i64> {
     let (year, month, day) = triple(date, '-')?;

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
 use toolgate_engine::audit::{AuditKey, Fault, Head, Kind, Link, StreamId, Summary, Verified, Verifier};
 
 use super::{
     entries::{Damage, Entry, Spot},
+    finding::Finding,
     manifest::Heads,
     record::Record,
 };
@@ -29,16 +29,6 @@ pub(crate) enum Begin {
     Whole,
     /// Any record: a part of a trail is looked at.
     Anywhere,
-}
-
-/// Something that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
-    pub(crate) kind: &'static str,
-    pub(crate) message: String,
-    pub(crate) stream: Option<StreamId>,
-    pub(crate) seq: Option<u64>,
-    pub(crate) spot: Option<Spot>,
 }
 
 /// What is known of a stream beside its chain.
@@ -272,6 +262,11 @@ impl Trail {
         }
     }
 
+    /// What is wrong so far.
+    pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
     pub(crate) fn find(&mut self, finding: Finding) {
         self.found += 1;
         if self.findings.len() < MOST_FINDINGS {
@@ -338,28 +333,5 @@ impl Seen {
             foreign: Said::No,
             last: None,
         }
-    }
-}
-
-impl Finding {
-    /// `names` are the files, as they were named.
-    pub(crate) fn to_json(&self, names: &[String]) -> Value {
-        json!({
-            "kind": self.kind,
-            "message": self.message,
-            "stream": self.stream.map(StreamId::text),
-            "seq": self.seq,
-            "file": self.spot.and_then(|spot| names.get(spot.file)),
-            "line": self.spot.map(|spot| spot.line),
-        })
-    }
-
-    /// `audit.log:17: changed: stream 00…, record 4: it is not what was sealed`
-    pub(crate) fn say(&self, names: &[String]) -> String {
-        let place = self.spot.and_then(|spot| Some(format!("{}:{}: ", names.get(spot.file)?, spot.line)));
-        let stream = self.stream.map(|stream| format!("stream {}", stream.text()));
-        let seq = self.seq.map(|seq| format!(", record {seq}")).unwrap_or_default();
-        let about = stream.map(|stream| format!("{stream}{seq}: ")).unwrap_or_default();
-        format!("{}{}: {about}{}", place.unwrap_or_default(), self.kind, self.message)
     }
 }

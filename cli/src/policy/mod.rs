@@ -10,6 +10,7 @@ pub(crate) mod cases;
 mod faults;
 mod known;
 mod reach;
+pub(crate) mod replay;
 mod routes;
 mod written;
 

@@ -175,7 +175,7 @@ impl Asked {
         let considered = explained.questions.iter().flat_map(|question| &question.rules);
         let said: Vec<(Says, Term)> = considered
             .filter_map(|rule| {
-                let says = says(rule, arguments)?;
+                let says = says(rule, &|path: &str| settled(path, arguments))?;
                 Some((says, self.term(rule, says)))
             })
             .collect();
@@ -241,13 +241,13 @@ enum Given {
     No,
 }
 
-/// Nothing if the rule cannot fire.
-fn says(rule: &Considered, arguments: Given) -> Option<Says> {
+/// Nothing if the rule cannot fire. `settled` says of what a test looks at whether its result is the one that counts.
+fn says(rule: &Considered, settled: &impl Fn(&str) -> bool) -> Option<Says> {
     match rule.outcome {
         Outcome::NotHeld | Outcome::OtherTarget | Outcome::OtherUse | Outcome::InShadow => return None,
         Outcome::ConditionFalse | Outcome::ConditionUnknown | Outcome::Fired => {}
     }
-    if rule.findings.iter().all(|finding| settled(finding, arguments)) {
+    if rule.findings.iter().all(|finding| settled(looked_at(finding))) {
         return (rule.outcome == Outcome::Fired).then_some(Says::Yes);
     }
     // One part of a conjunction that does not hold is enough.
@@ -257,10 +257,50 @@ fn says(rule: &Considered, arguments: Given) -> Option<Says> {
     };
     let out = |finding: &Finding| {
         inner(&finding.path) == finding.path.strip_prefix("when.").unwrap_or(&finding.path)
-            && settled(finding, arguments)
+            && settled(looked_at(finding))
             && fails(finding)
     };
     (!rule.findings.iter().any(out)).then_some(Says::Maybe)
+}
+
+/// What rules say together where some tests are not settled; and what it hangs on. `base` is what every holder of a
+/// role may.
+pub(super) fn weigh(
+    rules: &[Considered],
+    settled: &impl Fn(&str) -> bool,
+    base: bool,
+) -> (Answer, Vec<String>) {
+    let said: Vec<(Says, &Considered)> =
+        rules.iter().filter_map(|rule| says(rule, settled).map(|says| (says, rule))).collect();
+    let any = |effect: Effect, wanted: Says| {
+        said.iter().any(|(says, rule)| *says == wanted && rule.effect == effect)
+    };
+    let open = |effect: Effect| {
+        let rules = said.iter().filter(move |(says, rule)| *says == Says::Maybe && rule.effect == effect);
+        let tests = rules.flat_map(|(_, rule)| &rule.findings).map(looked_at);
+        tests.filter(|path| !settled(path)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let allowed = base || any(Effect::Allow, Says::Yes);
+    if any(Effect::Deny, Says::Yes) {
+        (Answer::No, Vec::new())
+    } else if allowed && !any(Effect::Deny, Says::Maybe) {
+        (Answer::Yes, Vec::new())
+    } else if allowed {
+        (Answer::Depends, open(Effect::Deny))
+    } else if any(Effect::Allow, Says::Maybe) {
+        (Answer::Depends, [open(Effect::Allow), open(Effect::Deny)].concat())
+    } else {
+        (Answer::No, Vec::new())
+    }
+}
+
+/// What a test looks at: `args./path`, `claims./groups`, `subject`, `source`.
+fn looked_at(finding: &Finding) -> &str {
+    let inner = inner(&finding.path);
+    match inner {
+        "operations" | "classes" | "source" | "time" => inner,
+        other => other.rsplit_once('.').map_or(other, |(path, _)| path),
+    }
 }
 
 /// What a test looks at, without the `all`, `any` and `not` around it.
@@ -277,7 +317,7 @@ fn inner(path: &str) -> &str {
 }
 
 /// Whether a test comes out the same whoever calls, and when.
-fn settled(finding: &Finding, arguments: Given) -> bool {
-    let inner = inner(&finding.path);
-    inner == "operations" || inner == "classes" || (inner.starts_with("args.") && arguments == Given::Yes)
+fn settled(looked_at: &str, arguments: Given) -> bool {
+    matches!(looked_at, "operations" | "classes")
+        || (looked_at.starts_with("args.") && arguments == Given::Yes)
 }

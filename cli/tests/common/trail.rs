@@ -130,7 +130,7 @@ impl Maker {
             let mut members = toolgate_engine::audit::Members::object(&mut principal);
             Principal {
                 subject: call.subject,
-                issuer: call.subject.map(|_| "corp"),
+                issuer: call.subject.map(|_| "https://idp.example.com"),
                 client: call.subject.map(|_| "ide"),
                 credential: if call.subject.is_some() { "token" } else { "anonymous" },
                 key_id: call.subject.map(|_| "key-1"),

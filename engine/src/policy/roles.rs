@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Sets of roles as bits.
 
+use super::Policy;
 use alloc::vec::Vec;
 
 /// The roles of one policy that a caller holds, and all whose rules reach the caller through them.
@@ -45,6 +46,21 @@ impl RoleSet {
     /// Whether the rules of this role count.
     pub(super) fn reaches(&self, role: u32) -> bool {
         self.effective.has(role)
+    }
+}
+
+impl Policy {
+    /// A set with these roles too. What is not the name of a role of this policy adds nothing.
+    #[must_use]
+    pub fn with_roles<'n>(&self, set: &RoleSet, names: impl Iterator<Item = &'n str>) -> RoleSet {
+        let mut held = set.held.clone();
+        for name in names {
+            let at = self.roles.iter().position(|role| &**role == name);
+            if let Some(at) = at.and_then(|at| u32::try_from(at).ok()) {
+                held.insert(at);
+            }
+        }
+        RoleSet::of(held, &self.parents)
     }
 }
 

@@ -4,6 +4,7 @@
 mod archive;
 mod prune;
 mod query;
+mod report;
 mod verify;
 
 use crate::{command::Outcome, out::Out};
@@ -16,6 +17,8 @@ pub(crate) enum Command {
     Prune(prune::Args),
     /// Find records
     Query(Box<query::Args>),
+    /// Say what a trail holds: volumes, denials, privileged use, changes, anomalies
+    Report(Box<report::Args>),
     /// Say whether records are the ones that were written, and name the first that is not
     Verify(verify::Args),
 }
@@ -26,6 +29,7 @@ impl Command {
             Self::Archive(args) => archive::run(&args, out),
             Self::Prune(args) => prune::run(&args, out),
             Self::Query(args) => query::run(&args, out),
+            Self::Report(args) => report::run(&args, out),
             Self::Verify(args) => verify::run(&args, out),
         }
     }
