@@ -108,12 +108,12 @@ impl Evidence {
             ),
             Self::Volume => format!("requests over time in {} {}", rows("volume"), note("volume")),
             Self::Denials => format!(
-                "denials by {} reasons and {} rules",
+                "denials by reason ({}) and by rule ({})",
                 rows("denials_by_reason"),
                 rows("denials_by_rule")
             ),
             Self::Authentication => format!(
-                "{} requests were refused before it was known who calls, for {} reasons",
+                "{} requests were refused before it was known who calls, by reason ({})",
                 value("decisions", "not_authenticated"),
                 rows("authentication")
             ),
@@ -124,8 +124,8 @@ impl Evidence {
                 value("decisions", "destructive")
             ),
             Self::Changes => note("changes"),
-            Self::Policies => format!("{} versions of policies were in force", rows("policies")),
-            Self::Anomalies => format!("{} anomalies, by methods that are stated", rows("anomalies")),
+            Self::Policies => format!("policies that were in force, by digest ({})", rows("policies")),
+            Self::Anomalies => format!("anomalies by stated methods ({})", rows("anomalies")),
             Self::Chain => note("chain"),
         }
     }

@@ -129,9 +129,13 @@ impl Report {
             if !matches!(section.key, "anomalies") {
                 let _ = writeln!(text, "  ({})", section.note);
             }
+            if !section.rows.is_empty() {
+                let names = section.columns.iter().map(|name| plain(&name.replace('_', " ")));
+                let _ = writeln!(text, "  {}", names.collect::<Vec<_>>().join("  ").trim_end());
+            }
             for row in section.rows.iter().take(ROWS) {
-                let cells: Vec<String> = row.iter().map(plain).collect();
-                let _ = writeln!(text, "  {}", cells.join("  "));
+                let cells: Vec<String> = row.iter().map(|cell| plain(&cell.say())).collect();
+                let _ = writeln!(text, "  {}", cells.join("  ").trim_end());
             }
             match section.rows.len() {
                 0 => text.push_str("  none\n"),
@@ -161,8 +165,7 @@ impl Report {
 }
 
 /// Names that outsiders gave must not move a terminal's cursor.
-fn plain(cell: &Cell) -> String {
-    let plain: String =
-        cell.say().chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect();
-    format!("{plain:<24}")
+fn plain(text: &str) -> String {
+    let plain: String = text.chars().map(|char| if char.is_control() { '\u{fffd}' } else { char }).collect();
+    format!("{plain:<20}")
 }

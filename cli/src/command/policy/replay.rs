@@ -182,10 +182,13 @@ impl Counts {
         now
     }
 
-    /// The most frequent first.
+    /// Differences before what cannot be told; of each the most frequent first.
     fn listed(&self) -> Vec<(&Group, u64)> {
         let mut all: Vec<(&Group, u64)> = self.groups.iter().map(|(group, count)| (group, *count)).collect();
-        all.sort_by(|(one, left), (two, right)| right.cmp(left).then(one.cmp(two)));
+        let open = |group: &Group| u8::from(group.now == "cannot_be_told");
+        all.sort_by(|(one, left), (two, right)| {
+            open(one).cmp(&open(two)).then(right.cmp(left)).then(one.cmp(two))
+        });
         all
     }
 
