@@ -176,7 +176,7 @@ fn adopt_head(vm: &Vm, slot: &Slot, key: &StateKey, head: &SealedHead, now: Unix
 
 fn changed(vm: &Vm, slot: &Slot, word: &'static str) {
     vm.keys_changed();
-    vm.memory(|memory| memory.feed_changed(slot.feed));
+    vm.memory(|memory| memory.feed_changed(slot.feed, vm::now()));
     count(vm, slot.feed.series(word));
 }
 

@@ -79,6 +79,10 @@ impl Root {
         if let Some(vm) = &self.vm {
             feeds::on_response(vm, token, headers, body_size);
             crate::stream::resume_waiting(vm);
+            // What an answer leads to, such as the next part, need not wait for an idle tick.
+            if feeds::pressing(vm) {
+                hurry(vm);
+            }
         }
     }
 

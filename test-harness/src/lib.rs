@@ -23,4 +23,5 @@ pub mod raw;
 pub mod scrape;
 pub mod scripted;
 pub mod serve;
+pub mod site;
 pub mod tour;

@@ -27,7 +27,7 @@ use crate::apikey::ApiKeys;
 use crate::connection::TlsVersion;
 use crate::dpop::{DpopRules, NonceKey};
 use crate::feed::{Endpoint, RefreshPolicy, SharedState};
-use crate::keys::{KeySet, SecretSet, SlowCurve};
+use crate::keys::{DiscoveryRules, KeySet, SecretSet, SlowCurve};
 use crate::mcp::{ServerRequest, Target, VersionSet};
 use crate::onward::Signer;
 use crate::pin::Pin;
@@ -393,9 +393,23 @@ pub enum KeyOrigin {
     /// A URL, through a cluster.
     Remote {
         /// Where.
-        target: Endpoint,
+        place: KeyPlace,
         /// How often.
         refresh: RefreshPolicy,
+    },
+}
+
+/// Where a key set is that is fetched.
+#[derive(Debug)]
+pub enum KeyPlace {
+    /// At a URL of the configuration.
+    At(Endpoint),
+    /// Where the issuer's metadata says.
+    Discovered {
+        /// Where that may be, in the order in which it is looked for.
+        places: Vec<Endpoint>,
+        /// How it is read.
+        rules: DiscoveryRules,
     },
 }
 

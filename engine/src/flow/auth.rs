@@ -238,8 +238,7 @@ fn prove(
 /// Whether the next fetch begins only after the wait would be over.
 fn hopeless(desk: &Desk<'_>, at: usize) -> bool {
     let deadline = desk.now.plus_millis(u64::from(desk.config.limits.wait_millis));
-    let source = desk.memory.sources.get(at).and_then(Option::as_ref);
-    source.and_then(|source| source.backing_off(desk.now)).is_some_and(|retry| retry > deadline)
+    desk.memory.keys_back_off(at, desk.now).is_some_and(|retry| retry > deadline)
 }
 
 /// The keys of an issuer, if there are usable ones.

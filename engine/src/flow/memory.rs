@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What one VM remembers between requests. All of it is bounded.
 
-use crate::config::{Config, Issuer, KeyOrigin};
+use crate::config::{Config, Issuer, KeyOrigin, KeyPlace};
 use crate::dpop::Replay;
-use crate::feed::{Feed, SourceId};
+use crate::feed::{Document, Feed, SourceId};
 use crate::identity::Identity;
-use crate::keys::Source;
+use crate::keys::{Located, Source};
 use crate::metrics::{Metric, Series};
 use crate::revocation::{HashKey, ListFeed, Revocation};
 use crate::schema::Learned;
 use crate::seal::Remembered;
+use crate::time::UnixTime;
 use crate::token::TokenCache;
 use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
@@ -61,6 +62,8 @@ pub struct Memory {
     pub tokens: TokenCache<Rc<Identity>>,
     /// Key sources, one per issuer; none where the keys are inline.
     pub sources: Vec<Option<Source>>,
+    /// Where those are, one per issuer; none where the configuration says it.
+    pub located: Vec<Option<Document<Located>>>,
     /// Callers without credentials, one per server.
     pub anonymous: Vec<Option<Rc<Identity>>>,
     /// Proofs of possession that have been used.
@@ -88,6 +91,7 @@ impl Memory {
         Memory {
             tokens: TokenCache::new(config.limits.token_cache, entropy.key(0)),
             sources: sources.collect(),
+            located: config.issuers.iter().map(discovery).collect(),
             anonymous: anonymous.collect(),
             replay: Replay::new(&config.shared_state, entropy.key(3)),
             schemas: config.servers.iter().map(|_| Learned::default()).collect(),
@@ -119,6 +123,8 @@ impl Memory {
 pub enum FeedId {
     /// The keys of an issuer, by index.
     Keys(usize),
+    /// The metadata of an issuer, by index.
+    Discovery(usize),
     /// A revocation list, by index.
     Revocation(usize),
 }
@@ -127,26 +133,49 @@ impl Memory {
     /// All feeds there are, in an order that stays.
     #[must_use]
     pub fn feeds(&self) -> Vec<FeedId> {
+        let found = self.located.iter().enumerate();
+        let found = found.filter(|(_, document)| document.is_some()).map(|(at, _)| FeedId::Discovery(at));
         let keys = self.sources.iter().enumerate();
         let keys = keys.filter(|(_, source)| source.is_some()).map(|(at, _)| FeedId::Keys(at));
         let lists = self.revocation.feeds().iter().enumerate();
-        keys.chain(lists.map(|(at, _)| FeedId::Revocation(at))).collect()
+        found.chain(keys).chain(lists.map(|(at, _)| FeedId::Revocation(at))).collect()
     }
 
     /// A feed.
     pub fn feed(&mut self, id: FeedId) -> Option<&mut dyn Feed> {
         match id {
             FeedId::Keys(at) => self.sources.get_mut(at)?.as_mut().map(Source::feed),
+            FeedId::Discovery(at) => {
+                self.located.get_mut(at)?.as_mut().map(|document| document as &mut dyn Feed)
+            }
             FeedId::Revocation(at) => self.revocation.feed_mut(at).map(ListFeed::feed),
         }
     }
 
     /// The shell says that a feed has brought something: what depends on it looks again.
-    pub fn feed_changed(&mut self, id: FeedId) {
+    pub fn feed_changed(&mut self, id: FeedId, now: UnixTime) {
         match id {
             FeedId::Keys(_) => {}
+            FeedId::Discovery(at) => self.keys_located(at, now),
             FeedId::Revocation(_) => self.revocation.changed(),
         }
+    }
+
+    /// The keys of an issuer are fetched from where its metadata says now.
+    fn keys_located(&mut self, at: usize, now: UnixTime) {
+        let located = self.located.get(at).and_then(|document| document.as_ref()?.held());
+        let source = self.sources.get_mut(at).and_then(Option::as_mut);
+        if let (Some(source), Some(located)) = (source, located) {
+            source.move_to(located.endpoint.clone(), now);
+        }
+    }
+
+    /// After a failure: the time before which no fetch of an issuer's keys goes out, nor one that says where they are.
+    #[must_use]
+    pub fn keys_back_off(&self, at: usize, now: UnixTime) -> Option<UnixTime> {
+        let source = self.sources.get(at)?.as_ref()?;
+        let unknown = self.located.get(at).and_then(Option::as_ref).filter(|place| place.held().is_none());
+        unknown.map_or_else(|| source.backing_off(now), |place| place.schedule().backing_off(now))
     }
 }
 
@@ -156,6 +185,7 @@ impl FeedId {
     pub fn series(self, word: &'static str) -> Series {
         match self {
             FeedId::Keys(at) => Series::new(Metric::JwksFetches, word).of_issuer(at),
+            FeedId::Discovery(at) => Series::new(Metric::DiscoveryFetches, word).of_issuer(at),
             FeedId::Revocation(at) => Series::new(Metric::RevocationFetches, word).of_feed(at),
         }
     }
@@ -163,29 +193,38 @@ impl FeedId {
     /// What it is, for people.
     #[must_use]
     pub fn title(self, config: &Config) -> String {
-        match self {
-            FeedId::Keys(at) => {
-                let name = config.issuers.get(at).map_or("", |issuer| &issuer.name);
-                ["the keys of issuer `", name, "`"].concat()
-            }
+        let issuer = |at: usize| config.issuers.get(at).map_or("", |issuer| &issuer.name);
+        let (what, name): (_, &str) = match self {
+            FeedId::Keys(at) => ("the keys of issuer `", issuer(at)),
+            FeedId::Discovery(at) => ("the metadata of issuer `", issuer(at)),
             FeedId::Revocation(at) => {
-                let name = config.revocation.feeds.get(at).map_or("", |feed| &feed.name);
-                ["the revocation list `", name, "`"].concat()
+                ("the revocation list `", config.revocation.feeds.get(at).map_or("", |feed| &feed.name))
             }
-        }
+        };
+        [what, name, "`"].concat()
     }
 }
 
 fn key_source(issuer: &Issuer, entropy: &Entropy) -> Option<Source> {
-    match &issuer.keys {
-        KeyOrigin::Inline(_) | KeyOrigin::Secrets(_) => None,
-        KeyOrigin::Remote { target, refresh } => {
-            let url = &target.url;
-            // Not the whole configuration: an edit of a policy must not discard the keys.
-            let id = SourceId::new(&["jwks", &issuer.rules.issuer, &url.origin(), &url.path_and_query()]);
-            Some(Source::new(id, vec![target.clone()], *refresh, entropy.key(1)))
+    let KeyOrigin::Remote { place, refresh } = &issuer.keys else { return None };
+    // Not the whole configuration: an edit of a policy must not discard the keys.
+    let (id, places) = match place {
+        KeyPlace::At(endpoint) => {
+            let url = &endpoint.url;
+            let parts = ["jwks", &issuer.rules.issuer, &url.origin(), &url.path_and_query()];
+            (SourceId::new(&parts), vec![endpoint.clone()])
         }
-    }
+        KeyPlace::Discovered { .. } => (SourceId::new(&["jwks of", &issuer.rules.issuer]), Vec::new()),
+    };
+    Some(Source::new(id, places, *refresh, entropy.key(1)))
+}
+
+fn discovery(issuer: &Issuer) -> Option<Document<Located>> {
+    let KeyOrigin::Remote { place: KeyPlace::Discovered { places, rules }, refresh } = &issuer.keys else {
+        return None;
+    };
+    let id = SourceId::new(&["metadata", &issuer.rules.issuer]);
+    Some(Document::new(id, places.clone(), *refresh, rules.clone()))
 }
 
 /// Names one decision in answers, headers, logs and audit records.

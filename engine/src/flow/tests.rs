@@ -6,6 +6,7 @@ mod answers;
 mod auth;
 mod calls;
 mod credentials;
+mod discovery;
 mod door;
 mod dpop;
 mod onward;

@@ -11,6 +11,7 @@ mod alg;
 pub(crate) mod base64url;
 mod bucket;
 mod der;
+mod discovery;
 mod jwk;
 mod material;
 mod meter;
@@ -22,6 +23,7 @@ mod verifier;
 
 pub use alg::{Alg, Family};
 pub use bucket::{Meter, Take};
+pub use discovery::{ACCEPT_KEYS, DiscoveryRules, Located, metadata_places};
 pub use jwk::JwkRefusal;
 pub use material::{PublicKey, Thumbprint};
 pub use meter::{Budget, Metered, Place, SlowCurve};

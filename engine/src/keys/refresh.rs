@@ -67,6 +67,11 @@ impl Source {
         &mut self.document
     }
 
+    /// From now on the set is there; what is held stays.
+    pub fn move_to(&mut self, endpoint: Endpoint, now: UnixTime) {
+        self.document.move_to(endpoint, now);
+    }
+
     /// After a failure: the time before which no fetch goes out, so that nobody need wait for one.
     #[must_use]
     pub fn backing_off(&self, now: UnixTime) -> Option<UnixTime> {

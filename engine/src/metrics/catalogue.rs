@@ -99,6 +99,8 @@ catalogue! {
         "requests that waited for keys by outcome";
     JwksFetches: Counter "toolgate_jwks_fetches_total" [Issuer, Result]
         "fetches of a key set by issuer and result";
+    DiscoveryFetches: Counter "toolgate_discovery_fetches_total" [Issuer, Result]
+        "fetches of an issuer's metadata by issuer and result";
     JwksAge: Gauge "toolgate_jwks_age_seconds" [Issuer]
         "seconds since the keys in use were fetched";
     JwksKeys: Gauge "toolgate_jwks_keys" [Issuer]

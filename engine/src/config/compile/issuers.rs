@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Issuers: the rules for their tokens, and where their keys are.
 
-use super::{Compiler, at, key, label, shown, wrong};
+use super::{Compiler, at, key, label, wrong};
 use crate::config::origin::Url;
-use crate::config::wire::{IssuerWire, TypWire};
-use crate::config::{Issuer, KeyOrigin};
+use crate::config::wire::{IssuerWire, JwksWire, TypWire};
+use crate::config::{Issuer, KeyOrigin, KeyPlace};
 use crate::feed::{Endpoint, FreshnessRules, RefreshPolicy};
 use crate::json::{DeError, Segment, Value};
-use crate::keys::{Alg, Family, KeySet};
+use crate::keys::{ACCEPT_KEYS, Alg, DiscoveryRules, Family, KeySet, metadata_places};
 use crate::oauth::scope::Hierarchy;
 use crate::suggest::nearest;
 use crate::token::{ClaimPath, IssuerRules, TypMode};
@@ -85,82 +85,98 @@ impl<'c> Compiler<'c> {
     }
 
     fn keys(&self, name: &str, wire: &IssuerWire) -> Result<KeyOrigin, DeError> {
-        match (&wire.jwks.uri, &wire.jwks.inline) {
-            (Some(uri), None) => self.remote_keys(uri, wire),
-            (None, Some(_)) => {
-                let path = |root: Value<'_>| {
-                    root.get("issuers")?
-                        .get(name)?
-                        .get("jwks")?
-                        .get("inline")
-                        .map(|value| value.raw().to_owned())
-                };
-                let text = path(self.root).unwrap_or_default();
-                let set = KeySet::parse(text.as_bytes())
-                    .map_err(|error| DeError::new(format!("the keys cannot be used: {error}")));
-                Ok(KeyOrigin::Inline(Rc::new(at(set, &[key("inline")])?)))
-            }
-            (Some(_), Some(_)) => {
-                Err(wrong("keys come from one place".to_owned(), "keep `uri` or `inline`, not both"))
-            }
-            (None, None) => {
-                Err(wrong("it is not said where the keys are".to_owned(), "add `uri` or `inline`"))
-            }
+        match (&wire.jwks.uri, wire.jwks.discover, &wire.jwks.inline) {
+            (Some(uri), false, None) => self.remote_keys(uri, &wire.jwks),
+            (None, true, None) => self.discovered_keys(wire),
+            (None, false, Some(_)) => self.inline_keys(name),
+            (None, false, None) => Err(wrong(
+                "it is not said where the keys are".to_owned(),
+                "add `uri`, `discover: true` or `inline`",
+            )),
+            (Some(_), _, Some(_)) | (_, true, Some(_)) | (Some(_), true, _) => Err(wrong(
+                "keys come from one place".to_owned(),
+                "keep one of `uri`, `discover: true` and `inline`",
+            )),
         }
     }
 
-    fn remote_keys(&self, uri: &str, wire: &IssuerWire) -> Result<KeyOrigin, DeError> {
-        let here = |error: DeError| error.inside(key("uri"));
-        let url = Url::parse(uri).ok_or_else(|| {
+    fn inline_keys(&self, name: &str) -> Result<KeyOrigin, DeError> {
+        let path = |root: Value<'_>| {
+            root.get("issuers")?.get(name)?.get("jwks")?.get("inline").map(|value| value.raw().to_owned())
+        };
+        let text = path(self.root).unwrap_or_default();
+        let set = KeySet::parse(text.as_bytes())
+            .map_err(|error| DeError::new(format!("the keys cannot be used: {error}")));
+        Ok(KeyOrigin::Inline(Rc::new(at(set, &[key("inline")])?)))
+    }
+
+    fn remote_keys(&self, uri: &str, wire: &JwksWire) -> Result<KeyOrigin, DeError> {
+        let example = "https://idp.example.com/jwks";
+        let endpoint = self.endpoint(uri, example, ACCEPT_KEYS, timeout(wire)?);
+        let place = KeyPlace::At(at(endpoint, &[key("uri")])?);
+        Ok(KeyOrigin::Remote { place, refresh: refresh(wire)? })
+    }
+
+    fn discovered_keys(&self, wire: &IssuerWire) -> Result<KeyOrigin, DeError> {
+        let here = |error: DeError| error.inside(key("discover"));
+        // RFC 8414 section 2: an issuer is a URL without query and fragment.
+        let issuer = Url::parse(&wire.issuer).filter(|url| url.query.is_none()).ok_or_else(|| {
             here(wrong(
-                format!("{} is not an absolute URL", shown(uri)),
-                "write it like `https://idp.example.com/jwks`",
+                "the issuer is not a URL without query, so it has no metadata".to_owned(),
+                "write `uri` instead",
             ))
         })?;
-        let cluster = self.wire.clusters.get(&url.authority).ok_or_else(|| {
-            let help = format!(
-                "add `{}: CLUSTER` under `clusters`; a host not listed there is never called",
-                url.authority
-            );
-            here(DeError::new(format!("no cluster reaches `{}`", url.authority)).with_help(help))
-        })?;
-        let seconds = |value: Option<u32>, default: u64| value.map_or(default, u64::from);
-        let timeout_millis = wire.jwks.timeout_milliseconds.unwrap_or(5_000);
-        if !(100..=60_000).contains(&timeout_millis) {
-            return Err(DeError::new(format!("{timeout_millis} is outside 100 to 60000"))
-                .inside(key("timeout_milliseconds")));
-        }
-        for (name, value) in [
-            ("min_refresh_seconds", wire.jwks.min_refresh_seconds),
-            ("max_refresh_seconds", wire.jwks.max_refresh_seconds),
-        ] {
-            if value == Some(0) {
-                return Err(
-                    DeError::new("0 seconds would fetch without a pause".to_owned()).inside(key(name))
-                );
-            }
-        }
-        let freshness = FreshnessRules {
-            floor_secs: seconds(wire.jwks.min_refresh_seconds, 60),
-            ceiling_secs: seconds(wire.jwks.max_refresh_seconds, 3_600),
-            ..FreshnessRules::default()
+        let cluster = self.cluster(&issuer).map_err(here)?;
+        let timeout_millis = timeout(&wire.jwks)?;
+        let endpoint =
+            |url| Endpoint { cluster: cluster.clone(), url, accept: "application/json", timeout_millis };
+        let places = metadata_places(&issuer).into_iter().map(endpoint).collect();
+        let rules = DiscoveryRules {
+            issuer: wire.issuer.clone(),
+            scheme: issuer.scheme.clone(),
+            clusters: self.wire.clusters.clone(),
+            timeout_millis,
         };
-        let refresh = RefreshPolicy {
-            freshness,
-            max_stale_secs: seconds(wire.jwks.max_stale_seconds, 86_400),
-            timeout_secs: u64::from(timeout_millis).div_ceil(1_000),
-            ..RefreshPolicy::default()
-        };
-        if freshness.floor_secs > freshness.ceiling_secs {
-            let error = DeError::new("`min_refresh_seconds` is above `max_refresh_seconds`".to_owned());
-            return Err(error.inside(key("min_refresh_seconds")));
-        }
-        let accept = "application/jwk-set+json, application/json";
-        Ok(KeyOrigin::Remote {
-            target: Endpoint { cluster: cluster.clone(), url, accept, timeout_millis },
-            refresh,
-        })
+        let place = KeyPlace::Discovered { places, rules };
+        Ok(KeyOrigin::Remote { place, refresh: refresh(&wire.jwks)? })
     }
+}
+
+fn timeout(wire: &JwksWire) -> Result<u32, DeError> {
+    let millis = wire.timeout_milliseconds.unwrap_or(5_000);
+    if !(100..=60_000).contains(&millis) {
+        let error = DeError::new(format!("{millis} is outside 100 to 60000"));
+        return Err(error.inside(key("timeout_milliseconds")));
+    }
+    Ok(millis)
+}
+
+/// How often keys are fetched.
+fn refresh(wire: &JwksWire) -> Result<RefreshPolicy, DeError> {
+    let seconds = |value: Option<u32>, default: u64| value.map_or(default, u64::from);
+    let named = [
+        ("min_refresh_seconds", wire.min_refresh_seconds),
+        ("max_refresh_seconds", wire.max_refresh_seconds),
+    ];
+    if let Some((name, _)) = named.iter().find(|(_, value)| *value == Some(0)) {
+        let error = DeError::new("0 seconds would fetch without a pause".to_owned());
+        return Err(error.inside(key(name)));
+    }
+    let freshness = FreshnessRules {
+        floor_secs: seconds(wire.min_refresh_seconds, 60),
+        ceiling_secs: seconds(wire.max_refresh_seconds, 3_600),
+        ..FreshnessRules::default()
+    };
+    if freshness.floor_secs > freshness.ceiling_secs {
+        let error = DeError::new("`min_refresh_seconds` is above `max_refresh_seconds`".to_owned());
+        return Err(error.inside(key("min_refresh_seconds")));
+    }
+    Ok(RefreshPolicy {
+        freshness,
+        max_stale_secs: seconds(wire.max_stale_seconds, 86_400),
+        timeout_secs: u64::from(timeout(wire)?).div_ceil(1_000),
+        ..RefreshPolicy::default()
+    })
 }
 
 pub(super) fn algorithms(names: &[String]) -> Result<Vec<Alg>, DeError> {

@@ -3,6 +3,7 @@
 
 mod credentials;
 mod dpop;
+mod endpoints;
 mod issuer_secrets;
 mod issuers;
 mod meter;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Revocation: lists as they are written, and where others come from.
 
-use super::{Compiler, at, find, key, label, shown, wrong};
-use crate::config::origin::Url;
+use super::{Compiler, at, find, key, label, wrong};
 use crate::config::wire::{OnFailureWire, RevocationFeedWire};
 use crate::config::{Revocation, RevocationFeed, RevocationList};
-use crate::feed::{Endpoint, FreshnessRules, RefreshPolicy};
+use crate::feed::{FreshnessRules, RefreshPolicy};
 use crate::json::{DeError, from_value};
 use crate::revocation::{ListWire, OnFailure};
 use alloc::borrow::ToOwned;
@@ -62,17 +61,13 @@ impl<'c> Compiler<'c> {
             return at(Err(error), &[key("max_stale_seconds")]);
         }
         let timeout = between(wire.timeout_milliseconds, 5_000, (100, 60_000), "timeout_milliseconds")?;
-        let url = at(self.reachable(&wire.uri), &[key("uri")])?;
-        let cluster = self.wire.clusters.get(&url.authority).cloned().unwrap_or_default();
+        let timeout_millis = u32::try_from(timeout).unwrap_or(u32::MAX);
+        let example = "https://idp.example.com/revoked";
+        let target = self.endpoint(&wire.uri, example, "application/json", timeout_millis);
         Ok(RevocationFeed {
             name: Arc::from(name),
             issuer: about(wire.issuer.as_ref(), issuers)?,
-            target: Endpoint {
-                cluster,
-                url,
-                accept: "application/json",
-                timeout_millis: u32::try_from(timeout).unwrap_or(u32::MAX),
-            },
+            target: at(target, &[key("uri")])?,
             // What the answer says of its freshness is not asked: the operator has said how fast a list takes effect.
             refresh: RefreshPolicy {
                 freshness: FreshnessRules {
@@ -89,23 +84,6 @@ impl<'c> Compiler<'c> {
                 OnFailureWire::Close => OnFailure::Close,
             },
         })
-    }
-
-    fn reachable(&self, uri: &str) -> Result<Url, DeError> {
-        let url = Url::parse(uri).ok_or_else(|| {
-            wrong(
-                format!("{} is not an absolute URL", shown(uri)),
-                "write it like `https://idp.example.com/revoked`",
-            )
-        })?;
-        if !self.wire.clusters.contains_key(&url.authority) {
-            let help = format!(
-                "add `{}: CLUSTER` under `clusters`; a host not listed there is never called",
-                url.authority
-            );
-            return Err(DeError::new(format!("no cluster reaches `{}`", url.authority)).with_help(help));
-        }
-        Ok(url)
     }
 }
 

@@ -255,11 +255,19 @@ fn issuers() {
         ),
         (
             issuer("{\"inline\":JWKS}", "{}"),
-            "issuers.corp.jwks: it is not said where the keys are | add `uri` or `inline`",
+            "issuers.corp.jwks: it is not said where the keys are | add `uri`, `discover: true` or `inline`",
         ),
         (
             issuer("\"inline\":JWKS", r#""uri":"https://x/","inline":JWKS"#),
-            "issuers.corp.jwks: keys come from one place | keep `uri` or `inline`, not both",
+            "issuers.corp.jwks: keys come from one place | keep one of `uri`, `discover: true` and `inline`",
+        ),
+        (
+            issuer("\"inline\":JWKS", r#""discover":true,"inline":JWKS"#),
+            "issuers.corp.jwks: keys come from one place | keep one of `uri`, `discover: true` and `inline`",
+        ),
+        (
+            issuer("\"inline\":JWKS", r#""discover":true"#),
+            "issuers.corp.jwks.discover: no cluster reaches `idp.example.com` | add `idp.example.com: CLUSTER` under `clusters`; a host not listed there is never called",
         ),
         (
             issuer("JWKS", r#"{"keys":[]}"#),

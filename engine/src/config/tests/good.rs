@@ -71,7 +71,7 @@ fn the_example_of_the_design_compiles() {
     );
     assert_eq!((server.denial, server.anonymous.is_some()), (DenialStyle::Hidden, true));
     let [issuer] = &config.issuers[..] else { panic!("one issuer") };
-    let KeyOrigin::Remote { target, .. } = &issuer.keys else { panic!("remote") };
+    let KeyOrigin::Remote { place: KeyPlace::At(target), .. } = &issuer.keys else { panic!("remote") };
     let (cluster, path) = (target.cluster.as_str(), target.url.path_and_query());
     assert_eq!((cluster, path.as_str(), target.timeout_millis), ("idp", "/jwks", 5_000));
     let warnings: Vec<(String, &str)> = config

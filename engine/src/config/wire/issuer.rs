@@ -95,6 +95,9 @@ pub enum SecretEncoding {
 pub struct JwksWire {
     /// Fetched from here.
     pub uri: Option<String>,
+    /// Fetched from where the issuer's metadata says.
+    #[serde(default)]
+    pub discover: bool,
     /// Written here; read from the document, since it is kept as it is.
     #[cfg_attr(feature = "schema", schemars(with = "Option<super::schema::AnyObject>"))]
     pub inline: Option<IgnoredAny>,

@@ -44,7 +44,7 @@ fn answer(world: &mut World, status: u16, body: &str) -> Fetched {
     feed.fetch_started(0, now);
     let outcome = feed.on_response(0, &response(status, body), now, 0);
     if !matches!(outcome, Fetched::Failed(_)) {
-        world.memory.feed_changed(id);
+        world.memory.feed_changed(id, now);
     }
     outcome
 }
