@@ -184,7 +184,16 @@ fn a_part_of_a_trail_is_verified_from_its_first_record_on() {
     assert_eq!(first(&part), kind("not_started", 1, 3));
     assert_eq!(found(&part, &["--partial"]), (Some(0), None, 0));
     let changed = part.replacen("code_edit", "code_read", 1);
-    assert_eq!(found(&changed, &["--partial"]).1, Some(kind("changed", 1, 3)));
+    assert_eq!(found(&changed, &["--partial"]), (Some(2), Some(kind("unknown_key", 1, 3)), 1));
+    let later = part.replacen("code_edit", "code_read", 2);
+    assert_eq!(found(&later, &["--partial"]).2, 1, "nothing is certain before a record that is");
+    let last = [lines[2], &lines[3].replace("code_edit", "code_read"), lines[4]];
+    assert_eq!(found(&joined(&last), &["--partial"]).1, Some(kind("changed", 2, 4)));
+    let keyless = audit_of(&part, &["verify", "-", "--partial"]);
+    assert!(
+        keyless.stdout.contains("sealed under no key that was given")
+            && keyless.stdout.contains("1 finding.")
+    );
     let missing = joined(&[lines[2], lines[4]]);
     assert_eq!(found(&missing, &["--partial"]).1, Some(kind("missing", 2, 5)));
 }

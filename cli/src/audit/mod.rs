@@ -17,6 +17,7 @@ pub(crate) mod map;
 pub(crate) mod progress;
 pub(crate) mod record;
 pub(crate) mod report;
+pub(crate) mod seen;
 pub(crate) mod source;
 pub(crate) mod time;
 pub(crate) mod trail;

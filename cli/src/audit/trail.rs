@@ -4,7 +4,7 @@
 //! The engine judges each record. Here its judgements get a place, and bounds: memory grows with streams, and of those
 //! there may be [`MOST_STREAMS`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toolgate_engine::audit::{AuditKey, Fault, Head, Kind, Link, StreamId, Summary, Verified, Verifier};
 
@@ -13,6 +13,7 @@ use super::{
     finding::Finding,
     manifest::Heads,
     record::Record,
+    seen::{Begins, Said, Seen},
 };
 use crate::diagnostic::Failure;
 
@@ -31,54 +32,14 @@ pub(crate) enum Begin {
     Anywhere,
 }
 
-/// What is known of a stream beside its chain.
-#[derive(Clone, Debug)]
-pub(crate) struct Seen {
-    pub(crate) outlet: Option<String>,
-    pub(crate) first: Option<Spot>,
-    pub(crate) first_time: Option<String>,
-    pub(crate) last_time: Option<String>,
-    /// `gap` records, and how many records they say were lost.
-    pub(crate) gaps: u64,
-    pub(crate) lost: u64,
-    pub(crate) sampled_out: u64,
-    pub(crate) begins: Begins,
-    /// Whether it was said that its key is not known.
-    foreign: Said,
-    pub(crate) last: Option<Head>,
-}
-
-/// Whether something was said already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    Yes,
-    No,
-}
-
-/// Where what was read of a stream begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Begins {
-    Start,
-    Archive,
-    Middle,
-}
-
-impl Begins {
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Archive => "archive",
-            Self::Middle => "middle",
-        }
-    }
-}
-
 /// A trail while it is read.
 #[derive(Debug)]
 pub(crate) struct Trail {
     verifier: Verifier,
     keys: Vec<AuditKey>,
     begin: Begin,
+    /// Streams that begin in the middle, and of which no record could be held against a key yet.
+    unsettled: BTreeSet<StreamId>,
     streams: BTreeMap<StreamId, Seen>,
     findings: Vec<Finding>,
     found: u64,
@@ -113,6 +74,7 @@ impl Trail {
             verifier: Verifier::new(keys.clone()),
             keys,
             begin,
+            unsettled: BTreeSet::new(),
             streams: BTreeMap::new(),
             findings: Vec::new(),
             found: 0,
@@ -145,10 +107,25 @@ impl Trail {
             }
         };
         self.records += 1;
+        if self.is_unsettled(bytes) {
+            return self.settle(spot, bytes, each);
+        }
         let verdict = match self.verifier.look(bytes) {
-            Err(Fault::NotStarted { seq }) if self.begin == Begin::Anywhere => self.midway(bytes, seq),
+            Err(Fault::NotStarted { .. }) if self.begin == Begin::Anywhere => {
+                return self.settle(spot, bytes, each);
+            }
             other => other,
         };
+        self.judged(spot, bytes, verdict, each)
+    }
+
+    fn judged<'l>(
+        &mut self,
+        spot: Spot,
+        bytes: &'l [u8],
+        verdict: Result<Verified<'l>, Fault>,
+        each: impl FnOnce(&Verified<'_>, &Record<'_>),
+    ) -> Result<(), Failure> {
         let verified = match verdict {
             Ok(verified) => verified,
             Err(fault) => return self.faulty(spot, bytes, fault),
@@ -168,22 +145,45 @@ impl Trail {
         Ok(())
     }
 
-    /// The first record of a stream whose beginning is not here is taken at its word for what precedes it.
-    fn midway<'l>(&mut self, bytes: &'l [u8], seq: u64) -> Result<Verified<'l>, Fault> {
-        let link = Link::parse(bytes).map_err(Fault::Malformed)?;
-        let before = Head { stream: link.stream, seq: seq.saturating_sub(1), mac: link.prev };
-        let seals = self.keys.iter().map(|key| Some(key.id()));
-        let seals: Vec<_> = if self.keys.is_empty() { vec![None] } else { seals.collect() };
-        let mut verdict = Err(Fault::NotStarted { seq });
+    fn is_unsettled(&self, bytes: &[u8]) -> bool {
+        let own = |link: Link<'_>| self.unsettled.contains(&link.stream);
+        !self.unsettled.is_empty() && Link::parse(bytes).is_ok_and(own)
+    }
+
+    /// The first record of a stream whose beginning is not here is taken at its word for what precedes it, once it
+    /// is sealed under one of the keys.
+    fn settle(
+        &mut self,
+        spot: Spot,
+        bytes: &[u8],
+        each: impl FnOnce(&Verified<'_>, &Record<'_>),
+    ) -> Result<(), Failure> {
+        let link = match Link::parse(bytes) {
+            Ok(link) => link,
+            Err(what) => return self.faulty(spot, bytes, Fault::Malformed(what)),
+        };
+        self.streams.entry(link.stream).or_insert_with(|| Seen::new(Begins::Middle));
+        let before = Head { stream: link.stream, seq: link.seq.saturating_sub(1), mac: link.prev };
+        let keys = self.keys.iter().map(|key| Some(key.id()));
+        let seals: Vec<_> = if self.keys.is_empty() { vec![None] } else { keys.collect() };
         for seal in seals {
             self.verifier.resume(before, seal);
-            verdict = self.verifier.look(bytes);
-            if verdict.is_ok() {
-                break;
+            if let Ok(verified) = self.verifier.look(bytes) {
+                self.unsettled.remove(&link.stream);
+                return self.judged(spot, bytes, Ok(verified), each);
             }
         }
-        self.streams.entry(link.stream).or_insert_with(|| Seen::new(Begins::Middle));
-        verdict
+        self.note(spot, &link)?;
+        if self.unsettled.insert(link.stream) {
+            self.find(Finding {
+                kind: "unknown_key",
+                message: "it is sealed under no key that was given, or was changed".to_owned(),
+                stream: Some(link.stream),
+                seq: Some(link.seq),
+                spot: Some(spot),
+            });
+        }
+        Ok(())
     }
 
     fn damaged(&mut self, spot: Spot, damage: Damage) {
@@ -317,21 +317,4 @@ pub(crate) enum Ends {
     /// They may still be written.
     May,
     Must,
-}
-
-impl Seen {
-    fn new(begins: Begins) -> Self {
-        Self {
-            outlet: None,
-            first: None,
-            first_time: None,
-            last_time: None,
-            gaps: 0,
-            lost: 0,
-            sampled_out: 0,
-            begins,
-            foreign: Said::No,
-            last: None,
-        }
-    }
 }
