@@ -2,8 +2,8 @@
 //! The functions that the proxy calls (proxy-wasm ABI 0.2.1), and which context each call is for.
 //!
 //! Only what this filter needs is exported: the proxy skips a callback that is not there, and each one that is there
-//! costs a crossing into the module. So there is no `proxy_on_log` and no `proxy_on_done`: a stream ends with
-//! `proxy_on_delete`. A context that is not known means that host and module disagree: the request is paused, and
+//! costs a crossing into the module. So there is no `proxy_on_done`: a stream ends with `proxy_on_log`, where access
+//! logs still see what it leaves, and is gone with `proxy_on_delete`. A context that is not known means that host and module disagree: the request is paused, and
 //! nothing panics.
 
 use crate::root::Root;
@@ -103,6 +103,12 @@ extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
         let vm = root(parent, None, |root| root.vm());
         contexts.streams.borrow_mut().insert(context, Handle::new(vm, context));
     });
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_log(context: u32) {
+    let found = CONTEXTS.with(|contexts| contexts.streams.borrow().get(&context).cloned());
+    found.iter().for_each(Handle::over);
 }
 
 #[unsafe(no_mangle)]

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Carrying out what the engine says.
 
-use crate::host::{self, Level, Map};
+use crate::host::{self, Map};
+use crate::log;
 use toolgate_engine::deny::Answer;
 use toolgate_engine::flow::Edit;
 
@@ -22,7 +23,7 @@ pub(crate) fn edits(map: Map, edits: &[Edit]) -> Done {
             Edit::Set(name, value) => host::set_field(map, name.as_bytes(), value),
         };
         if let Err(status) = result {
-            host::log(Level::Error, &format!("toolgate: a header edit failed: {status}"));
+            log::error("host", "edit_failed", &format!("a header edit failed: {status}"));
             return Done::No;
         }
     }
@@ -36,7 +37,7 @@ pub(crate) fn answer(answer: &Answer) {
         answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let details = format!("toolgate_{}", answer.details);
     if let Err(status) = host::respond(u32::from(answer.status), &details, &headers, answer.body.as_bytes()) {
-        host::log(Level::Error, &format!("toolgate: an answer could not be sent: {status}"));
+        log::error("host", "answer_failed", &format!("an answer could not be sent: {status}"));
     }
 }
 

@@ -4,14 +4,16 @@
 //! Each feed has a slot in shared data: a head, its pages, and the lease of the worker that fetches. Slots are few and
 //! fixed by the configuration; what is in them counts only under our own MAC.
 
-use crate::host::{self, Buffer, Level, Map, Status};
+use crate::host::{self, Buffer, Map, Status};
+use crate::log;
 use crate::vm::{self, Vm};
 use std::collections::BTreeMap;
+use toolgate_engine::audit::{Kind, Members};
 use toolgate_engine::feed::{
     Adopted, Failure, Feed, Fetch, Freshness, Lease, LeaseState, Outcome, Page, Rejected, Response,
     SealedHead, SharedState, SourceId, StateKey,
 };
-use toolgate_engine::flow::{FeedId, Memory};
+use toolgate_engine::flow::{Component, FeedId, Health, Memory};
 use toolgate_engine::keys::KeyStatus;
 use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
 use toolgate_engine::time::UnixTime;
@@ -175,9 +177,24 @@ fn adopt_head(vm: &Vm, slot: &Slot, key: &StateKey, head: &SealedHead, now: Unix
 }
 
 fn changed(vm: &Vm, slot: &Slot, word: &'static str) {
+    if word != "unchanged" {
+        note(vm, &slot.feed.title(&vm.config), word);
+    }
     vm.keys_changed();
     vm.memory(|memory| memory.feed_changed(slot.feed, vm::now()));
     count(vm, slot.feed.series(word));
+}
+
+/// Tells the audit trail what became of a feed.
+fn note(vm: &Vm, feed: &str, result: &'static str) {
+    if vm.config.audit.is_on() {
+        let mut text = String::new();
+        let mut members = Members::more(&mut text);
+        members.text("feed", feed);
+        members.text("result", result);
+        drop(members);
+        vm.trails.borrow_mut().note(&vm.config, Kind::Feed, &text);
+    }
 }
 
 fn reject(vm: &Vm, rejected: Rejected) {
@@ -248,7 +265,8 @@ fn after_failure(vm: &Vm, slot: &Slot, failure: Failure) {
     vm.keys_changed();
     count(vm, slot.feed.series(failure.label()));
     let what = slot.feed.title(&vm.config);
-    host::log(Level::Warn, &format!("toolgate: {what} could not be fetched: {}", failure.label()));
+    log::warn("feed", "fetch_failed", &format!("{what} could not be fetched: {}", failure.label()));
+    note(vm, &what, failure.label());
 }
 
 /// The answer to a fetch.
@@ -349,7 +367,16 @@ fn gauges(vm: &Vm, now: UnixTime) {
             samples.push(Sample { series: entries, value });
         }
     });
+    samples.extend(health(vm, now));
     vm.record(&mut samples);
+}
+
+/// Which parts of the gate work, as gauges.
+fn health(vm: &Vm, now: UnixTime) -> impl Iterator<Item = Sample> {
+    Component::ALL.into_iter().map(move |component| {
+        let series = Series { kind: component.label(), ..Series::new(Metric::ComponentHealthy, "") };
+        Sample { series, value: u64::from(vm.health(component, now) == Health::Healthy) }
+    })
 }
 
 fn count(vm: &Vm, series: Series) {

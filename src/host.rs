@@ -47,13 +47,27 @@ pub(crate) enum Buffer {
 #[derive(Clone, Copy, Debug)]
 #[repr(u32)]
 pub(crate) enum Level {
+    Info = 2,
     Warn = 3,
     Error = 4,
     Critical = 5,
 }
 
+impl Level {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Level::Info => "info",
+            Level::Warn => "warn",
+            Level::Error => "error",
+            Level::Critical => "critical",
+        }
+    }
+}
+
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
+    fn proxy_get_log_level(level: *mut u32) -> u32;
     fn proxy_log(level: u32, text: *const u8, size: usize) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
@@ -144,6 +158,14 @@ fn take(ask: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, St
 pub(crate) fn log(level: Level, text: &str) {
     // SAFETY: pointer and size describe `text`, which outlives the call.
     let _ = unsafe { proxy_log(level as u32, text.as_ptr(), text.len()) };
+}
+
+/// Whether lines of this level are written, or dropped by the host. One that does not say is taken to write them.
+pub(crate) fn is_written(level: Level) -> bool {
+    let mut least = 0;
+    // SAFETY: the host writes four bytes to a place that outlives the call.
+    let status = unsafe { proxy_get_log_level(&raw mut least) };
+    done(status).map_or(true, |()| least <= level as u32)
 }
 
 /// Nanoseconds since the epoch; without a clock the end of time, when every token has expired.

@@ -5,9 +5,11 @@
 
 mod abi;
 mod apply;
+mod audit;
 mod connection;
 mod feeds;
 mod host;
+mod log;
 mod root;
 mod stats;
 mod store;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The root context: configuration, ticks, and answers to fetches.
 
+use crate::audit::Ours;
 use crate::feeds;
-use crate::host::{self, Buffer, Level};
+use crate::host::{self, Buffer};
+use crate::log;
 use crate::vm::Vm;
 use std::rc::Rc;
 use toolgate_engine::config::protobuf::as_json;
@@ -41,7 +43,7 @@ impl Root {
         })?;
         for warning in &config.warnings {
             let place = Config::path_text(&warning.path);
-            host::log(Level::Warn, &format!("toolgate: {} (`{place}`)", warning.message));
+            log::warn("configuration", "warning", &format!("{} (`{place}`)", warning.message));
         }
         let vm = Vm::new(config, &entropy()?);
         let mut samples =
@@ -77,6 +79,9 @@ impl Root {
 
     pub(crate) fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize) {
         if let Some(vm) = &self.vm {
+            if vm.audit_response(token, headers) == Ours::Yes {
+                return;
+            }
             feeds::on_response(vm, token, headers, body_size);
             crate::stream::resume_waiting(vm);
             // What an answer leads to, such as the next part, need not wait for an idle tick.
@@ -90,7 +95,7 @@ impl Root {
         match self.configure(size) {
             Ok(()) => true,
             Err(error) => {
-                host::log(Level::Critical, &format!("toolgate: the configuration is refused: {error}"));
+                log::critical("configuration", "refused", &format!("the configuration is refused: {error}"));
                 false
             }
         }
@@ -101,6 +106,7 @@ impl Root {
         for order in feeds::tick(&vm) {
             feeds::dispatched(&vm, &order, dispatch(&order.fetch.call));
         }
+        vm.audit_tick();
         vm.flush();
         crate::stream::resume_waiting(&vm);
         crate::stream::end_streams(&vm);

@@ -4,7 +4,8 @@
 use crate::abi::Action;
 use crate::apply::{self, Done};
 use crate::connection::HostConnection;
-use crate::host::{self, Buffer, Level, Map};
+use crate::host::{self, Buffer, Map};
+use crate::log;
 use crate::root;
 use crate::vm::{self, Vm};
 use std::cell::RefCell;
@@ -104,12 +105,18 @@ enum Phase {
 }
 
 impl Handle {
+    /// The stream is over, and access logs are about to be written.
+    pub(crate) fn over(&self) {
+        if let Some(Ok(mut stream)) = self.0.as_ref().map(|stream| stream.try_borrow_mut()) {
+            stream.close();
+        }
+    }
+
     /// A client that leaves while its request waits must not be resumed.
     pub(crate) fn ended(&self) {
         if let Some(Ok(mut stream)) = self.0.as_ref().map(|stream| stream.try_borrow_mut()) {
             stream.phase = Phase::Answered;
-            let (vm, sizes) = (stream.vm.clone(), stream.sizes);
-            vm.close(&mut stream.account, sizes);
+            stream.close();
             if let Some(key) = stream.open.take() {
                 stream.vm.open.borrow_mut().remove(&key);
             }
@@ -263,6 +270,12 @@ pub(crate) fn resume_waiting(vm: &Rc<Vm>) {
 }
 
 impl Stream {
+    /// Counts and records what is known at the end; once, whoever says first that it is over.
+    fn close(&mut self) {
+        let sizes = std::mem::take(&mut self.sizes);
+        self.vm.clone().close(&mut self.account, sizes);
+    }
+
     /// Ends an event stream, if there is a reason to.
     fn end(&mut self, reason: impl FnOnce(&ReplyBody, &mut Desk<'_>) -> Option<StreamEnd>) -> Ending {
         let vm = self.vm.clone();
@@ -273,7 +286,7 @@ impl Stream {
         // Whatever the upstream still sends goes nowhere, also where the host cannot close.
         self.phase = Phase::Ended;
         if host::enter(self.context).is_err() || host::close_answer().is_err() {
-            host::log(Level::Warn, "toolgate: an event stream whose time is over could not be closed");
+            log::warn("stream", "close_failed", "an event stream whose time is over could not be closed");
         }
         Ending::Ended
     }
@@ -381,6 +394,7 @@ impl Stream {
 
     fn answer(&mut self, answer: &Answer) -> Action {
         self.phase = Phase::Answered;
+        self.account.status(answer.status);
         self.vm.clone().own_answer(&mut self.account, answer.details);
         apply::answer(answer);
         Action::Pause
@@ -388,6 +402,7 @@ impl Stream {
 
     fn fail(&mut self) -> Action {
         self.phase = Phase::Answered;
+        self.account.status(500);
         fault()
     }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What all streams of one configuration in one VM share.
 
+use crate::audit::{Ours, Trails};
 use crate::connection::HostConnection;
 use crate::feeds::Post;
-use crate::host::{self, Level};
+use crate::host::{self, Status};
+use crate::log;
 use crate::stats::Stats;
 use crate::store::HostStore;
 use crate::stream::{OpenStreams, Stream, Walk};
@@ -13,7 +15,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use toolgate_engine::config::Config;
 use toolgate_engine::connection::peer_address;
-use toolgate_engine::flow::{Account, Desk, Entropy, Memory, Sizes};
+use toolgate_engine::feed::SharedState;
+use toolgate_engine::flow::{Account, Component, Desk, Entropy, Health, Memory, Sizes};
 use toolgate_engine::keys::{Budget, Fallback, Metered, Place, Software};
 use toolgate_engine::metrics::Samples;
 use toolgate_engine::time::UnixTime;
@@ -31,6 +34,7 @@ pub(crate) struct Vm {
     pub(crate) epoch: Cell<u64>,
     /// How often ticks come now, in milliseconds.
     pub(crate) tick: Cell<u32>,
+    pub(crate) trails: RefCell<Trails>,
     memory: RefCell<Memory>,
     stats: RefCell<Stats>,
     samples: RefCell<Samples>,
@@ -39,9 +43,10 @@ pub(crate) struct Vm {
     budget: RefCell<Budget>,
 }
 
-/// Streams outlive a configuration: what the last of them counted is handed over when it goes.
+/// Streams outlive a configuration: what the last of them counted and recorded is handed over when it goes.
 impl Drop for Vm {
     fn drop(&mut self) {
+        self.trails.get_mut().end();
         self.stats.get_mut().flush();
     }
 }
@@ -56,6 +61,7 @@ impl Vm {
             walk: Cell::default(),
             epoch: Cell::new(0),
             tick: Cell::new(0),
+            trails: RefCell::new(Trails::new(&config)),
             memory: RefCell::new(memory),
             stats: RefCell::default(),
             samples: RefCell::default(),
@@ -102,9 +108,35 @@ impl Vm {
     /// Counts what is known once a stream is over, and whatever the account has open.
     pub(crate) fn close(&self, account: &mut Account, sizes: Sizes) {
         let mut samples = self.samples.take();
-        account.ended(sizes, now(), &self.config, &mut samples);
+        let now = now();
+        account.ended(sizes, now, &self.config, &mut samples);
         self.record(&mut samples);
         self.samples.replace(samples);
+        if self.config.audit.is_on() {
+            let recorded = account.record(sizes, now, &self.config);
+            self.trails.borrow_mut().over(&self.config, recorded);
+        }
+    }
+
+    /// Lets the audit trail do what is due.
+    pub(crate) fn audit_tick(&self) {
+        if self.config.audit.is_on() {
+            let spread = self.memory(Memory::next_spread);
+            let mut samples = self.samples.take();
+            self.trails.borrow_mut().tick(&self.config, spread, &mut samples);
+            self.record(&mut samples);
+            self.samples.replace(samples);
+        }
+    }
+
+    /// The answer to a call of the audit trail, if it is one.
+    pub(crate) fn audit_response(&self, call: u32, headers: usize) -> Ours {
+        let spread = self.memory(Memory::next_spread);
+        let mut samples = self.samples.take();
+        let ours = self.trails.borrow_mut().on_response(call, headers, spread, &mut samples);
+        self.record(&mut samples);
+        self.samples.replace(samples);
+        ours
     }
 
     /// Counts an answer of the gate's own.
@@ -113,6 +145,18 @@ impl Vm {
         account.own(route, &mut samples);
         self.record(&mut samples);
         self.samples.replace(samples);
+    }
+
+    /// Whether a part of the gate works.
+    pub(crate) fn health(&self, component: Component, now: UnixTime) -> Health {
+        match component {
+            Component::Keys | Component::Revocation => self.memory(|memory| memory.health(component, now)),
+            Component::Audit => self.trails.borrow().health(),
+            Component::SharedData => match (&self.config.shared_state, host::shared("toolgate.probe")) {
+                (SharedState::Off, _) | (_, Ok(_) | Err(Status::NOT_FOUND)) => Health::Healthy,
+                (SharedState::Keyed(_), Err(_)) => Health::Unhealthy,
+            },
+        }
     }
 
     /// Hands over what was added up since the last tick.
@@ -136,7 +180,7 @@ pub(crate) fn now() -> UnixTime {
 }
 
 /// Version and commit of this build.
-const BUILD: &str = match option_env!("TOOLGATE_BUILD") {
+pub(crate) const BUILD: &str = match option_env!("TOOLGATE_BUILD") {
     Some(build) => build,
     None => env!("CARGO_PKG_VERSION"),
 };
@@ -145,6 +189,6 @@ const BUILD: &str = match option_env!("TOOLGATE_BUILD") {
 pub(crate) fn report_panics() {
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()));
-        host::log(Level::Critical, &format!("toolgate {BUILD}: panic at {place}"));
+        log::critical("panic", "trap", &format!("panic at {place}"));
     }));
 }

@@ -18,7 +18,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use base64ct::Encoding;
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use core::fmt;
 
 /// The longest identity header that is sent upstream, in bytes; a longer one is left out.
@@ -36,6 +36,7 @@ pub struct Identity {
     headers: Vec<(&'static str, Rc<[u8]>)>,
     onward: Kept,
     asked: Cell<u64>,
+    audited: OnceCell<Box<str>>,
 }
 
 enum Kind {
@@ -157,8 +158,16 @@ impl Identity {
     ) -> Identity {
         let (roles, headers) = (RoleSet::default(), Vec::with_capacity(4));
         let onward = Kept::default();
-        let mut identity =
-            Identity { kind, certificate, roles, valid_until: expires, headers, onward, asked: Cell::new(0) };
+        let mut identity = Identity {
+            kind,
+            certificate,
+            roles,
+            valid_until: expires,
+            headers,
+            onward,
+            asked: Cell::new(0),
+            audited: OnceCell::new(),
+        };
         if let Some(policy) = policy {
             let (roles, boundary) = policy.resolve(&identity.facts(), now);
             identity.roles = roles;
@@ -192,6 +201,7 @@ impl Identity {
             headers: Vec::new(),
             onward: Kept::default(),
             asked: Cell::new(0),
+            audited: OnceCell::new(),
         })
     }
 
@@ -226,6 +236,11 @@ impl Identity {
     /// The epoch of the revocation lists in which it was found good last; 0 before the first time.
     pub(crate) fn asked(&self) -> &Cell<u64> {
         &self.asked
+    }
+
+    /// How audit records name it, once one was written.
+    pub(crate) fn audited(&self) -> &OnceCell<Box<str>> {
+        &self.audited
     }
 
     /// Headers for the upstream.

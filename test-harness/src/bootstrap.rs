@@ -68,6 +68,8 @@ pub struct Gateway {
     pub upstream: SocketAddr,
     /// The issuer: the cluster `idp`.
     pub issuer: SocketAddr,
+    /// More clusters, by name.
+    pub clusters: BTreeMap<String, SocketAddr>,
     /// Worker threads.
     pub concurrency: u8,
     /// Where the listener comes from.
@@ -86,12 +88,14 @@ impl Gateway {
     pub fn new(upstream: SocketAddr, issuer: SocketAddr) -> Self {
         let environment = [
             ("TOOLGATE_STATE_KEY", "an-end-to-end-test-key-of-32-bytes-or-more"),
+            ("TOOLGATE_AUDIT_KEY", "an-end-to-end-audit-key-of-32-bytes-or-more"),
             ("UPSTREAM_TOKEN", "Bearer the-upstream-credential"),
         ];
         Self {
             plugin: None,
             upstream,
             issuer,
+            clusters: BTreeMap::new(),
             concurrency: 1,
             delivery: Delivery::Static,
             runner: Runner::from_environment(),
@@ -151,6 +155,7 @@ pub fn render(gateway: &Gateway, ports: Ports) -> Result<Rendered> {
     }
     // A scrape shows what happened before it, histograms included, without waiting for a timer.
     bootstrap["stats_flush_on_admin"] = json!(true);
+    add_clusters(&mut bootstrap, &gateway.clusters)?;
     if let Some(patch) = gateway.patch {
         patch(&mut bootstrap);
     }
@@ -221,6 +226,22 @@ fn drop_filter(bootstrap: &mut Value) -> Result<()> {
         .and_then(Value::as_array_mut)
         .ok_or_else(|| anyhow!("the bootstrap has no HTTP filters"))?
         .retain(|filter| filter.get("name") != Some(&json!("toolgate")));
+    Ok(())
+}
+
+fn add_clusters(bootstrap: &mut Value, clusters: &BTreeMap<String, SocketAddr>) -> Result<()> {
+    let all = bootstrap
+        .pointer_mut("/static_resources/clusters")
+        .and_then(Value::as_array_mut)
+        .ok_or_else(|| anyhow!("the bootstrap has no clusters"))?;
+    all.extend(clusters.iter().map(|(name, address)| {
+        let address = json!({ "socket_address": { "address": address.ip(), "port_value": address.port() } });
+        let endpoint = json!({ "lb_endpoints": [{ "endpoint": { "address": address } }] });
+        json!({
+            "name": name, "type": "STATIC", "connect_timeout": "2s",
+            "load_assignment": { "cluster_name": name, "endpoints": [endpoint] },
+        })
+    }));
     Ok(())
 }
 

@@ -90,7 +90,15 @@ impl Envoy {
             .arg(file)
             .arg("--concurrency")
             .arg(gateway.concurrency.to_string())
-            .args(["--disable-hot-restart", "--component-log-level", "wasm:info", "--log-level", &level]);
+            .args([
+                "--disable-hot-restart",
+                "--file-flush-interval-msec",
+                "100",
+                "--component-log-level",
+                "wasm:info",
+                "--log-level",
+                &level,
+            ]);
         let process = Process::start("envoy", command).await?;
         let mut envoy = Self { process, ports, folder, gateway: gateway.clone(), _container: container };
         envoy.ready().await?;

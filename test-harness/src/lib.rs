@@ -3,6 +3,7 @@
 //! Nothing here links the filter or the engine: what is tested is the artifact. Every server listens on a
 //! free port, is waited for by polling, keeps its log to itself unless something fails, and ends with its handle.
 
+pub mod audit;
 pub mod bench;
 pub mod bootstrap;
 pub mod client;

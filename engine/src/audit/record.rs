@@ -4,6 +4,7 @@
 use super::chain::Head;
 use super::key::Seal;
 use super::write::Members;
+use crate::flow::Outcome;
 use core::fmt::Write;
 use core::net::IpAddr;
 
@@ -323,41 +324,6 @@ impl Decision<'_> {
     }
 }
 
-/// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
-    /// It was answered.
-    Ok,
-    /// The tool says that it has failed.
-    ToolError,
-    /// The server answered with a JSON-RPC error.
-    RpcError,
-    /// The upstream, or the proxy for it, answered 400 to 499.
-    Http4xx,
-    /// The upstream, or the proxy for it, answered 500 to 599.
-    Http5xx,
-    /// The gate did not let it through.
-    Denied,
-    /// No answer was seen.
-    NoAnswer,
-}
-
-impl Outcome {
-    /// The word for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Outcome::Ok => "ok",
-            Outcome::ToolError => "tool_error",
-            Outcome::RpcError => "rpc_error",
-            Outcome::Http4xx => "http_4xx",
-            Outcome::Http5xx => "http_5xx",
-            Outcome::Denied => "denied",
-            Outcome::NoAnswer => "no_answer",
-        }
-    }
-}
-
 /// The second part of a `decision`, known when the stream ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Ending {
@@ -383,7 +349,7 @@ impl Ending {
         if let Some(status) = self.status {
             members.number("status", u64::from(status));
         }
-        members.text("outcome", self.outcome.word());
+        members.text("outcome", self.outcome.label());
         members.number("decision_us", self.decision_micros);
         members.number("duration_us", self.duration_micros);
         let mut bytes = members.nest("bytes");

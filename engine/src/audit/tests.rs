@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 use super::*;
+use crate::flow::Outcome;
 use crate::time::UnixTime;
 use alloc::format;
 use alloc::string::String;

@@ -65,6 +65,22 @@ impl<'o> Members<'o> {
         self.value(text);
     }
 
+    /// Members that [`Members::more`] has written, and so with a comma before the first.
+    pub fn append(&mut self, members: &str) {
+        self.out.push_str(members);
+        self.separator = ",";
+    }
+
+    /// A member whose name comes from elsewhere, with bytes in lower-case hexadecimal.
+    pub fn named_hex(&mut self, name: &str, bytes: &[u8]) {
+        self.out.push_str(self.separator);
+        self.separator = ",";
+        self.value(name);
+        self.out.push_str(":\"");
+        hex(self.out, bytes);
+        self.out.push('"');
+    }
+
     /// A member with a number.
     pub fn number(&mut self, name: &'static str, number: u64) {
         self.name(name);

@@ -5,6 +5,7 @@
 //! is resolved, or the first thing that is wrong with its path and how to mend it. An empty server list, an unknown
 //! name, an inline secret: refused.
 
+pub mod audit;
 mod compile;
 mod credentials;
 mod meter;
@@ -76,6 +77,8 @@ pub struct Config {
     pub filter_state: FilterState,
     /// Whether answers name the rule.
     pub show_rule: ShowRule,
+    /// What decisions leave behind.
+    pub audit: audit::Audit,
     /// What authenticates shared data.
     pub shared_state: SharedState,
     /// What signs the gate's own tokens; there whenever an upstream gets one.
@@ -297,6 +300,17 @@ pub enum Access {
     Policy(Box<RouteRules>),
 }
 
+impl Route {
+    /// The policy that says who may use it, if one does.
+    #[must_use]
+    pub fn policy(&self) -> Option<usize> {
+        match &self.access {
+            Access::Anyone => None,
+            Access::Policy(rules) => Some(rules.policy),
+        }
+    }
+}
+
 /// Who may use a route under a policy.
 #[derive(Debug)]
 pub struct RouteRules {
@@ -481,10 +495,10 @@ pub struct Metrics {
 }
 
 impl Config {
-    /// Whether a rule looks at the caller's address, so that it is worth asking for.
+    /// Whether a rule looks at the caller's address, or records have it, so that it is worth asking for.
     #[must_use]
     pub fn looks_at_source(&self) -> bool {
-        self.policies.iter().any(Policy::looks_at_source)
+        self.audit.source == audit::Source::Recorded || self.policies.iter().any(Policy::looks_at_source)
     }
 }
 

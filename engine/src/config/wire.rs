@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The configuration as written. [`super::compile`] turns it into what the hot path reads; nothing else does.
 
+mod audit;
 mod credentials;
 mod issuer;
 mod meter;
@@ -13,15 +14,14 @@ mod schema;
 mod secret;
 mod upstream;
 
+pub use audit::{ArgumentsWire, AuditWire, CollectorWire, OutletWire, ShownWire};
 pub use credentials::{
     ApiKeySetWire, ApiKeyWire, CertificateUse, ClientCertificatesWire, CredentialWire, ForwardedWire,
     HopWire, RequireWire, TlsWire,
 };
 pub use issuer::{ClaimsWire, IssuerSecretWire, IssuerWire, JwksWire, SecretEncoding, TypWire};
 pub use meter::{ToolKindWire, ToolMeterWire, ToolOperation};
-pub use operation::{
-    AuditWire, HostWire, LimitsWire, MetricSyntax, MetricsWire, PolicySourceWire, Unmatched,
-};
+pub use operation::{HostWire, LimitsWire, MetricSyntax, MetricsWire, PolicySourceWire, Unmatched};
 pub(super) use place::DEFAULT_VERSIONS;
 pub use place::{
     AnonymousWire, Answers, CorsWire, DenialStyle, DpopMode, DpopWire, Drift, MatchWire, Permission, Schemas,
@@ -79,7 +79,7 @@ pub struct ConfigWire {
     /// Bounds.
     #[serde(default)]
     pub limits: LimitsWire,
-    /// What decisions leave behind for access logs.
+    /// What decisions leave behind.
     #[serde(default)]
     pub audit: AuditWire,
     /// How metrics are named and bounded.

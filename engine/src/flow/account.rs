@@ -5,11 +5,15 @@
 //! samples. The verdict is counted where it falls; this follows it, so that nothing else has to be counted twice.
 
 use super::outcome::Outcome;
+use super::trail::{Judged, Keep, Trail};
+use crate::audit::{Ending, Kind};
 use crate::config::{Config, ToolMeter};
 use crate::json::Value;
 use crate::mcp::Method;
 use crate::metrics::{MethodLabel, Metric, Place, Sample, Samples, Series, ToolLabel};
+use crate::policy::Effect;
 use crate::time::UnixTime;
+use alloc::string::String;
 
 /// What one request is counted under.
 #[derive(Debug, Default)]
@@ -18,6 +22,15 @@ pub struct Account {
     outcome: Option<Outcome>,
     kind: usize,
     tokens: u64,
+    /// The record.
+    pub trail: Trail,
+    /// When the first step began.
+    began: Option<UnixTime>,
+    /// How long the verdict took, in microseconds.
+    micros: u64,
+    /// What became of it in the end.
+    became: Option<Outcome>,
+    status: Option<u16>,
 }
 
 #[derive(Debug)]
@@ -37,6 +50,11 @@ impl Default for State {
 }
 
 impl Account {
+    /// Notes the status that the client sees.
+    pub fn status(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+
     /// Notes what the answer is; the last word counts until the step is over.
     pub(super) fn answered(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome);
@@ -82,6 +100,7 @@ impl Account {
     ) {
         match self.state {
             State::Undecided(before) => {
+                self.began.get_or_insert(began);
                 let now = clock();
                 let micros = before.saturating_add(now.micros_since(began));
                 let verdict = samples.iter().rfind(|sample| sample.series.metric == Metric::Requests);
@@ -109,10 +128,12 @@ impl Account {
     ) {
         let series = Series::new(Metric::DecisionDuration, "").at(verdict.place);
         samples.push(Sample { series, value: micros });
+        self.micros = micros;
         if verdict.decision != "allow" {
             let word = Outcome::Denied.label();
             samples.push(Sample { series: Account::series(Metric::Answers, &verdict, word), value: 1 });
             samples.push(Sample { series: error(verdict.place, verdict.kind), value: 1 });
+            self.became = Some(Outcome::Denied);
             self.state = State::Closed(verdict.place);
             return;
         }
@@ -131,7 +152,7 @@ impl Account {
         config: &Config,
         samples: &mut Samples,
     ) {
-        self.state = State::Closed(verdict.place);
+        (self.state, self.became) = (State::Closed(verdict.place), Some(outcome));
         let value = now.micros_since(sent) / 1_000;
         let word = outcome.label();
         samples.push(Sample { series: Account::series(Metric::Answers, verdict, word), value: 1 });
@@ -178,6 +199,26 @@ impl Account {
         }
     }
 
+    /// The record of this request, once the stream is over and [`Account::ended`] was told; nothing where no verdict has
+    /// fallen, or it is not kept.
+    pub fn record(&mut self, sizes: Sizes, now: UnixTime, config: &Config) -> Recorded {
+        let Some(Judged { kind, effect, keep }) = self.trail.judged() else { return Recorded::Nothing };
+        if keep == Keep::SampledOut {
+            return Recorded::SampledOut;
+        }
+        let sampled = config.audit.allows_per_mille;
+        let ending = Ending {
+            status: self.status,
+            outcome: self.became.unwrap_or(Outcome::NoAnswer),
+            decision_micros: self.micros,
+            duration_micros: self.began.map_or(0, |began| now.micros_since(began)),
+            request_bytes: sizes.request,
+            response_bytes: sizes.answer,
+            sampled_per_mille: (effect == Effect::Allow && sampled < 1_000).then_some(sampled),
+        };
+        Recorded::Record(kind, self.trail.close(&ending))
+    }
+
     /// An answer of the gate's own that needs no verdict, by the word that says which.
     /// Does nothing where the answer was counted already.
     pub fn own(&mut self, route: &'static str, samples: &mut Samples) {
@@ -191,8 +232,19 @@ impl Account {
             State::Closed(_) => return,
         };
         samples.push(Sample { series, value: 1 });
-        self.state = State::Closed(place);
+        (self.state, self.became) = (State::Closed(place), Some(Outcome::Ok));
     }
+}
+
+/// What there is to record of a request.
+#[derive(Debug)]
+pub enum Recorded {
+    /// No verdict has fallen, or nothing is recorded.
+    Nothing,
+    /// An allow that is not among those that are kept.
+    SampledOut,
+    /// The members of a record.
+    Record(Kind, String),
 }
 
 /// What is waited for in an answer.

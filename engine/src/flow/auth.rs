@@ -62,6 +62,9 @@ pub(super) fn authenticate(
         Ok(other @ (Authenticated::Wait | Authenticated::Refused(_))) => other,
         Err(auth) => Authenticated::Refused(auth),
     };
+    if let Authenticated::Known(identity, _) = &outcome {
+        desk.account.trail.caller(desk.config, identity, caller.policy);
+    }
     let result = match &outcome {
         Authenticated::Known(identity, _) => match identity.caller() {
             Who::Anonymous => "anonymous",

@@ -8,13 +8,14 @@ use super::kept::KeptHead;
 use super::memory::DecisionId;
 use super::reply::Reply;
 use super::surfaces::{Clearing, Objection};
+use super::trail::Said;
 use super::{Desk, Edit, Passage, scope, shadow};
 use crate::config::{Config, FilterState, Requirement, Server, ToolMeter};
 use crate::deny::{Answer, Auth, Denial, Door};
 use crate::identity::{Identity, header_value};
 use crate::json::Doc;
 use crate::mcp::{Call, Head as McpHead, HeaderValue, Refusal, Refused, Target, classify, unreadable};
-use crate::metrics::{MethodLabel, Place, Sample, Series, ToolLabel};
+use crate::metrics::{MethodLabel, Place, Series, ToolLabel};
 use crate::policy::{self, Arguments, Context, Facts, Permit, Policy, RoleSet};
 use crate::time::UnixTime;
 use alloc::boxed::Box;
@@ -112,7 +113,8 @@ impl AwaitBody {
     }
 
     fn refusal(&self, desk: &mut Desk<'_>, denial: Denial) -> Box<Answer> {
-        desk.samples.push(Sample { series: refusal(Place::Server(self.waiting.at), denial), value: 1 });
+        let series = refusal(Place::Server(self.waiting.at), denial);
+        desk.say(series, &Said::decided(self.waiting.decision, None));
         Box::new(answer::plain(&self.scene(desk.config, desk.now), denial))
     }
 
@@ -123,7 +125,7 @@ impl AwaitBody {
         };
         let series =
             Series { method, ..refusal(Place::Server(self.waiting.at), Denial::Message(refused.reason)) };
-        desk.samples.push(Sample { series, value: 1 });
+        desk.say(series, &Said::decided(self.waiting.decision, None));
         BodyStep::Answer(Box::new(answer::malformed(&self.scene(desk.config, desk.now), refused)))
     }
 
@@ -134,6 +136,7 @@ impl AwaitBody {
         let Some(policy) = desk.config.policies.get(server.policy) else {
             return self.refuse(desk, Denial::Door(Door::Unmatched));
         };
+        desk.account.trail.call(desk.config, server, call);
         let identity = &self.waiting.identity;
         let ask = |roles: &RoleSet, facts: &Facts<'_>| {
             policy.judge(roles, facts, call.method, &call.target, &context)
@@ -211,7 +214,7 @@ impl AwaitBody {
         let method = MethodLabel::Known(call.method.index());
         let tool = tool_label(server, &call.target);
         let verdict = refusal(Place::Server(self.waiting.at), denial);
-        desk.samples.push(Sample { series: Series { method, tool, ..verdict }, value: 1 });
+        desk.say(Series { method, tool, ..verdict }, &Said::decided(self.waiting.decision, rule));
         let denied = Denied {
             id: call.id.as_ref().map(crate::mcp::Id::raw),
             shape: call.shape,
@@ -263,8 +266,8 @@ impl AwaitBody {
         let method = MethodLabel::Known(call.method.index());
         let tool = tool_label(server, &call.target);
         let verdict = refusal(Place::Server(self.waiting.at), Denial::Auth(auth));
-        desk.samples.push(Sample { series: Series { method, tool, ..verdict }, value: 1 });
         let Told { require, scope, rule } = told;
+        desk.say(Series { method, tool, ..verdict }, &Said::decided(self.waiting.decision, rule));
         let scene = Scene { require, scope, ..self.scene(desk.config, desk.now) };
         let id = call.id.as_ref().map(crate::mcp::Id::raw);
         BodyStep::Answer(Box::new(answer::for_caller(&scene, auth, id, rule)))
@@ -279,7 +282,7 @@ impl AwaitBody {
         series: Series,
         desk: &mut Desk<'_>,
     ) -> BodyStep {
-        desk.samples.push(Sample { series, value: 1 });
+        desk.say(series, &Said::decided(self.waiting.decision, Some(permit.rule())));
         let facts = facts(desk.config, self.waiting.identity.subject(), self.waiting.decision, permit.rule());
         let Waiting { edits, reply, .. } = self.waiting;
         BodyStep::Pass(Box::new(Passage { edits, body, reply, facts }))

@@ -31,6 +31,9 @@ pub(super) struct Front<'h> {
     pub content_encoding: HeaderValue<'h>,
     pub content_length: HeaderValue<'h>,
     pub preflight: HeaderValue<'h>,
+    /// `x-request-id`, as the proxy has it.
+    pub request_id: HeaderValue<'h>,
+    pub traceparent: HeaderValue<'h>,
     /// `x-forwarded-client-cert`, from whomever.
     pub forwarded: HeaderValue<'h>,
     /// The same in other spellings, to be removed where the header means something.
@@ -64,7 +67,7 @@ impl<'h> Front<'h> {
             (absent, absent, absent, absent);
         let (mut preflight, mut forwarded, mut mcp) = (absent, absent, McpHead::EMPTY);
         let mut authorization = [None; 2];
-        let mut dpop = absent;
+        let (mut dpop, mut request_id, mut traceparent) = (absent, absent, absent);
         let (mut spoofed, mut respelled) = (Vec::new(), Vec::new());
         let mut has_accept_encoding = false;
         for (name, value) in fields {
@@ -80,6 +83,8 @@ impl<'h> Front<'h> {
                     }
                 }
                 b"dpop" => note(&mut dpop, value),
+                b"x-request-id" => note(&mut request_id, value),
+                b"traceparent" => note(&mut traceparent, value),
                 b"content-type" => note(&mut content_type, value),
                 b"content-encoding" => note(&mut content_encoding, value),
                 b"content-length" => note(&mut content_length, value),
@@ -126,6 +131,8 @@ impl<'h> Front<'h> {
                 content_encoding,
                 content_length,
                 preflight,
+                request_id,
+                traceparent,
                 forwarded,
                 respelled,
                 mcp,

@@ -56,6 +56,7 @@ pub(super) fn judge(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: &Identity)
     let scope = scope::of_policy(&visit.scene, policy, identity, &judged, &again);
     let (at, live) = (server.policy, shadow::effect(&judged));
     let refused = judged.err()?;
+    desk.account.trail.asks(desk.config, server, method, &target);
     let asked = match method.class() {
         MethodClass::Subscription => shadow::Asked::One(Ask::Method(method.name())),
         MethodClass::Base

@@ -8,15 +8,17 @@ use super::door::{self, Front};
 use super::peer::Peer;
 use super::reply::Reply;
 use super::scope::{self, Lacking};
+use super::trail::Said;
 use super::{
     Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, documents, early, route, shadow, shown, surfaces,
     upstream,
 };
+use crate::audit::Kind;
 use crate::config::{HostMode, Server};
 use crate::deny::{Auth, Denial, Door};
 use crate::identity::Identity;
-use crate::mcp::{Era, HeadFacts, HeaderValue, Method, Refusal, Refused, judge_head};
-use crate::metrics::{MethodLabel, Metric, Place, Sample, Series};
+use crate::mcp::{Era, HeadFacts, HeaderValue, Method, Refusal, Refused, Target, judge_head};
+use crate::metrics::{MethodLabel, Metric, Place, Series};
 use crate::policy::{self, Ask, Context, Facts, Permit, RoleSet};
 use alloc::boxed::Box;
 use alloc::rc::Rc;
@@ -29,6 +31,7 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
         Ok(front) => front,
         Err((door, _)) => {
             let scene = Scene::new(desk, HeaderValue::Absent);
+            desk.account.trail.begin(desk.config, scene.decision, None, (Place::None, desk.source));
             return deny(desk, &scene, Place::None, Denial::Door(door));
         }
     };
@@ -39,6 +42,8 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
     let peer = Peer::new(config, head.connection, &mut front);
     let place = door::place(&front, config, head.route_server);
     let mut scene = Scene::new(desk, front.origin);
+    let (Ok(here) | Err((_, here))) = place;
+    desk.account.trail.begin(config, scene.decision, Some(&front), (here, desk.source));
     match place {
         Err((door, place)) => {
             if let Place::Route(at) = place {
@@ -46,7 +51,7 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
             }
             deny(desk, &scene, place, Denial::Door(door))
         }
-        Ok(Place::None) => pass(desk, Place::None, front.spoofed, Reply::untouched()),
+        Ok(Place::None) => pass(desk, &scene, Place::None, front.spoofed, Reply::untouched()),
         Ok(Place::Route(at)) => match config.routes.get(at) {
             Some(route) => {
                 let stop = route::Stop { front, scene, at, route };
@@ -104,7 +109,8 @@ pub(super) fn verdict_on(place: Place, method: MethodLabel) -> Series {
 }
 
 pub(super) fn deny(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, denial: Denial) -> Step {
-    desk.samples.push(Sample { series: refusal(place, denial), value: 1 });
+    let kind = if matches!(denial, Denial::Auth(_)) { Kind::Authentication } else { Kind::Decision };
+    desk.say(refusal(place, denial), &Said { kind, rule: None, decision: scene.decision });
     Step::Answer(Box::new(answer::plain(scene, denial)))
 }
 
@@ -113,9 +119,15 @@ pub(super) fn lacking_scope(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place
     deny(desk, &Scene { scope: lacking.0.as_deref(), ..*scene }, place, Denial::Auth(Auth::Scope))
 }
 
-pub(super) fn pass(desk: &mut Desk<'_>, place: Place, edits: Vec<Edit>, reply: Reply) -> Step {
+pub(super) fn pass(
+    desk: &mut Desk<'_>,
+    scene: &Scene<'_>,
+    place: Place,
+    edits: Vec<Edit>,
+    reply: Reply,
+) -> Step {
     let reason = if place == Place::None { "unmatched" } else { "allowed" };
-    desk.samples.push(Sample { series: verdict(place, "allow", reason), value: 1 });
+    desk.say(verdict(place, "allow", reason), &Said::decided(scene.decision, None));
     Step::Pass(Box::new(Passage { edits, body: None, reply, facts: Vec::new() }))
 }
 
@@ -198,7 +210,8 @@ fn refuse_head(desk: &mut Desk<'_>, visit: &Visit<'_>) -> Option<Step> {
         }
         (_, HeadFacts::Silent) => return None,
     };
-    desk.samples.push(Sample { series: refusal(visit.place(), Denial::Message(reason)), value: 1 });
+    let said = Said::decided(visit.scene.decision, None);
+    desk.say(refusal(visit.place(), Denial::Message(reason)), &said);
     let refused = Refused { reason, id: None, era: Era::Legacy, shape: None, requested: None };
     Some(Step::Answer(Box::new(answer::malformed(&visit.scene, &refused))))
 }
@@ -218,6 +231,7 @@ fn without_body(
     let Some(policy) = desk.config.policies.get(visit.server.policy) else {
         return visit.deny(desk, Denial::Door(Door::Unmatched));
     };
+    desk.account.trail.asks(desk.config, visit.server, method, &Target::None);
     let context = Context::at(desk.now).from(desk.source);
     let ask =
         |roles: &RoleSet, facts: &Facts<'_>| policy.decide(roles, facts, Ask::Base(method.name()), &context);
@@ -250,7 +264,7 @@ pub(super) fn allow(
     mut passage: Passage,
 ) -> Step {
     let series = Series { method, ..verdict(place, "allow", "allowed") };
-    desk.samples.push(Sample { series, value: 1 });
+    desk.say(series, &Said::decided(scene.decision, Some(permit.rule())));
     passage.facts = super::body::facts(desk.config, identity.subject(), scene.decision, permit.rule());
     Step::Pass(Box::new(passage))
 }
@@ -259,7 +273,7 @@ pub(super) fn allow(
 pub(super) fn forbid(desk: &mut Desk<'_>, scene: &Scene<'_>, on: Series, refused: &policy::Refused) -> Step {
     let denial = scene.scope.map_or(Denial::Policy(refused.reason), |_| Denial::Auth(Auth::Scope));
     let series = Series { method: on.method, tool: on.tool, ..refusal(on.place, denial) };
-    desk.samples.push(Sample { series, value: 1 });
+    desk.say(series, &Said::decided(scene.decision, refused.rule.as_deref()));
     Step::Answer(Box::new(answer::refused(scene, refused)))
 }
 

@@ -235,6 +235,13 @@ pub struct DecisionId {
 }
 
 impl DecisionId {
+    /// Whether it is among so many of a thousand: the same ids every time, spread evenly.
+    pub(super) fn is_sampled(self, per_mille: u32) -> bool {
+        let mixed =
+            (self.vm ^ self.number.wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+        (mixed >> 32) % 1_000 < u64::from(per_mille)
+    }
+
     /// Twelve hexadecimal digits for the VM, a dash, the number in hexadecimal.
     #[must_use]
     pub fn text(self) -> String {

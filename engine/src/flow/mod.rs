@@ -17,6 +17,7 @@ mod early;
 mod edit;
 mod factors;
 mod head;
+mod health;
 mod kept;
 mod memory;
 mod outcome;
@@ -31,25 +32,28 @@ mod streams;
 mod surfaces;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod upstream;
 mod view;
 mod whoami;
 
-pub use account::{Account, Sizes};
+pub use account::{Account, Recorded, Sizes};
 pub use body::{AwaitBody, BodyStep};
 pub use door::locate;
 pub use edit::{Edit, HeaderBytes};
 pub use head::start;
+pub use health::{Component, Health};
 pub use memory::{DecisionId, Entropy, FeedId, Memory};
 pub use outcome::Outcome;
 pub use reply::{Reply, ReplyBody, ReplyStep};
 pub use streams::StreamEnd;
+pub use trail::{Judged, Keep, Trail};
 
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::deny::Answer;
 use crate::keys::SignatureVerifier;
-use crate::metrics::Samples;
+use crate::metrics::{Sample, Samples, Series};
 use crate::store::Store;
 use crate::time::UnixTime;
 use alloc::boxed::Box;
@@ -80,8 +84,16 @@ pub struct Desk<'d> {
     pub source: Option<IpAddr>,
     /// Where samples go.
     pub samples: &'d mut Samples,
-    /// What the request is counted under; the shell asks [`Account::after`] when the step is over.
+    /// What the request is counted under, and its record; the shell asks [`Account::after`] when the step is over.
     pub account: &'d mut Account,
+}
+
+impl Desk<'_> {
+    /// What is said of a request, to metrics and to its record alike.
+    fn say(&mut self, series: Series, said: &trail::Said<'_>) {
+        self.samples.push(Sample { series, value: 1 });
+        self.account.trail.said(self.config, &series, said);
+    }
 }
 
 /// A request's head.

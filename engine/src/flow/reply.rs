@@ -142,6 +142,7 @@ impl Reply {
         let nonce = self.nonce.map(|nonce| Edit::set("dpop-nonce", nonce));
         let mut edits: Vec<Edit> = nonce.into_iter().collect();
         let status = status_of(fields);
+        desk.account.status(status);
         let Some(guarded) = self.guarded else {
             desk.account.answered(Outcome::of_status(status));
             return ReplyStep::Pass(edits);

@@ -8,11 +8,12 @@ use super::head::{allow, deny, forbid, lacking_scope, pass, verdict, verdict_on}
 use super::peer::Peer;
 use super::reply::Reply;
 use super::shadow::{self, Note};
+use super::trail::Said;
 use super::{Attempt, Desk, Edit, Passage, Step, scope, shown, upstream};
 use crate::config::{Access, Route, RouteAnswer, RouteRules};
 use crate::deny::{Denial, Door};
 use crate::identity::Identity;
-use crate::metrics::{MethodLabel, Place, Sample};
+use crate::metrics::{MethodLabel, Place};
 use crate::policy::{Ask, Context, Facts, Permit, Policy, RoleSet};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -59,7 +60,7 @@ pub(super) fn start(desk: &mut Desk<'_>, mut stop: Stop<'_>, attempt: Attempt, p
         return stop.deny(desk, Denial::Door(Door::TlsRequired));
     }
     match &stop.route.access {
-        Access::Anyone => pass(desk, stop.place(), stop.edits(None), Reply::untouched()),
+        Access::Anyone => pass(desk, &stop.scene, stop.place(), stop.edits(None), Reply::untouched()),
         Access::Policy(rules) => {
             stop.scene.metadata_url = rules.metadata_url.as_deref();
             stop.scene.dpop = rules.dpop.as_ref();
@@ -121,7 +122,7 @@ fn permitted(
 ) -> Step {
     let Known { identity, policy, nonce } = known;
     match rules.answer {
-        Some(RouteAnswer::Whoami) => whoami(desk, stop.place(), permit, (identity, rules.policy), nonce),
+        Some(RouteAnswer::Whoami) => whoami(desk, stop, permit, (identity, rules.policy), nonce),
         None => {
             let edits = stop.edits(Some((identity, policy)));
             let reply = Reply::untouched().with_nonce(nonce);
@@ -134,13 +135,14 @@ fn permitted(
 /// Tells a caller who it is. The permit is spent on the answer.
 fn whoami(
     desk: &mut Desk<'_>,
-    place: Place,
+    stop: &Stop<'_>,
     permit: Permit,
     (identity, policy): (&Identity, usize),
     nonce: Option<String>,
 ) -> Step {
+    let said = Said::decided(stop.scene.decision, Some(permit.rule()));
+    desk.say(verdict(stop.place(), "allow", "allowed"), &said);
     drop(permit);
-    desk.samples.push(Sample { series: verdict(place, "allow", "allowed"), value: 1 });
     let mut answer = super::whoami::answer(desk, identity, policy);
     answer.headers.extend(nonce.map(|nonce| ("dpop-nonce", nonce)));
     Step::Answer(Box::new(answer))

@@ -105,6 +105,7 @@ fn ask(
         ..Series::new(Metric::Shadow, supposed.effect.word()).at(verdict.place)
     };
     desk.samples.push(Sample { series, value: 1 });
+    desk.account.trail.shadowed(supposed.effect, at, supposed.rule);
     let rule = supposed.rule.and_then(|rule| policy.rule_id(rule)).unwrap_or("-");
     Some(("toolgate_shadow", [supposed.effect.word(), " ", rule].concat()))
 }

@@ -3,6 +3,7 @@
 
 mod account;
 mod answers;
+mod audit;
 mod auth;
 mod calls;
 mod credentials;
@@ -43,6 +44,7 @@ impl Secrets for Environment {
             "SEED" => Some(b"0a".repeat(32)),
             "SEED_B" => Some(b"0b".repeat(32)),
             "HS" => Some(SECRET.to_vec()),
+            "AUDIT" => Some(b"an audit key of thirty-two bytes".to_vec()),
             "STATE" => Some(b"a secret of thirty-two bytes or more".to_vec()),
             "STATE_KEY" => Some(b"0123456789abcdef0123456789abcdef".to_vec()),
             _ => None,

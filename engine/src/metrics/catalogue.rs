@@ -127,6 +127,12 @@ catalogue! {
         "samples that were dropped because the cap on series was reached";
     Shadow: Counter "toolgate_shadow_total" [Server, Policy, Live, Shadow, Rule]
         "verdicts beside what rules or policies in shadow would have said";
+    AuditRecords: Counter "toolgate_audit_records_total" [Outlet, Result]
+        "audit records by outlet: written, dropped because too much waits, or allows that are not kept";
+    AuditBatches: Counter "toolgate_audit_batches_total" [Result]
+        "batches of audit records for the collector by what became of them";
+    ComponentHealthy: Gauge "toolgate_component_healthy" [Component]
+        "1 while a component of the gate works, 0 while it does not";
     BuildInfo: Gauge "toolgate_build_info" [Version]
         "always 1, with the version of the plugin";
 }

@@ -34,6 +34,10 @@ pub enum Label {
     Rule,
     /// Revocation feed of the configuration.
     Feed,
+    /// Where audit records go.
+    Outlet,
+    /// A part of the gate.
+    Component,
     /// `mcp`, a route of the configuration, a document that the gate serves itself, or `none`.
     Route,
     /// What became of a request.
@@ -61,6 +65,8 @@ impl Label {
             Label::Credential => "credential",
             Label::Key => "key",
             Label::Feed => "feed",
+            Label::Outlet => "outlet",
+            Label::Component => "component",
             Label::Version => "version",
             Label::Policy => "policy",
             Label::Live => "live",

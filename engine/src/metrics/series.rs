@@ -141,7 +141,7 @@ impl Series {
                     config.policies.get(policy).and_then(|policy| policy.rule_id(rule?)).unwrap_or("none")
                 }
             },
-            Label::Credential => self.kind,
+            Label::Credential | Label::Outlet | Label::Component => self.kind,
             Label::Route => match self.place {
                 Place::Server(_) => "mcp",
                 Place::Route(_) => self.value(Label::Server, config),

@@ -35,7 +35,8 @@ impl fmt::Debug for Digest {
     }
 }
 
-pub(super) fn digest(document: Value<'_>) -> Digest {
+/// Of any document.
+pub(crate) fn digest(document: Value<'_>) -> Digest {
     let mut hash = Sha256::new();
     write(&mut hash, document);
     Digest(hash.finalize().into())

@@ -31,6 +31,7 @@ pub use condition::Finding;
 pub use condition::network::Network;
 pub(crate) use date::parse as parse_date;
 pub use digest::Digest;
+pub(crate) use digest::digest as digest_of;
 pub use explain::{Considered, Explained, Explanation, Outcome};
 pub use facts::{Arguments, CertificateFacts, Context, Facts, KeyFacts, Surface};
 pub use roles::RoleSet;

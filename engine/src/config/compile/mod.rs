@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From the configuration as written to the configuration as compiled.
 
+mod audit;
 mod credentials;
 mod dpop;
 mod endpoints;
@@ -105,6 +106,7 @@ impl<'c> Compiler<'c> {
         let nonces = self.nonces(&shared_state)?;
         let revocation = at(self.revocation(&issuer_names), &[key("revocation")])?;
         let limits = at(self.limits(), &[key("limits")])?;
+        let audit = self.audit()?;
         self.warn_open_host(&servers);
         Ok(Config {
             host_mode: if wire.host.headers_stop_iteration { HostMode::Held } else { HostMode::Streamed },
@@ -126,6 +128,7 @@ impl<'c> Compiler<'c> {
             metrics: Metrics { syntax: wire.metrics.syntax, max_series: wire.metrics.max_series },
             filter_state: if wire.audit.filter_state { FilterState::On } else { FilterState::Off },
             show_rule: if wire.audit.show_rule { ShowRule::Always } else { ShowRule::Never },
+            audit,
             shared_state,
             nonces,
             signer,

@@ -83,17 +83,6 @@ impl Default for LimitsWire {
     }
 }
 
-/// `audit`
-#[derive(Debug, Default, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields, default)]
-pub struct AuditWire {
-    /// Whether decisions are written to filter state (`wasm.toolgate_*`) for access logs and traces.
-    pub filter_state: bool,
-    /// Whether answers name the rule that denied.
-    pub show_rule: bool,
-}
-
 /// `metrics`
 #[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -54,4 +54,8 @@ impl<'de> Visitor<'de> for SecretVisitor {
 pub struct SecretsWire {
     /// The key under which shared data is authenticated; without it nothing is shared between workers.
     pub shared_state: Option<SecretWire>,
+    /// The key that seals audit records, and hashes what they must not show.
+    pub audit: Option<SecretWire>,
+    /// The key that did so before; it signs the hand-over to the new one.
+    pub audit_previous: Option<SecretWire>,
 }

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The record of one request while it grows: what the head says, who calls, what is asked, what was said to it.
+//!
+//! It is written where each part becomes known, into one text; the end of the stream adds the rest. Tokens, session ids
+//! and arguments do not get this far other than as keyed hashes.
+
+use super::door::Front;
+use super::memory::DecisionId;
+use crate::audit::{Ending, Kind, Members, PolicyName, Trace, clip, principal};
+use crate::config::audit::{ArgumentsShown, Audit, Shown, Source};
+use crate::config::{Config, Server};
+use crate::identity::Identity;
+use crate::json::Value;
+use crate::mcp::{Call, HeaderValue, Method, Target};
+use crate::metrics::{Place, Series};
+use crate::policy::Effect;
+use alloc::string::String;
+use core::fmt::Write;
+use core::net::IpAddr;
+
+/// The longest name of a tool, prompt or resource that is recorded, in bytes.
+const MAX_TARGET: usize = 1_024;
+/// The longest id of a request, in bytes.
+const MAX_ID: usize = 128;
+/// The most arguments that are recorded, and the longest name of one, in bytes.
+const MAX_ARGUMENTS: usize = 64;
+
+/// The record of one request while it grows.
+#[derive(Debug, Default)]
+pub struct Trail {
+    text: String,
+    state: State,
+    caller: Caller,
+    /// Whose policy is asked, and what its rules in shadow said.
+    shadow: Option<(Effect, usize, Option<usize>)>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Nothing is recorded, or no verdict has fallen.
+    #[default]
+    Open,
+    Judged(Judged),
+}
+
+/// Whether it is known who calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Caller {
+    #[default]
+    Unknown,
+    Known,
+}
+
+/// A verdict that has fallen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Which record it makes.
+    pub kind: Kind,
+    /// What was said.
+    pub effect: Effect,
+    /// Whether it is kept.
+    pub keep: Keep,
+}
+
+/// Whether a record is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// It is.
+    Kept,
+    /// It is an allow, and not among those that are kept.
+    SampledOut,
+}
+
+/// What a verdict is about, beyond its series.
+pub(super) struct Said<'s> {
+    pub kind: Kind,
+    pub rule: Option<&'s str>,
+    pub decision: DecisionId,
+}
+
+impl<'s> Said<'s> {
+    /// A decision, by this rule if one decided.
+    pub(super) fn decided(decision: DecisionId, rule: Option<&'s str>) -> Said<'s> {
+        Said { kind: Kind::Decision, rule, decision }
+    }
+}
+
+impl Trail {
+    /// Begins with what the head says. A request whose head is looked at again begins again.
+    pub(super) fn begin(
+        &mut self,
+        config: &Config,
+        decision: DecisionId,
+        front: Option<&Front<'_>>,
+        (place, source): (Place, Option<IpAddr>),
+    ) {
+        if !config.audit.is_on() {
+            return;
+        }
+        self.text.clear();
+        (self.state, self.caller, self.shadow) = (State::Open, Caller::Unknown, None);
+        self.text.reserve(640);
+        let mut members = Members::more(&mut self.text);
+        members.text("id", &decision.text());
+        if let Some(front) = front {
+            members.text_if("request_id", id(front.request_id));
+            let trace = text(front.traceparent).and_then(Trace::parse);
+            members.text_if("trace_id", trace.map(|trace| trace.trace));
+            members.text_if("span_id", trace.map(|trace| trace.span));
+            if let (HeaderValue::One(session), Some(key)) = (front.mcp.session, &config.audit.key) {
+                members.hex("session", &key.hash("session", session));
+            }
+        }
+        if let (Some(source), Source::Recorded) = (source, config.audit.source) {
+            let mut address = String::new();
+            // Writing to a string cannot fail.
+            let _ = write!(address, "{source}");
+            members.text("source", &address);
+        }
+        match place {
+            Place::None => {}
+            Place::Server(at) => {
+                members.text_if("server", config.servers.get(at).map(|server| &*server.name))
+            }
+            Place::Route(at) => members.text_if("route", config.routes.get(at).map(|route| &*route.name)),
+        }
+        if let Some(front) = front {
+            members.text("http_method", clip(front.method, 32));
+        }
+    }
+
+    /// Who calls is known.
+    pub(super) fn caller(&mut self, config: &Config, identity: &Identity, policy: usize) {
+        if config.audit.is_on() {
+            self.caller = Caller::Known;
+            let written =
+                identity.audited().get_or_init(|| principal(identity, config.policies.get(policy), config));
+            Members::more(&mut self.text).json("principal", written);
+        }
+    }
+
+    /// A message is understood.
+    pub(super) fn call(&mut self, config: &Config, server: &Server, call: &Call<'_>) {
+        if !config.audit.is_on() {
+            return;
+        }
+        Members::more(&mut self.text).text("version", call.version.as_str());
+        self.asks(config, server, call.method, &call.target);
+        if let Some(arguments) = call.arguments {
+            show(&mut self.text, &config.audit, arguments);
+        }
+    }
+
+    /// A method with what it aims at.
+    pub(super) fn asks(&mut self, config: &Config, server: &Server, method: Method, target: &Target<'_>) {
+        if !config.audit.is_on() {
+            return;
+        }
+        let mut members = Members::more(&mut self.text);
+        members.text("method", method.name());
+        match target {
+            Target::None | Target::Listen { .. } => {}
+            Target::Tool(name) => members.text("tool", clip(name, MAX_TARGET)),
+            Target::Prompt(name)
+            | Target::PromptRef(name)
+            | Target::Resource(name)
+            | Target::ResourceRef(name) => aim(&mut members, &config.audit, name),
+            // Who knows the id of a task may use it, where tasks are not bound.
+            Target::Task(id) => {
+                if let Some(key) = &config.audit.key {
+                    members.hex("target", &key.hash("task", id.as_bytes()));
+                }
+            }
+        }
+        members.text_if("class", server.class_of(target));
+    }
+
+    /// What rules in shadow would have said.
+    pub(super) fn shadowed(&mut self, effect: Effect, policy: usize, rule: Option<usize>) {
+        self.shadow = Some((effect, policy, rule));
+    }
+
+    /// The verdict falls.
+    pub(super) fn said(&mut self, config: &Config, series: &Series, said: &Said<'_>) {
+        if !config.audit.is_on() {
+            return;
+        }
+        let effect = if series.decision == Effect::Allow.word() { Effect::Allow } else { Effect::Deny };
+        let keep = match effect {
+            Effect::Allow if !said.decision.is_sampled(config.audit.allows_per_mille) => Keep::SampledOut,
+            Effect::Allow | Effect::Deny => Keep::Kept,
+        };
+        let kind = match (said.kind, self.caller) {
+            // A credential that is good and opens too little is a decision about somebody.
+            (Kind::Authentication, Caller::Known) => Kind::Decision,
+            (kind, _) => kind,
+        };
+        self.state = State::Judged(Judged { kind, effect, keep });
+        if keep == Keep::SampledOut {
+            self.text.clear();
+            return;
+        }
+        let shadow = self.shadow.take();
+        let mut members = Members::more(&mut self.text);
+        members.text("decision", effect.word());
+        members.text("reason", series.word);
+        if let Some(rule) = said.rule {
+            members.list("rules").item(rule);
+        }
+        if let Some(policy) = policy_of(config, series.place) {
+            name(config, policy, &mut members.nest("policy"));
+        }
+        if let Some((effect, policy, rule)) = shadow {
+            let mut own = members.nest("shadow");
+            own.text("decision", effect.word());
+            let id = rule.and_then(|rule| config.policies.get(policy)?.rule_id(rule));
+            if let Some(id) = id {
+                own.list("rules").item(id);
+            }
+            own.text_if("policy", config.policy_names.get(policy).map(|name| &**name));
+        }
+    }
+
+    /// The verdict, if one has fallen.
+    #[must_use]
+    pub fn judged(&self) -> Option<Judged> {
+        match self.state {
+            State::Open => None,
+            State::Judged(judged) => Some(judged),
+        }
+    }
+
+    /// The members of the record, with those of its end. It is empty then.
+    pub fn close(&mut self, ending: &Ending) -> String {
+        self.state = State::Open;
+        let mut text = core::mem::take(&mut self.text);
+        ending.write(&mut Members::more(&mut text));
+        text
+    }
+}
+
+fn policy_of(config: &Config, place: Place) -> Option<usize> {
+    match place {
+        Place::None => None,
+        Place::Server(at) => config.servers.get(at).map(|server| server.policy),
+        Place::Route(at) => config.routes.get(at)?.policy(),
+    }
+}
+
+fn name(config: &Config, at: usize, members: &mut Members<'_>) {
+    if let (Some(name), Some(policy)) = (config.policy_names.get(at), config.policies.get(at)) {
+        let digest = policy.digest();
+        PolicyName { name, version: policy.revision(), digest: digest.bytes() }.write(members);
+    }
+}
+
+fn text(value: HeaderValue<'_>) -> Option<&str> {
+    match value {
+        HeaderValue::One(bytes) => core::str::from_utf8(bytes).ok(),
+        HeaderValue::Absent | HeaderValue::Several => None,
+    }
+}
+
+/// The id of a request, where it looks like one: it comes from outside, and could be anything.
+fn id(value: HeaderValue<'_>) -> Option<&str> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    text(value).filter(|text| text.len() <= MAX_ID && text.bytes().all(plain))
+}
+
+fn aim(members: &mut Members<'_>, audit: &Audit, target: &str) {
+    match (audit.targets, &audit.key) {
+        (Shown::Clear, _) => members.text("target", clip(target, MAX_TARGET)),
+        (Shown::Hash, Some(key)) => members.hex("target", &key.hash("target", target.as_bytes())),
+        (Shown::Hash, None) => {}
+    }
+}
+
+/// Names, or names and hashes, of the outermost arguments; nothing of those that are redacted.
+fn show(out: &mut String, audit: &Audit, arguments: Value<'_>) {
+    let kept = arguments.members().filter(|(name, _)| !audit.redact.iter().any(|hidden| name.is_str(hidden)));
+    let kept = kept.take(MAX_ARGUMENTS);
+    let mut members = Members::more(out);
+    match (audit.arguments, &audit.key) {
+        (ArgumentsShown::Nothing, _) | (ArgumentsShown::Hashes, None) => {}
+        (ArgumentsShown::Names, _) => {
+            let mut list = members.list("arguments");
+            for (name, _) in kept {
+                list.item(&pointer(name));
+            }
+        }
+        (ArgumentsShown::Hashes, Some(key)) => {
+            let mut object = members.nest("arguments");
+            for (name, value) in kept {
+                object.named_hex(&pointer(name), &key.hash("argument", value.raw().as_bytes()));
+            }
+        }
+    }
+}
+
+fn pointer(name: Value<'_>) -> String {
+    let name = name.as_str().unwrap_or_default();
+    ["/", &clip(&name, MAX_ID).replace('~', "~0").replace('/', "~1")].concat()
+}

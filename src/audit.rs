@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Records on their way out: to the proxy's log, to its access logs by filter state, to a collector. None of them is
+//! waited for.
+
+use crate::host::{self, Level, Map};
+use crate::store::HostStore;
+use crate::vm::{self, BUILD};
+use std::cell::RefCell;
+use toolgate_engine::audit::{
+    Counts, Delivery, Head, Kind, Ledger, Outlet, Sender, Slot, StreamId, others, take_lines,
+};
+use toolgate_engine::config::Config;
+use toolgate_engine::flow::{Health, Recorded};
+use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
+use toolgate_engine::time::UnixTime;
+
+/// Where access logs find records: `%FILTER_STATE(wasm.toolgate_audit:PLAIN)%`.
+const PROPERTY: &str = "toolgate_audit";
+/// Streams that were written to within so many seconds are borne witness to.
+const RECENT: u64 = 3_600;
+/// What is left of collectors' queues when a configuration goes may add up to so much, in bytes.
+const MAX_LEFT: usize = 4 << 20;
+
+thread_local! {
+    /// Lines for a collector that a configuration which is gone has left behind: the next one sends them.
+    static LEFT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// The streams of one configuration in one VM.
+pub(crate) struct Trails {
+    ledgers: Vec<(Ledger, Slot)>,
+    sender: Sender,
+    /// The call that is under way.
+    call: Option<u32>,
+}
+
+impl Trails {
+    pub(crate) fn new(config: &Config) -> Trails {
+        let ledger = |outlet: &Outlet| {
+            let mut id = [0; 16];
+            // Without randomness there would have been no configuration.
+            let _ = getrandom::fill(&mut id);
+            (Ledger::new(*outlet, &config.audit, StreamId(id)), Slot::default())
+        };
+        Trails {
+            ledgers: config.audit.outlets.iter().map(ledger).collect(),
+            sender: Sender::default(),
+            call: None,
+        }
+    }
+
+    /// What is to be recorded of a request that is over; the host speaks of its stream now.
+    pub(crate) fn over(&mut self, config: &Config, recorded: Recorded) {
+        match recorded {
+            Recorded::Nothing => {}
+            Recorded::SampledOut => self.ledgers.iter_mut().for_each(|(ledger, _)| ledger.sampled_out()),
+            Recorded::Record(kind, text) => {
+                let now = vm::now();
+                for (ledger, _) in &mut self.ledgers {
+                    begin(ledger, config, now);
+                    ledger.record(now, kind, &text);
+                    hand_out(ledger, Place::Stream);
+                }
+            }
+        }
+    }
+
+    /// Something that concerns no request.
+    pub(crate) fn note(&mut self, config: &Config, kind: Kind, text: &str) {
+        let now = vm::now();
+        for (ledger, _) in &mut self.ledgers {
+            if ledger.outlet() != Outlet::AccessLog {
+                begin(ledger, config, now);
+            }
+            if ledger.has_begun() {
+                ledger.record(now, kind, text);
+                hand_out(ledger, Place::Root);
+            }
+        }
+    }
+
+    /// Once a second: begins what has not begun, notes where streams stand, writes checkpoints, sends a batch.
+    pub(crate) fn tick(&mut self, config: &Config, spread: u64, samples: &mut Samples) {
+        let now = vm::now();
+        for (ledger, slot) in &mut self.ledgers {
+            // A stream of an access log begins with the first request: other VMs than workers never see one.
+            if ledger.outlet() != Outlet::AccessLog {
+                begin(ledger, config, now);
+            }
+            let (outlet, own) = (ledger.outlet(), ledger.head().stream);
+            if let Some(key) = config.audit.key.as_ref().filter(|_| ledger.has_begun()) {
+                slot.note(&HostStore, key, outlet, ledger.head(), now);
+            }
+            ledger.checkpoint(now, &mut |since| heads(config, outlet, own, since));
+            hand_out(ledger, Place::Root);
+            count(samples, outlet, ledger.news());
+        }
+        self.send(config, now, spread, samples);
+    }
+
+    fn send(&mut self, config: &Config, now: UnixTime, spread: u64, samples: &mut Samples) {
+        let Some(collector) = &config.audit.collector else { return };
+        let ledger = self.ledgers.iter_mut().find(|(ledger, _)| ledger.outlet() == Outlet::Collector);
+        let more = || {
+            let left = LEFT.with(|left| take_lines(&mut left.borrow_mut(), collector.batch_bytes));
+            left.or_else(|| ledger?.0.take(collector.batch_bytes))
+        };
+        let Some(batch) = self.sender.next(now, more) else { return };
+        let target = &collector.target;
+        let path = target.url.path_and_query();
+        let mut headers = vec![
+            (":method", "POST"),
+            (":scheme", target.url.scheme.as_str()),
+            (":authority", target.url.authority.as_str()),
+            (":path", path.as_str()),
+            ("content-type", "application/x-ndjson"),
+        ];
+        headers.extend(collector.authorization.as_deref().map(|value| ("authorization", value)));
+        match host::call(&target.cluster, &headers, batch.as_bytes(), target.timeout_millis) {
+            Ok(call) => {
+                self.call = Some(call);
+                self.sender.sent();
+            }
+            Err(_) => {
+                self.sender.done(Delivery::Unreachable, now, spread);
+                samples.push(batch_sample(Delivery::Unreachable));
+            }
+        }
+    }
+
+    /// The answer to a call; whether it was one of these.
+    pub(crate) fn on_response(
+        &mut self,
+        call: u32,
+        headers: usize,
+        spread: u64,
+        samples: &mut Samples,
+    ) -> Ours {
+        if self.call != Some(call) {
+            return Ours::No;
+        }
+        self.call = None;
+        // A call that has failed has no headers to read.
+        let status = if headers == 0 { None } else { host::fields(Map::CallResponse).ok() };
+        let status = status.and_then(|fields| {
+            let pairs = fields.pairs();
+            let (_, status) = pairs.iter().find(|(name, _)| *name == b":status")?;
+            std::str::from_utf8(status).ok()?.parse().ok()
+        });
+        let delivery = Delivery::of(status);
+        if delivery != Delivery::Taken && !self.sender.is_failing() {
+            crate::log::warn("audit", "collector_failed", delivery.label());
+        }
+        self.sender.done(delivery, vm::now(), spread);
+        samples.push(batch_sample(delivery));
+        Ours::Yes
+    }
+
+    /// Whether records get out: the collector takes them, and the proxy's log does not drop them for their level.
+    pub(crate) fn health(&self) -> Health {
+        let logs = self.ledgers.iter().any(|(ledger, _)| ledger.outlet() == Outlet::Log);
+        Health::when(!self.sender.is_failing() && (!logs || host::is_written(Level::Info)))
+    }
+
+    /// The configuration goes, and with it the last of its streams.
+    pub(crate) fn end(&mut self) {
+        let now = vm::now();
+        for (ledger, _) in &mut self.ledgers {
+            match ledger.outlet() {
+                // There is no stream to hang it on.
+                Outlet::AccessLog => {}
+                Outlet::Log => {
+                    ledger.end(now);
+                    hand_out(ledger, Place::Root);
+                }
+                Outlet::Collector => {
+                    ledger.end(now);
+                    let mut lines = std::mem::take(&mut self.sender).leave();
+                    lines.extend(ledger.take(usize::MAX));
+                    LEFT.with(|left| {
+                        let mut left = left.borrow_mut();
+                        if left.len().saturating_add(lines.len()) <= MAX_LEFT {
+                            left.push_str(&lines);
+                        }
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// Whether a call was one of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ours {
+    Yes,
+    No,
+}
+
+/// Where the host stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At the end of a stream.
+    Stream,
+    Root,
+}
+
+fn begin(ledger: &mut Ledger, config: &Config, now: UnixTime) {
+    if !ledger.has_begun() {
+        let others = heads(config, ledger.outlet(), ledger.head().stream, now.minus_secs(RECENT));
+        ledger.begin(config, BUILD, &others, now);
+    }
+}
+
+fn heads(config: &Config, outlet: Outlet, own: StreamId, since: UnixTime) -> Vec<Head> {
+    let key = config.audit.key.as_ref();
+    key.map(|key| others(&HostStore, key, outlet, own, since)).unwrap_or_default()
+}
+
+/// What waits goes out, where it can from here.
+fn hand_out(ledger: &mut Ledger, place: Place) {
+    match (ledger.outlet(), place) {
+        (Outlet::Log, _) => {
+            ledger.waiting().lines().for_each(|line| host::log(Level::Info, line));
+            ledger.sent();
+        }
+        (Outlet::AccessLog, Place::Stream) => {
+            let lines = ledger.waiting().trim_ascii_end();
+            if host::set_property(PROPERTY, lines.as_bytes()).is_ok() {
+                ledger.sent();
+            }
+        }
+        (Outlet::AccessLog, Place::Root) | (Outlet::Collector, _) => {}
+    }
+}
+
+fn count(samples: &mut Samples, outlet: Outlet, news: Counts) {
+    let words = [("written", news.written), ("dropped", news.dropped), ("sampled_out", news.sampled_out)];
+    for (word, value) in words.into_iter().filter(|(_, value)| *value > 0) {
+        let series = Series { kind: outlet.word(), ..Series::new(Metric::AuditRecords, word) };
+        samples.push(Sample { series, value });
+    }
+}
+
+fn batch_sample(delivery: Delivery) -> Sample {
+    Sample { series: Series::new(Metric::AuditBatches, delivery.label()), value: 1 }
+}
