@@ -27,7 +27,7 @@ setup: ## install the toolchain's parts (idempotent)
 
 wasm: setup ## build target/toolgate.wasm
 	TOOLGATE_BUILD="0.1.0+$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" \
-	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(REMAP)" $(CARGO) build --profile $(PROFILE) --locked --target wasm32-wasip1 --lib -p toolgate
+	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(REMAP)" $(CARGO) build --profile $(PROFILE) --locked --target wasm32-wasip1 --lib -p toolgate $(if $(FEATURES),--features $(FEATURES))
 	@install -m 644 target/wasm32-wasip1/$(PROFILE)/toolgate.wasm $(WASM)
 	@! grep -aqF -e "$(HOME)/" -e "$(CURDIR)/" $(WASM) || { echo "error: $(WASM) holds paths of this machine"; exit 1; }
 	@echo "$(WASM): $$(stat -c %s $(WASM)) bytes"

@@ -3,6 +3,7 @@
 
 use super::alg::{Alg, Family};
 use super::jwk::{self, JwkRefusal};
+use super::p384::P384Key;
 use super::verifier::{Signature, SignatureVerifier, Verdict};
 use crate::json::Value;
 use crate::time::UnixTime;
@@ -14,9 +15,6 @@ use jwt_compact::alg::{Es256, RsaPublicKey};
 
 /// The key type of jwt-compact's ES256.
 pub(super) type P256Key = <Es256 as Algorithm>::VerifyingKey;
-
-/// A point on P-384.
-pub(super) type P384Key = p384::ecdsa::VerifyingKey;
 
 /// A point on edwards25519.
 pub(super) type Ed25519Key = ed25519_dalek::VerifyingKey;

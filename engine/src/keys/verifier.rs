@@ -7,12 +7,11 @@
 
 use super::alg::Alg;
 use super::der::ecdsa_signature;
-use super::material::{Ed25519Key, Material, P384Key, PublicKey};
+use super::material::{Ed25519Key, Material, PublicKey};
 use alloc::vec::Vec;
 use core::fmt;
 use jwt_compact::alg::{Es256, Rsa};
 use jwt_compact::{Algorithm, AlgorithmSignature};
-use p384::ecdsa::signature::Verifier;
 
 /// Longest signature that is read: RSA with 8,192 bits.
 const MAX_SIGNATURE: usize = 1_024;
@@ -112,8 +111,7 @@ fn p256(key: &PublicKey, message: &[u8], signature: &Signature) -> Verdict {
 
 fn p384(key: &PublicKey, message: &[u8], signature: &Signature) -> Verdict {
     let Material::P384(point) = &key.material else { return Verdict::Refused };
-    let signature = p384::ecdsa::Signature::from_slice(signature.as_bytes());
-    verdict(signature.and_then(|signature| P384Key::verify(point, message, &signature)))
+    point.verify(message, signature)
 }
 
 /// Strictly: no signature that another verifier may refuse (small order, RFC 8032 section 5.1.7 without the cofactor).

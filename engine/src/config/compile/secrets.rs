@@ -6,7 +6,7 @@ use crate::config::Limits;
 use crate::config::wire::SecretWire;
 use crate::feed::{SharedState, StateKey};
 use crate::json::DeError;
-use crate::keys::SlowCurve;
+use crate::keys::{ES384_IN_MODULE, SlowCurve};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::vec::Vec;
@@ -90,7 +90,18 @@ impl<'c> Compiler<'c> {
             wait_millis: wire.max_wait_milliseconds,
             waiting: wire.max_waiting,
             verify_millis: wire.verify_milliseconds_per_second,
-            slow_curve: if wire.es384_in_module { SlowCurve::Allowed } else { SlowCurve::Refused },
+            slow_curve: slow_curve(wire.es384_in_module)?,
         })
+    }
+}
+
+/// Whether ES384 may be verified in the module; only a build that can do it is asked to.
+fn slow_curve(wanted: bool) -> Result<SlowCurve, DeError> {
+    match (wanted, ES384_IN_MODULE) {
+        (false, _) => Ok(SlowCurve::Refused),
+        (true, true) => Ok(SlowCurve::Allowed),
+        (true, false) => Err(DeError::new("this build cannot verify ES384 by itself".to_owned())
+            .with_help("build it with `make wasm FEATURES=es384-in-module`, or take the key out".to_owned())
+            .inside(key("es384_in_module"))),
     }
 }

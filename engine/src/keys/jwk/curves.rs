@@ -5,10 +5,10 @@ use super::{JwkRefusal, key, octets, thumbprint};
 use crate::json::Value;
 use crate::keys::alg::Family;
 use crate::keys::der::{ed25519_spki, p256_spki, p384_spki};
-use crate::keys::material::{Ed25519Key, Material, P256Key, P384Key, PublicKey};
+use crate::keys::material::{Ed25519Key, Material, P256Key, PublicKey};
+use crate::keys::p384::{P384_FIELD, P384Key};
 
 const P256_FIELD: usize = 32;
-const P384_FIELD: usize = 48;
 const ED25519_POINT: usize = 32;
 /// SEC 1 section 2.3.3: an uncompressed point.
 const UNCOMPRESSED: &[u8] = &[4];
@@ -24,14 +24,21 @@ pub(super) fn read_ec(value: Value<'_>) -> Result<PublicKey, JwkRefusal> {
     if x.len() != field || y.len() != field {
         return Err(JwkRefusal::BadCoordinate);
     }
-    let point = [UNCOMPRESSED, &x, &y].concat();
     let (spki, material) = match family == Family::P256 {
-        true => (p256_spki(&x, &y), P256Key::from_sec1_bytes(&point).map(Material::P256)),
-        false => (p384_spki(&x, &y), P384Key::from_sec1_bytes(&point).map(Material::P384)),
+        true => (p256_spki(&x, &y), p256_point(&x, &y)),
+        false => (p384_spki(&x, &y), p384_point(&x, &y)),
     };
-    let material = material.map_err(|_| JwkRefusal::NotOnCurve)?;
+    let material = material.ok_or(JwkRefusal::NotOnCurve)?;
     let thumbprint = thumbprint(&[("crv", value), ("kty", value), ("x", value), ("y", value)]);
     Ok(key(family, thumbprint, spki, 2 * field, material))
+}
+
+fn p256_point(x: &[u8], y: &[u8]) -> Option<Material> {
+    P256Key::from_sec1_bytes(&[UNCOMPRESSED, x, y].concat()).ok().map(Material::P256)
+}
+
+fn p384_point(x: &[u8], y: &[u8]) -> Option<Material> {
+    P384Key::from_coordinates(x.try_into().ok()?, y.try_into().ok()?).map(Material::P384)
 }
 
 pub(super) fn read_okp(value: Value<'_>) -> Result<PublicKey, JwkRefusal> {
