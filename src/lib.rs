@@ -9,6 +9,7 @@ mod audit;
 mod connection;
 mod feeds;
 mod host;
+mod introspection;
 mod log;
 mod root;
 mod stats;

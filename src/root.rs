@@ -4,6 +4,7 @@
 use crate::audit::Ours;
 use crate::feeds;
 use crate::host::{self, Buffer};
+use crate::introspection;
 use crate::log;
 use crate::vm::Vm;
 use std::rc::Rc;
@@ -83,6 +84,7 @@ impl Root {
                 return;
             }
             feeds::on_response(vm, token, headers, body_size);
+            introspection::on_response(vm, token, headers, body_size);
             crate::stream::resume_waiting(vm);
             // What an answer leads to, such as the next part, need not wait for an idle tick.
             if feeds::pressing(vm) {
@@ -108,6 +110,7 @@ impl Root {
         }
         vm.audit_tick();
         vm.flush();
+        introspection::ask(&vm, dispatch);
         crate::stream::resume_waiting(&vm);
         crate::stream::end_streams(&vm);
         crate::stream::end_revoked(&vm);

@@ -11,6 +11,7 @@ use crate::store::HostStore;
 use crate::stream::{OpenStreams, Stream, Walk};
 use crate::verifier::HostVerifier;
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 use toolgate_engine::config::Config;
@@ -25,6 +26,8 @@ use toolgate_engine::time::UnixTime;
 pub(crate) struct Vm {
     pub(crate) config: Config,
     pub(crate) post: RefCell<Post>,
+    /// Calls about opaque tokens that are under way.
+    pub(crate) asked: RefCell<BTreeMap<u32, u64>>,
     pub(crate) waiting: RefCell<Vec<Rc<RefCell<Stream>>>>,
     /// Event streams in the order in which they have to end.
     pub(crate) open: RefCell<OpenStreams>,
@@ -56,6 +59,7 @@ impl Vm {
         let mut memory = Memory::new(&config, entropy);
         Vm {
             post: RefCell::new(Post::new(&mut memory)),
+            asked: RefCell::default(),
             waiting: RefCell::default(),
             open: RefCell::default(),
             walk: Cell::default(),

@@ -36,6 +36,8 @@ pub enum Door {
     BodyMissing,
     /// The connection has no TLS, or too old a version.
     TlsRequired,
+    /// The session is over, or never was this caller's.
+    SessionUnknown,
 }
 
 /// What is wrong with the credentials.
@@ -57,6 +59,8 @@ pub enum Auth {
     Scope,
     /// The keys to judge the token are not there.
     KeysUnavailable,
+    /// The issuer that has to be asked about the token does not answer.
+    IntrospectionUnavailable,
     /// Whether the credential was revoked cannot be told.
     RevocationUnavailable,
     /// Too much work of this kind is under way.
@@ -118,6 +122,7 @@ impl Door {
             Door::ContentEncoding => (415, "content_encoding", "the body must not be encoded"),
             Door::BodyTooLarge => (413, "body_too_large", "the body is too large"),
             Door::BodyMissing => (400, "body_missing", "the body is missing"),
+            Door::SessionUnknown => (404, "session_unknown", "the session is not known here"),
             Door::TlsRequired => {
                 (403, "tls_required", "a connection with a newer version of TLS is required")
             }
@@ -163,6 +168,7 @@ impl Denial {
             Denial::Auth(Auth::StepUp) => "insufficient_user_authentication",
             Denial::Auth(Auth::Scope) => "insufficient_scope",
             Denial::Auth(Auth::KeysUnavailable) => "keys_unavailable",
+            Denial::Auth(Auth::IntrospectionUnavailable) => "introspection_unavailable",
             Denial::Auth(Auth::RevocationUnavailable) => "revocation_unavailable",
             Denial::Auth(Auth::Busy { .. }) => "verification_busy",
             Denial::Auth(Auth::Possession(fault)) => fault.label(),
@@ -178,9 +184,12 @@ impl Denial {
     pub fn class(self) -> &'static str {
         match self {
             Denial::Door(_) => "door",
-            Denial::Auth(Auth::KeysUnavailable | Auth::RevocationUnavailable | Auth::Busy { .. }) => {
-                "unavailable"
-            }
+            Denial::Auth(
+                Auth::KeysUnavailable
+                | Auth::IntrospectionUnavailable
+                | Auth::RevocationUnavailable
+                | Auth::Busy { .. },
+            ) => "unavailable",
             Denial::Auth(Auth::Scope) => "authorization",
             Denial::Auth(_) => "authentication",
             Denial::Message(_) => "protocol",
@@ -221,7 +230,12 @@ impl Denial {
             // No credential in a header makes up for a certificate: a challenge would only send clients around.
             Denial::Auth(Auth::Required(CredentialKind::Certificate) | Auth::Scope) => 403,
             Denial::Auth(Auth::Malformed(_)) | Denial::Message(_) => 400,
-            Denial::Auth(Auth::KeysUnavailable | Auth::RevocationUnavailable | Auth::Busy { .. }) => 503,
+            Denial::Auth(
+                Auth::KeysUnavailable
+                | Auth::IntrospectionUnavailable
+                | Auth::RevocationUnavailable
+                | Auth::Busy { .. },
+            ) => 503,
             Denial::Auth(Auth::Possession(fault)) => fault.error().map_or(503, |_| 401),
             Denial::Policy(_) => 403,
             Denial::Surface(surface) => surface.facts().0,
@@ -262,7 +276,9 @@ impl Denial {
             },
             Denial::Auth(Auth::Scope) => "a token with more scopes is required",
             Denial::Auth(Auth::StepUp) => "a stronger or more recent login is required",
-            Denial::Auth(Auth::KeysUnavailable) => "the token cannot be verified right now",
+            Denial::Auth(Auth::KeysUnavailable | Auth::IntrospectionUnavailable) => {
+                "the token cannot be verified right now"
+            }
             Denial::Auth(Auth::RevocationUnavailable) => "the credentials cannot be checked right now",
             Denial::Auth(Auth::Busy { .. }) => "too many tokens are being verified right now",
             Denial::Auth(Auth::Possession(fault)) => match fault.error() {

@@ -21,6 +21,7 @@ pub mod facade;
 pub mod feed;
 pub mod flow;
 pub mod identity;
+pub mod introspection;
 pub mod json;
 pub mod keys;
 pub mod mcp;

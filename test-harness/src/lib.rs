@@ -17,6 +17,7 @@ pub mod jwks;
 pub mod mcp_server;
 pub mod mtls;
 pub mod node;
+pub mod opaque;
 pub mod paths;
 pub mod process;
 pub mod provider;

@@ -343,7 +343,11 @@ async fn sessions_pass_in_the_legacy_era(gate: &Gate) -> Result<()> {
             .header("mcp-protocol-version", LEGACY)
             .header("mcp-session-id", "a-session");
         assert_eq!(call.send().await?.status, 401, "{method}");
-        assert_eq!(call.clone().token(&token(gate, "readonly")?).send().await?.status, 202, "{method}");
+        let reader = token(gate, "readonly")?;
+        let known = call.clone().without("mcp-session-id").token(&reader).send().await?;
+        assert_eq!(known.status, 202, "{method}");
+        // An id that the gate has not given out is that of a dead session.
+        assert_eq!(call.clone().token(&reader).send().await?.status, 404, "{method}");
         assert_eq!(call.token(&token(gate, "nobody")?).send().await?.status, 403, "{method}");
     }
     Ok(())

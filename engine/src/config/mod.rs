@@ -28,6 +28,7 @@ use crate::apikey::ApiKeys;
 use crate::connection::TlsVersion;
 use crate::dpop::{DpopRules, NonceKey};
 use crate::feed::{Endpoint, RefreshPolicy, SharedState};
+use crate::introspection::Endpoints;
 use crate::keys::{DiscoveryRules, KeySet, SecretSet, SlowCurve};
 use crate::mcp::{ServerRequest, Target, VersionSet};
 use crate::onward::Signer;
@@ -179,6 +180,8 @@ pub struct Server {
     pub drift: Drift,
     /// What becomes of tasks.
     pub tasks: Tasks,
+    /// Whether sessions stay with who began them.
+    pub sessions: Sessions,
     /// What it may ask of clients.
     pub server_requests: ServerRequests,
     /// The capabilities that clients declare to it in vain.
@@ -193,6 +196,15 @@ pub struct Server {
     pub upstream: Upstream,
     /// What proofs of possession have to be like, where they are accepted.
     pub dpop: Option<DpopRules>,
+}
+
+/// Whether sessions stay with who began them.
+#[derive(Debug)]
+pub enum Sessions {
+    /// Their ids are bound to the caller under this key.
+    Bound(SealKey),
+    /// They are as the server has them.
+    Unbound,
 }
 
 /// What becomes of a server's tasks.
@@ -404,6 +416,8 @@ pub enum KeyOrigin {
     Secrets(Rc<SecretSet>),
     /// The configuration.
     Inline(Rc<KeySet>),
+    /// Nowhere: the issuer itself is asked about each token.
+    Introspection(Box<Endpoints>),
     /// A URL, through a cluster.
     Remote {
         /// Where.

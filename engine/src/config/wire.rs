@@ -19,13 +19,15 @@ pub use credentials::{
     ApiKeySetWire, ApiKeyWire, CertificateUse, ClientCertificatesWire, CredentialWire, ForwardedWire,
     HopWire, RequireWire, TlsWire,
 };
-pub use issuer::{ClaimsWire, IssuerSecretWire, IssuerWire, JwksWire, SecretEncoding, TypWire};
+pub use issuer::{
+    ClaimsWire, IntrospectionWire, IssuerSecretWire, IssuerWire, JwksWire, SecretEncoding, TypWire,
+};
 pub use meter::{ToolKindWire, ToolMeterWire, ToolOperation};
 pub use operation::{HostWire, LimitsWire, MetricSyntax, MetricsWire, PolicySourceWire, Unmatched};
 pub(super) use place::DEFAULT_VERSIONS;
 pub use place::{
     AnonymousWire, Answers, CorsWire, DenialStyle, DpopMode, DpopWire, Drift, MatchWire, Permission, Schemas,
-    ScopeChallenge, ServerRequestsWire, ServerWire, TasksWire, ToolWire, ToolsWire,
+    ScopeChallenge, ServerRequestsWire, ServerWire, SessionsWire, TasksWire, ToolWire, ToolsWire,
 };
 pub use revocation::{OnFailureWire, RevocationFeedWire, RevocationWire};
 pub use route::{RouteAllow, RouteAnswer, RouteWire};

@@ -198,7 +198,12 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
             answer.headers.extend(fresh_nonce(scene).map(|nonce| ("dpop-nonce", nonce)));
             Some(Challenge::Dpop(error))
         }
-        Denial::Auth(Auth::KeysUnavailable | Auth::RevocationUnavailable | Auth::Possession(_)) => {
+        Denial::Auth(
+            Auth::KeysUnavailable
+            | Auth::IntrospectionUnavailable
+            | Auth::RevocationUnavailable
+            | Auth::Possession(_),
+        ) => {
             answer = answer.with("retry-after", "5".to_string());
             None
         }

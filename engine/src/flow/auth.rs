@@ -5,7 +5,7 @@ use super::door::Front;
 use super::factors;
 use super::peer::Peer;
 use super::shown::{Shown, shown};
-use super::{Attempt, Desk, possession};
+use super::{Attempt, Desk, opaque, possession};
 use crate::apikey::{KeyFault, KeyText};
 use crate::certificate::Certificate;
 use crate::config::{Audience, Certificates, CredentialKind, Credentials, Issuer, KeyOrigin};
@@ -170,6 +170,9 @@ fn by_token(
     if let Some(identity) = recall(desk, key, attempt) {
         return Authenticated::Known(identity, None);
     }
+    if let Some(audience) = opaque::issuer_of(desk, caller, token) {
+        return opaque::identify(desk, token, certificate, caller, (audience, key), attempt);
+    }
     match token.read().map(Unverified::parse) {
         Ok(Ok(unverified)) => prove(desk, &unverified, certificate, caller, key, attempt),
         Ok(Err(rejection)) => Authenticated::Refused(Auth::Rejected(rejection.label())),
@@ -182,6 +185,9 @@ fn recall(desk: &mut Desk<'_>, key: CacheKey, attempt: Attempt) -> Option<Rc<Ide
     let (config, sources, now) = (desk.config, &desk.memory.sources, desk.now);
     let generation_of = |identity: &Rc<Identity>| {
         let at = identity.issuer_index().unwrap_or(usize::MAX);
+        if identity.token().is_some_and(|token| token.alg().is_none()) {
+            return 0;
+        }
         let keys = config.issuers.get(at).and_then(|issuer| keys(sources, at, issuer, now));
         keys.map_or(u64::MAX, |keys| keys.generation())
     };
@@ -249,6 +255,7 @@ fn keys(sources: &[Option<Source>], at: usize, issuer: &Issuer, now: UnixTime) -
     match &issuer.keys {
         KeyOrigin::Inline(keys) => Some(Keys::Public(keys.clone())),
         KeyOrigin::Secrets(secrets) => Some(Keys::Secret(secrets.clone())),
+        KeyOrigin::Introspection(_) => None,
         KeyOrigin::Remote { .. } => match sources.get(at)?.as_ref()?.status(now) {
             KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => Some(Keys::Public(keys)),
             KeyStatus::Absent | KeyStatus::Stale => None,

@@ -44,7 +44,8 @@ pub(super) struct Front<'h> {
     pub has_accept_encoding: bool,
 }
 
-fn note<'h>(slot: &mut HeaderValue<'h>, value: &'h [u8]) {
+/// Notes a field that may come once.
+pub(super) fn note<'h>(slot: &mut HeaderValue<'h>, value: &'h [u8]) {
     *slot = match slot {
         HeaderValue::Absent => HeaderValue::One(value),
         HeaderValue::One(_) | HeaderValue::Several => HeaderValue::Several,

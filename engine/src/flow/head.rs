@@ -10,8 +10,8 @@ use super::reply::Reply;
 use super::scope::{self, Lacking};
 use super::trail::Said;
 use super::{
-    Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, documents, early, route, shadow, shown, surfaces,
-    upstream,
+    Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, documents, early, route, session, shadow, shown,
+    surfaces, upstream,
 };
 use crate::audit::Kind;
 use crate::config::{HostMode, Server};
@@ -92,6 +92,8 @@ impl Visit<'_> {
 struct Onward {
     edits: Vec<Edit>,
     reply: Reply,
+    /// The session as the upstream knows it; told to nobody whom the policy refuses before.
+    session: Result<Option<Edit>, Door>,
 }
 
 pub(super) fn verdict(place: Place, decision: &'static str, reason: &'static str) -> Series {
@@ -194,7 +196,9 @@ impl Onward {
             edits.push(Edit::remove("accept-encoding"));
         }
         let reply = Reply::guarded(visit.at, identity.clone(), front, server, method).with_nonce(nonce);
-        Onward { edits, reply }
+        let message = if method.is_none() { session::Message::Comes } else { session::Message::None };
+        let session = session::opened(&front.mcp, message, server, identity);
+        Onward { edits, reply, session }
     }
 }
 
@@ -244,7 +248,11 @@ fn without_body(
     let scene = Scene { scope: scope.as_deref(), ..visit.scene };
     let step = match judged {
         Ok(permit) => {
-            let Onward { edits, reply } = onward;
+            let Onward { mut edits, reply, session } = onward;
+            match session {
+                Ok(session) => edits.extend(session),
+                Err(door) => return visit.deny(desk, Denial::Door(door)),
+            }
             let passage = Passage { edits, body: None, reply, facts: Vec::new() };
             allow(desk, &visit.scene, (visit.place(), label), permit, identity, passage)
         }
@@ -291,7 +299,11 @@ fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onwa
         let scene = Scene { scope: early.scope.as_deref(), ..visit.scene };
         return shadow::note_on_head(forbid(desk, &scene, series, &early.refused), early.note);
     }
-    let Onward { mut edits, reply } = onward;
+    let Onward { mut edits, reply, session } = onward;
+    match session {
+        Ok(session) => edits.extend(session),
+        Err(door) => return visit.deny(desk, Denial::Door(door)),
+    }
     edits.extend(surfaces::task_header(&visit.front.mcp, visit.server, &identity));
     let waiting = Waiting { at: visit.at, identity, decision: visit.scene.decision, edits, reply };
     Step::Body(Box::new(AwaitBody::new(waiting, &visit.front.mcp, visit.front.origin)))

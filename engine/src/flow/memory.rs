@@ -5,6 +5,7 @@ use crate::config::{Config, Issuer, KeyOrigin, KeyPlace};
 use crate::dpop::Replay;
 use crate::feed::{Document, Feed, SourceId};
 use crate::identity::Identity;
+use crate::introspection::Introspection;
 use crate::keys::{Located, Source};
 use crate::metrics::{Metric, Series};
 use crate::revocation::{HashKey, ListFeed, Revocation};
@@ -74,6 +75,8 @@ pub struct Memory {
     pub drifted: BTreeSet<(usize, usize)>,
     /// Revocation lists.
     pub revocation: Revocation,
+    /// What issuers say of opaque tokens.
+    pub introspection: Introspection,
     /// Tasks that were given out of late.
     pub tasks: Remembered,
     /// Names this VM in leases and decision ids.
@@ -97,6 +100,7 @@ impl Memory {
             schemas: config.servers.iter().map(|_| Learned::default()).collect(),
             drifted: BTreeSet::new(),
             revocation: Revocation::new(config, HashKey(entropy.derived(1, b"revocation"))),
+            introspection: Introspection::new(config, entropy.derived(0, b"introspection")),
             tasks: Remembered::new(TASKS, entropy.derived(3, b"tasks")),
             vm: entropy.word(4),
             spread: entropy.word(5),

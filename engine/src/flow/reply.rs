@@ -3,10 +3,10 @@
 
 use super::account::Awaits;
 use super::answer::{self, EXPOSED, Scene, cors_origin};
-use super::door::Front;
+use super::door::{Front, note};
 use super::factors;
 use super::view::View;
-use super::{Desk, Edit, Fields, Outcome};
+use super::{Desk, Edit, Fields, Outcome, session};
 use crate::config::{Answers, HostMode, Server};
 use crate::deny::{Answer, Denial};
 use crate::identity::Identity;
@@ -147,16 +147,12 @@ impl Reply {
             desk.account.answered(Outcome::of_status(status));
             return ReplyStep::Pass(edits);
         };
-        let mut vary = Vec::new();
+        let (mut vary, mut session) = (Vec::new(), HeaderValue::Absent);
         let (mut content_type, mut encoded) = (HeaderValue::Absent, false);
         for (name, value) in fields {
             match *name {
-                b"content-type" => {
-                    content_type = match content_type {
-                        HeaderValue::Absent => HeaderValue::One(value),
-                        HeaderValue::One(_) | HeaderValue::Several => HeaderValue::Several,
-                    }
-                }
+                b"content-type" => note(&mut content_type, value),
+                b"mcp-session-id" => note(&mut session, value),
                 b"content-encoding" => encoded |= !value.eq_ignore_ascii_case(b"identity"),
                 // The client's authorization server is ours to name, not the upstream's.
                 b"www-authenticate" => edits.push(Edit::remove("www-authenticate")),
@@ -180,6 +176,11 @@ impl Reply {
         let Guarded { at, identity, tool, login_until, .. } = guarded;
         let filter = Filter { at, identity, tool, login_until };
         let (kind, expected) = (media(content_type), guarded.expected);
+        match desk.config.servers.get(at).map(|server| session::sealed(session, server, filter.identity())) {
+            Some(Ok(edit)) => edits.extend(edit),
+            Some(Err(label)) => return filter.fault(desk, label),
+            None => {}
+        }
         // Two content types: whichever is believed here, a client may believe the other.
         if content_type == HeaderValue::Several && status < 400 {
             return filter.fault(desk, "answer_content_type");

@@ -51,7 +51,7 @@ impl Head<'_> {
     };
 
     /// Whose rules an answer follows as long as nothing but the headers is known.
-    pub(super) fn era(&self, versions: VersionSet) -> Era {
+    pub(crate) fn era(&self, versions: VersionSet) -> Era {
         match self.protocol_version.text() {
             Ok(Some(text)) => era_of(text),
             Ok(None) | Err(_) => match versions.newest(Era::Legacy) {

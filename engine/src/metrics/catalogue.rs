@@ -105,6 +105,8 @@ catalogue! {
         "seconds since the keys in use were fetched";
     JwksKeys: Gauge "toolgate_jwks_keys" [Issuer]
         "usable keys by issuer";
+    Introspections: Counter "toolgate_introspections_total" [Issuer, Result]
+        "what issuers have said of opaque tokens, and what became of asking";
     RevocationFetches: Counter "toolgate_revocation_fetches_total" [Feed, Result]
         "fetches of a revocation list by feed and result";
     RevocationAge: Gauge "toolgate_revocation_age_seconds" [Feed]

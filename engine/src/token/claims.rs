@@ -56,6 +56,33 @@ impl Claims {
         })
     }
 
+    /// Reads what an issuer says of an opaque token (RFC 7662 section 2.2): as a payload, except that `iss` and `exp`
+    /// may be missing there.
+    ///
+    /// # Errors
+    /// What is malformed.
+    pub(crate) fn introspected(answer: &[u8], issuer: &str, ends: UnixTime) -> Result<Self, Rejection> {
+        let doc = Doc::parse(answer, Limits::TOKEN).map_err(|_| PAYLOAD)?;
+        let root = doc.root();
+        Ok(Claims {
+            iss: text(root, "iss")?.unwrap_or_else(|| String::from(issuer)),
+            exp: date(root, "exp")?.unwrap_or(ends),
+            sub: text(root, "sub")?,
+            aud: audiences(root)?,
+            nbf: date(root, "nbf")?,
+            iat: date(root, "iat")?,
+            jti: text(root, "jti")?,
+            client_id: client(root)?,
+            cnf: Confirmation::read(root)?,
+            doc: doc.into_owned(),
+        })
+    }
+
+    /// `exp`
+    pub(crate) fn expires(&self) -> UnixTime {
+        self.exp
+    }
+
     /// The issuer that the token claims to come from.
     #[must_use]
     pub fn issuer(&self) -> &str {

@@ -98,7 +98,7 @@ fn good_tokens_are_verified() {
             (token.issuer(), token.issuer_index(), token.subject()),
             ("https://idp", 3, Some("alice"))
         );
-        assert_eq!((token.alg(), token.audiences()), (alg, &["https://mcp".to_owned()][..]));
+        assert_eq!((token.alg(), token.audiences()), (Some(alg), &["https://mcp".to_owned()][..]));
         assert_eq!(token.expires_at(), UnixTime::from_secs(1_800_000_660));
         assert_eq!(token.generation(), key_set().generation());
         assert_eq!(format!("{token:?}"), "VerifiedToken(issuer 3)");

@@ -102,9 +102,9 @@ impl<'a> Unverified<'a> {
             scopes: scopes(root, rules)?,
             groups: extract_strings(root, &rules.groups, Split::Whole)?,
             good_until: proof.good_until(good_until(&self.claims, rules)),
-            alg: self.jws.header.alg,
+            alg: Some(self.jws.header.alg),
             kid: self.jws.header.kid.clone(),
-            key: proof.key,
+            key: Some(proof.key),
             generation: keys.generation(),
             claims: self.claims.clone(),
         })
@@ -169,13 +169,40 @@ pub struct VerifiedToken {
     scopes: Vec<String>,
     groups: Vec<String>,
     good_until: UnixTime,
-    alg: Alg,
+    alg: Option<Alg>,
     kid: Option<String>,
-    key: Thumbprint,
+    key: Option<Thumbprint>,
     generation: u64,
 }
 
 impl VerifiedToken {
+    /// A token that its issuer vouches for, as it was asked (RFC 7662). The audience is the place's to check.
+    ///
+    /// # Errors
+    /// What the issuer's rules do not allow.
+    pub(crate) fn introspected(
+        claims: &Claims,
+        rules: &IssuerRules,
+        now: UnixTime,
+    ) -> Result<VerifiedToken, Rejection> {
+        check_time(claims, rules, now)?;
+        check_client(claims, &rules.clients)?;
+        check_required(claims, &rules.required_claims)?;
+        let root = claims.root();
+        Ok(VerifiedToken {
+            issuer_index: rules.index,
+            roles: extract_strings(root, &rules.roles, Split::Whole)?,
+            scopes: scopes(root, rules)?,
+            groups: extract_strings(root, &rules.groups, Split::Whole)?,
+            good_until: good_until(claims, rules).min(claims.exp),
+            alg: None,
+            kid: None,
+            key: None,
+            generation: 0,
+            claims: claims.clone(),
+        })
+    }
+
     /// The issuer's place in the configuration.
     #[must_use]
     pub const fn issuer_index(&self) -> usize {
@@ -260,9 +287,9 @@ impl VerifiedToken {
         self.claims.root()
     }
 
-    /// The algorithm it was signed with.
+    /// The algorithm it was signed with; none for a token that its issuer was asked about.
     #[must_use]
-    pub const fn alg(&self) -> Alg {
+    pub const fn alg(&self) -> Option<Alg> {
         self.alg
     }
 
@@ -274,8 +301,8 @@ impl VerifiedToken {
 
     /// The thumbprint (RFC 7638) of the key that proved it, or the name of the secret.
     #[must_use]
-    pub const fn key_thumbprint(&self) -> &Thumbprint {
-        &self.key
+    pub const fn key_thumbprint(&self) -> Option<&Thumbprint> {
+        self.key.as_ref()
     }
 
     /// The generation of the key set that proved it.

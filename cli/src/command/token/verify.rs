@@ -116,7 +116,7 @@ fn facts(token: &VerifiedToken, now: i64) -> Value {
         "roles": token.roles(),
         "scopes": token.scopes(),
         "groups": token.groups(),
-        "algorithm": token.alg().name(),
+        "algorithm": token.alg().map(toolgate_engine::keys::Alg::name),
         "kid": token.kid(),
         "bound_to": match token.confirmation() {
             Confirmation::None => None,

@@ -42,7 +42,10 @@ impl<'c> Compiler<'c> {
             );
             return at(Err(error), &[key("audiences")]);
         }
-        let algorithms = algorithms(&wire.algorithms)?;
+        let algorithms = match &wire.introspection {
+            Some(_) => Vec::new(),
+            None => algorithms(&wire.algorithms)?,
+        };
         if wire.leeway_seconds.is_some_and(|leeway| leeway > 600) {
             return at(
                 Err(DeError::new("a leeway over 600 seconds is no leeway".to_owned())),
@@ -68,6 +71,10 @@ impl<'c> Compiler<'c> {
             groups: at(claim_paths("groups", &wire.claims.groups), &[key("claims")])?,
             required_claims: claim_paths("required_claims", &wire.required_claims)?,
         };
+        if let Some(introspection) = &wire.introspection {
+            let keys = at(self.introspection(wire, introspection), &[key("introspection")])?;
+            return Ok(Issuer { name: Arc::from(name), rules, keys });
+        }
         let keys = match algorithm_kind(&rules.algorithms)? {
             AlgorithmKind::Secret => {
                 KeyOrigin::Secrets(Rc::new(self.issuer_secrets(wire, &rules.algorithms)?))

@@ -5,6 +5,7 @@ mod audit;
 mod credentials;
 mod dpop;
 mod endpoints;
+mod introspection;
 mod issuer_secrets;
 mod issuers;
 mod meter;

@@ -7,9 +7,10 @@ use super::places::{matches, metadata_location, resource, usual_resource};
 use super::{Compiler, Names, at, key, label, shown, wrong};
 use crate::config::origin::Url;
 use crate::config::wire::{
-    Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire, TasksWire,
+    Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire, SessionsWire,
+    TasksWire,
 };
-use crate::config::{Audience, Candidate, Certificates, Server, ServerRequests, Tasks};
+use crate::config::{Audience, Candidate, Certificates, Server, ServerRequests, Sessions, Tasks};
 use crate::dpop::{DpopRules, Mode};
 use crate::json::{DeError, Segment, quoted};
 use crate::mcp::{Version, VersionSet};
@@ -113,17 +114,38 @@ impl<'c> Compiler<'c> {
             denied_capabilities: server_requests.denied_capabilities(),
             server_requests,
             tasks: at(self.tasks(wire, &here), &[key("tasks")])?,
+            sessions: at(self.sessions(wire, &here), &[key("sessions")])?,
             answers: wire.answers,
             upstream: at(self.upstream(&wire.upstream), &[key("upstream")])?,
         })
     }
 
+    /// The key of ids that are bound to callers. A secret that cannot be read is told under its own key.
+    fn seal(&self) -> Option<SealKey> {
+        let secret = self.wire.secrets.shared_state.as_ref()?;
+        self.state_key(secret).ok().map(|state| SealKey::of(&state))
+    }
+
+    /// Without a secret sessions are as the server has them: every request is judged on its own all the same.
+    fn sessions(&mut self, wire: &ServerWire, here: &[Segment]) -> Result<Sessions, DeError> {
+        match (wire.sessions, self.seal()) {
+            (Some(SessionsWire::Bound) | None, Some(key)) => Ok(Sessions::Bound(key)),
+            (None, None) => Ok(Sessions::Unbound),
+            (Some(SessionsWire::Bound), None) => Err(wrong(
+                "sessions are bound to who began them under a secret, and there is none".to_owned(),
+                "add `secrets.shared_state`",
+            )),
+            (Some(SessionsWire::Unbound), _) => {
+                let name = &wire.name;
+                self.warn(here, &format!("on server `{name}` whoever knows the id of a session may use it"));
+                Ok(Sessions::Unbound)
+            }
+        }
+    }
+
     /// Without a secret nothing can be bound, and what is not bound is not there unless somebody says so.
     fn tasks(&mut self, wire: &ServerWire, here: &[Segment]) -> Result<Tasks, DeError> {
-        let seal = self.wire.secrets.shared_state.as_ref().map(|secret| self.state_key(secret));
-        // A secret that cannot be read is told under its own key.
-        let seal = seal.and_then(Result::ok).map(|state| SealKey::of(&state));
-        match (wire.tasks, seal) {
+        match (wire.tasks, self.seal()) {
             (Some(TasksWire::Deny), _) | (None, None) => Ok(Tasks::Off),
             (None, Some(_)) if wire.answers == Answers::Lists => Ok(Tasks::Off),
             (Some(TasksWire::Bound), _) if wire.answers == Answers::Lists => Err(wrong(

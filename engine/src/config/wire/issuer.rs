@@ -19,10 +19,13 @@ pub struct IssuerWire {
     /// Accepted audiences.
     pub audiences: Vec<String>,
     /// Accepted signature algorithms.
+    #[serde(default)]
     pub algorithms: Vec<String>,
     /// Where its keys are.
     #[serde(default)]
     pub jwks: JwksWire,
+    /// Where it is asked about its tokens, instead of keys.
+    pub introspection: Option<IntrospectionWire>,
     /// The secrets that it shares with the gate, instead of keys.
     #[serde(default)]
     pub secrets: Vec<IssuerSecretWire>,
@@ -130,4 +133,23 @@ impl Default for ClaimsWire {
         let [roles, scopes, groups] = DEFAULT_PATHS.map(list);
         ClaimsWire { roles, scopes, groups }
     }
+}
+
+/// `introspection` of an issuer (RFC 7662)
+#[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct IntrospectionWire {
+    /// The endpoint.
+    pub uri: String,
+    /// Who the gate is there.
+    pub client_id: String,
+    /// What proves it.
+    pub client_secret: SecretWire,
+    /// How long a good answer counts, in seconds; never beyond the token's `exp`.
+    pub cache_seconds: Option<u32>,
+    /// How long a bad answer counts, in seconds.
+    pub negative_seconds: Option<u32>,
+    /// How long one call may take, in milliseconds.
+    pub timeout_milliseconds: Option<u32>,
 }

@@ -72,6 +72,19 @@ pub struct ServerWire {
     pub answers: Answers,
     /// What becomes of tasks; bound to their callers if there is a secret for it, else denied.
     pub tasks: Option<TasksWire>,
+    /// Whether sessions stay with who began them; they do if there is a secret for it.
+    pub sessions: Option<SessionsWire>,
+}
+
+/// `sessions` of a server
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SessionsWire {
+    /// Their ids are bound to who began them.
+    Bound,
+    /// Whoever knows the id of a session, and may call the server, may use it.
+    Unbound,
 }
 
 /// `server_requests`

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Opaque tokens, and what their issuer says of them.
+
+use super::*;
+use crate::mcp::Body;
+
+const BY: &str =
+    r#""introspection":{"uri":"https://idp/introspect","client_id":"gate","client_secret":{"env":"STATE"}}"#;
+const TOKEN: &str = "opaque-1~x";
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+
+fn world() -> World {
+    let text = document("", "", "").replace(r#""algorithms":["RS256","ES256"],"jwks":{}"#, BY);
+    World::of(&text)
+}
+
+fn look(world: &mut World, token: &str, attempt: Attempt) -> Step {
+    let bearer = format!("Bearer {token}");
+    let fields = [
+        (":method", "POST"),
+        (":path", "/mcp"),
+        (":authority", "mcp.example.com"),
+        ("content-type", "application/json"),
+        ("authorization", bearer.as_str()),
+    ];
+    world.head(&fields, BodyFollows::Yes, attempt)
+}
+
+/// `waits`, `known`, or status and label.
+fn outcome(world: &mut World, token: &str, attempt: Attempt) -> String {
+    match look(world, token, attempt) {
+        Step::Wait => "waits".to_string(),
+        Step::Body(_) => "known".to_string(),
+        Step::Answer(answer) => format!("{} {}", answer.status, answer.details),
+        Step::Pass(_) => panic!("passed"),
+    }
+}
+
+/// The calls that are due.
+fn calls(world: &mut World) -> Vec<(u64, crate::feed::Call)> {
+    core::iter::from_fn(|| world.memory.introspection.next_call(&world.config)).collect()
+}
+
+fn answer(world: &mut World, call: u64, answer: Option<(u16, &str)>) -> &'static str {
+    let answer = answer.map(|(status, body)| (status, body.as_bytes()));
+    let now = UnixTime::from_secs(world.now);
+    world.memory.introspection.on_answer(call, answer, &world.config, now).expect("a call of ours").1
+}
+
+fn active(more: &str) -> String {
+    format!(r#"{{"active":true,"sub":"user-1","client_id":"cli","aud":"{AUDIENCE}","groups":["eng"]{more}}}"#)
+}
+
+#[test]
+fn one_question_for_all_who_show_the_token() {
+    let mut world = world();
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::First), "waits");
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::First), "waits");
+    let asked = calls(&mut world);
+    let [(number, call)] = &asked[..] else { panic!("{asked:?}") };
+    assert_eq!((call.method, call.path.as_str(), call.cluster.as_str()), ("POST", "/introspect", "idp"));
+    assert_eq!(call.body, b"token=opaque-1%7Ex&token_type_hint=access_token");
+    let shown =
+        call.headers.iter().find(|(name, _)| *name == "authorization").map(|(_, value)| value.as_str());
+    assert!(shown.is_some_and(|value| value.starts_with("Basic ")), "{shown:?}");
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::First), "waits");
+    assert!(calls(&mut world).is_empty(), "the call is under way");
+    assert_eq!(answer(&mut world, *number, Some((200, &active("")))), "active");
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::Again), "known");
+    // Remembered, and then asked again: what was revoked meanwhile is over.
+    world.now += 59;
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::First), "known");
+    world.now += 1;
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::First), "waits");
+    let number = calls(&mut world)[0].0;
+    assert_eq!(answer(&mut world, number, Some((200, r#"{"active":false}"#))), "inactive");
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::Again), "401 token_inactive");
+    world.now += 9;
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::First), "401 token_inactive");
+    assert!(calls(&mut world).is_empty(), "a bad answer counts too");
+}
+
+#[test]
+fn roles_and_scopes_come_from_the_answer() {
+    let mut world = world();
+    let _ = look(&mut world, TOKEN, Attempt::First);
+    let number = calls(&mut world)[0].0;
+    let _ = answer(&mut world, number, Some((200, &active(""))));
+    let Step::Body(waiting) = look(&mut world, TOKEN, Attempt::Again) else { panic!("known") };
+    let BodyStep::Pass(passage) = waiting.finish(LIST.as_bytes(), &mut world.desk()) else {
+        panic!("allowed")
+    };
+    let fields = [(&b":status"[..], &b"200"[..]), (b"content-type", b"application/json")];
+    let ReplyStep::Filter(_, ReplyBody::Whole(filter)) = passage.reply.start(&fields, &mut world.desk())
+    else {
+        panic!("filtered")
+    };
+    let list = br#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"echo"},{"name":"other"}]}}"#;
+    let Ok(Body::Changed(bytes)) = filter.whole(list, &mut world.desk()) else { panic!("changed") };
+    assert!(String::from_utf8_lossy(&bytes).contains(r#"[{"name":"echo"}]"#));
+}
+
+#[test]
+fn a_good_token_of_another_place_is_refused_here() {
+    for (more, label) in [
+        (r#""aud":"https://elsewhere""#, "wrong_audience"),
+        (r#""nothing":1"#, "wrong_audience"),
+        (r#""aud":"https://mcp.example.com/mcp","nbf":1800000100"#, "not_yet_valid"),
+        (
+            r#""aud":"https://mcp.example.com/mcp","cnf":{"jkt":"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}"#,
+            "token_not_possessed",
+        ),
+    ] {
+        let mut world = world();
+        let _ = look(&mut world, TOKEN, Attempt::First);
+        let number = calls(&mut world)[0].0;
+        let _ = answer(&mut world, number, Some((200, &format!(r#"{{"active":true,"sub":"u",{more}}}"#))));
+        let outcome = outcome(&mut world, TOKEN, Attempt::Again);
+        assert!(
+            outcome.starts_with("401 ") && (outcome.ends_with(label) || label == "token_not_possessed"),
+            "{more}: {outcome}"
+        );
+    }
+}
+
+#[test]
+fn nobody_passes_while_nobody_answers() {
+    let mut world = world();
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::First), "waits");
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::Last), "503 introspection_unavailable");
+    let number = calls(&mut world)[0].0;
+    assert_eq!(answer(&mut world, number, None), "transport");
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::Again), "503 introspection_unavailable");
+    let refused = answered(look(&mut world, TOKEN, Attempt::First));
+    assert_eq!((header(&refused, "retry-after"), header(&refused, "www-authenticate")), (Some("5"), None));
+    world.now += 1;
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::First), "waits", "asked again after a second");
+}
+
+#[test]
+fn the_line_of_questions_is_bounded() {
+    let mut world = world();
+    let outcomes: Vec<String> =
+        (0..260).map(|at| outcome(&mut world, &format!("token-{at}"), Attempt::First)).collect();
+    assert_eq!(outcomes.iter().filter(|outcome| *outcome == "waits").count(), 256);
+    assert_eq!(outcomes.last().map(String::as_str), Some("503 verification_busy"));
+    assert_eq!(format!("{:?}", world.memory.introspection), "Introspection(256 asked)");
+}
+
+#[test]
+fn a_token_in_three_parts_is_a_jwt() {
+    let mut world = world();
+    assert_eq!(outcome(&mut world, "a.b.c", Attempt::First), "401 malformed");
+    assert!(calls(&mut world).is_empty());
+    let jwt = engineer();
+    assert_eq!(outcome(&mut world, jwt.trim_start_matches("Bearer "), Attempt::First), "401 alg_not_allowed");
+}
+
+#[test]
+fn what_cannot_be_asked_is_told_when_the_configuration_is_read() {
+    let whole = document("", "", "").replace(r#""algorithms":["RS256","ES256"],"jwks":{}"#, BY);
+    for (from, to, message) in [
+        ("https://idp/introspect", "/introspect", "is not an absolute URL"),
+        ("https://idp/introspect", "https://other/introspect", "no cluster reaches `other`"),
+        (r#""env":"STATE""#, r#""env":"NOTHING""#, "the environment has no `NOTHING`"),
+        (r#""client_id":"gate""#, r#""client_id":"gate","cache_seconds":0"#, "0 is outside 1 to 3600"),
+        (r#""introspection""#, r#""algorithms":["RS256"],"introspection""#, "has no keys here"),
+    ] {
+        let text = whole.replace(from, to);
+        let error = Config::compile(text.as_bytes(), &Environment).expect_err(to);
+        assert!(error.message().contains(message), "{}", error.message());
+    }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Sessions stay with who began them.
+
+use super::*;
+
+const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+const SECRET: &str = r#","secrets":{"shared_state":{"env":"STATE_KEY"}}"#;
+
+fn worlds() -> [World; 2] {
+    let held = format!(r#"{SECRET},"host":{{"headers_stop_iteration":true}}"#);
+    [World::new("", SECRET), World::new("", &held)]
+}
+
+/// What a client gets for a session id of the upstream.
+fn given(world: &mut World, token: &str, id: &str) -> Result<Option<String>, Answer> {
+    let reply = world.post(&[("authorization", token)], LIST).passage().reply;
+    let fields: [(&[u8], &[u8]); 3] =
+        [(b":status", b"200"), (b"content-type", b"application/json"), (b"mcp-session-id", id.as_bytes())];
+    match reply.start(&fields, &mut world.desk()) {
+        ReplyStep::Pass(edits) | ReplyStep::Filter(edits, _) => Ok(set(&edits)),
+        ReplyStep::Answer(answer) => Err(*answer),
+    }
+}
+
+fn set(edits: &[Edit]) -> Option<String> {
+    edits.iter().find_map(|edit| match edit {
+        Edit::Set("mcp-session-id", value) => Some(String::from_utf8_lossy(value).into_owned()),
+        Edit::Set(..) | Edit::Remove(_) => None,
+    })
+}
+
+/// What the upstream gets for an id of a client: the id, or the status.
+fn sent(world: &mut World, token: &str, id: &str) -> Result<Option<String>, u16> {
+    match world.post(&[("authorization", token), ("mcp-session-id", id)], LIST) {
+        Outcome::Pass(passage) => Ok(set(&passage.edits)),
+        Outcome::Answer(answer) => {
+            assert_eq!(answer.details, "session_unknown");
+            Err(answer.status)
+        }
+    }
+}
+
+#[test]
+fn an_id_comes_back_for_its_own_caller_alone() {
+    let other_subject = engineer_as("user-2", "cli");
+    let other_client = engineer_as("user-1", "other");
+    for mut world in worlds() {
+        let id = given(&mut world, &engineer(), "up-1").unwrap().expect("an id");
+        assert!(id.starts_with("tg1.") && !id.contains("up-1"), "{id}");
+        assert_eq!(sent(&mut world, &engineer(), &id), Ok(Some("up-1".to_string())));
+        // The upstream may repeat it in each answer: it stays the same for the client.
+        assert_eq!(given(&mut world, &engineer(), "up-1").unwrap(), Some(id.clone()));
+        for stranger in [&other_subject, &other_client] {
+            assert_eq!(sent(&mut world, stranger, &id), Err(404));
+        }
+        // Raw ids of the upstream open nothing, nor does what was changed.
+        assert_eq!(sent(&mut world, &engineer(), "up-1"), Err(404));
+        assert_eq!(sent(&mut world, &engineer(), &id.replace("tg1.", "tg1.A")), Err(404));
+        assert!(world.verdict().ends_with("deny session_unknown"), "{}", world.verdict());
+    }
+}
+
+fn engineer_as(subject: &str, client: &str) -> String {
+    let payload = format!(
+        r#"{{"iss":"https://idp","aud":"{AUDIENCE}","sub":"{subject}","exp":{},"groups":["eng"],"client_id":"{client}"}}"#,
+        NOW + 100
+    );
+    format!("Bearer {}", sign(Alg::Es256, r#"{"alg":"ES256","typ":"at+jwt","kid":"e"}"#, &payload))
+}
+
+#[test]
+fn a_renewed_token_keeps_the_session() {
+    let [mut world, _] = worlds();
+    let id = given(&mut world, &engineer(), "up-1").unwrap().expect("an id");
+    for renewal in 1..20 {
+        let renewed = token(
+            Alg::Es256,
+            "e",
+            &format!(r#","groups":["eng"],"client_id":"cli","jti":"{renewal}","iat":{}"#, NOW - renewal),
+        );
+        assert_eq!(sent(&mut world, &renewed, &id), Ok(Some("up-1".to_string())), "renewal {renewal}");
+    }
+    // Another worker, or replica, under the same secret.
+    let [mut other, _] = worlds();
+    assert_eq!(sent(&mut other, &engineer(), &id), Ok(Some("up-1".to_string())));
+}
+
+#[test]
+fn streams_and_ends_of_sessions_are_bound_too() {
+    let [mut world, _] = worlds();
+    let id = given(&mut world, &engineer(), "up-1").unwrap().expect("an id");
+    for method in ["GET", "DELETE"] {
+        let engineer = engineer();
+        let fields = |id| {
+            [
+                (":method", method),
+                (":path", "/mcp"),
+                (":authority", "mcp.example.com"),
+                ("authorization", engineer.as_str()),
+                ("mcp-session-id", id),
+            ]
+        };
+        let passage = passed(world.head(&fields(id.as_str()), BodyFollows::No, Attempt::First));
+        assert_eq!(set(&passage.edits).as_deref(), Some("up-1"), "{method}");
+        let answer = answered(world.head(&fields("up-1"), BodyFollows::No, Attempt::First));
+        assert_eq!((answer.status, answer.details), (404, "session_unknown"), "{method}");
+    }
+}
+
+#[test]
+fn anonymous_sessions_are_apart_and_ids_have_a_form() {
+    let mut world = World::new(r#","anonymous":{"role":"guest"}"#, SECRET);
+    let id = given(&mut world, "", "up-1").unwrap().expect("an id");
+    assert_eq!(sent(&mut world, "", &id), Ok(Some("up-1".to_string())));
+    assert_eq!(sent(&mut world, &engineer(), &id), Err(404));
+    for bad in ["", "with space", &"x".repeat(513)] {
+        let answer = given(&mut world, "", bad).expect_err(bad);
+        assert_eq!((answer.status, answer.details), (502, "answer_session"));
+    }
+}
+
+#[test]
+fn what_has_no_session_gets_none_to_see() {
+    let [mut world, _] = worlds();
+    let engineer = engineer();
+    let mut fields = modern("tools/list", "", &engineer);
+    fields.push(("mcp-session-id", "anything"));
+    let passage = world.post(&fields, &modern_body("tools/list", "")).passage();
+    assert!(passage.edits.contains(&Edit::remove("mcp-session-id")));
+}
+
+#[test]
+fn without_a_secret_or_where_it_is_written_ids_are_the_upstreams() {
+    for (server, top) in [("", ""), (r#","sessions":"unbound""#, SECRET)] {
+        let mut world = World::new(server, top);
+        assert_eq!(given(&mut world, &engineer(), "up-1").unwrap(), None);
+        assert_eq!(sent(&mut world, &engineer(), "up-1"), Ok(None));
+    }
+    let text = document(r#","sessions":"bound""#, &format!(r#""inline":{}"#, jwks()), "");
+    let error = Config::compile(text.as_bytes(), &Environment).expect_err("no secret");
+    assert_eq!(error.help(), Some("add `secrets.shared_state`"));
+}

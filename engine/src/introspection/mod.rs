@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Opaque tokens: what their issuer says of them (RFC 7662).
+//!
+//! What enters: a token that is no JWT, the answers of introspection endpoints, the time. What leaves: calls to make,
+//! and what was answered, for as long as that may be believed. One call for each token is under way at most; whoever
+//! shows the token meanwhile waits for the same answer.
+//! Deliberately absent: the call itself, and whether the token is good at a place.
+
+mod answer;
+
+pub use answer::{Heard, Lifetimes, hear};
+
+use crate::config::{Config, KeyOrigin};
+use crate::feed::{Call, Endpoint};
+use crate::time::UnixTime;
+use crate::token::{CacheKey, Claims, Lookup, TokenCache};
+use alloc::collections::VecDeque;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// Most tokens about which one VM asks at once.
+const MAX_QUESTIONS: usize = 256;
+/// Largest answer, in bytes.
+pub const MAX_ANSWER: usize = 65_536;
+
+/// Where an issuer answers what its tokens are, and how the gate shows itself there.
+pub struct Endpoints {
+    /// Where.
+    pub target: Endpoint,
+    /// The value of `Authorization` (RFC 6749 section 2.3.1).
+    pub authorization: String,
+    /// How long answers count.
+    pub lifetimes: Lifetimes,
+}
+
+impl fmt::Debug for Endpoints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Endpoints({:?}, {:?})", self.target, self.lifetimes)
+    }
+}
+
+impl Endpoints {
+    fn call(&self, token: &str) -> Call {
+        let mut call = self.target.call(None);
+        call.method = "POST";
+        call.headers.push(("content-type", "application/x-www-form-urlencoded".to_string()));
+        call.headers.push(("authorization", self.authorization.clone()));
+        call.body = ["token=", &form_encoded(token), "&token_type_hint=access_token"].concat().into_bytes();
+        call
+    }
+}
+
+/// A text as a form writes it.
+#[must_use]
+pub fn form_encoded(text: &str) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'*') {
+            out.push(char::from(byte));
+            continue;
+        }
+        out.push('%');
+        for nibble in [byte >> 4, byte & 15] {
+            out.push(HEX.get(usize::from(nibble)).map_or('0', |digit| char::from(*digit)));
+        }
+    }
+    out
+}
+
+/// What is known of a token.
+#[derive(Clone, Debug)]
+pub enum Seen {
+    /// Its issuer vouches for it, until then.
+    Active(Rc<Claims>, UnixTime),
+    /// Its issuer does not know it, or not any more; or answered what cannot be believed.
+    Refused(&'static str),
+    /// Nobody answered.
+    Unavailable,
+}
+
+/// A token that is asked about.
+struct Question {
+    key: CacheKey,
+    issuer: usize,
+    token: String,
+    /// The number of the call, once it was made.
+    call: Option<u64>,
+}
+
+/// What became of a wish to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The answer will come.
+    Waits,
+    /// Too many are asked about.
+    Full,
+}
+
+/// What one VM asks and has heard.
+pub struct Introspection {
+    seen: TokenCache<Seen>,
+    questions: VecDeque<Question>,
+    calls: u64,
+}
+
+impl fmt::Debug for Introspection {
+    /// Tokens are not printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Introspection({} asked)", self.questions.len())
+    }
+}
+
+impl Introspection {
+    /// Remembers `capacity` answers, under a key of the VM's own; none where no issuer is asked.
+    #[must_use]
+    pub fn new(config: &Config, key: [u8; 16]) -> Introspection {
+        let asks = config.issuers.iter().any(|issuer| matches!(issuer.keys, KeyOrigin::Introspection(_)));
+        // Coalescing needs an answer to be kept until those that wait have read it.
+        let capacity = if asks { config.limits.token_cache.max(MAX_QUESTIONS) } else { 0 };
+        Introspection { seen: TokenCache::new(capacity, key), questions: VecDeque::new(), calls: 0 }
+    }
+
+    /// The name under which a token of this issuer is remembered.
+    #[must_use]
+    pub fn key(&self, issuer: usize, token: &str) -> CacheKey {
+        self.seen.key(u32::try_from(issuer).unwrap_or(u32::MAX), token.as_bytes())
+    }
+
+    /// What was heard of a token, while it counts.
+    pub fn seen(&mut self, key: CacheKey, now: UnixTime) -> Option<Seen> {
+        match self.seen.get(key, now, |_| 0) {
+            Lookup::Hit(seen) => Some(seen),
+            Lookup::Miss | Lookup::Expired | Lookup::Outdated => None,
+        }
+    }
+
+    /// Asks about a token, unless that is under way.
+    pub fn ask(&mut self, key: CacheKey, issuer: usize, token: &str) -> Asked {
+        if self.questions.iter().any(|question| question.key == key) {
+            return Asked::Waits;
+        }
+        if self.questions.len() >= MAX_QUESTIONS {
+            return Asked::Full;
+        }
+        self.questions.push_back(Question { key, issuer, token: token.to_string(), call: None });
+        Asked::Waits
+    }
+
+    /// The next call to make, and its number.
+    pub fn next_call(&mut self, config: &Config) -> Option<(u64, Call)> {
+        let next = self.questions.iter_mut().find(|question| question.call.is_none())?;
+        self.calls = self.calls.wrapping_add(1);
+        next.call = Some(self.calls);
+        let endpoints = endpoints(config, next.issuer)?;
+        Some((self.calls, endpoints.call(&next.token)))
+    }
+
+    /// Takes the answer to a call, or that there is none; says whose token it was about, and what to count.
+    pub fn on_answer(
+        &mut self,
+        call: u64,
+        answer: Option<(u16, &[u8])>,
+        config: &Config,
+        now: UnixTime,
+    ) -> Option<(usize, &'static str)> {
+        let at = self.questions.iter().position(|question| question.call == Some(call))?;
+        let Question { key, issuer, .. } = self.questions.remove(at)?;
+        let endpoints = endpoints(config, issuer)?;
+        let heard = hear(answer, &config.issuers.get(issuer)?.rules, endpoints.lifetimes, now);
+        let label = heard.label;
+        let _ = self.seen.insert(key, heard.seen, heard.until, 0, now);
+        Some((issuer, label))
+    }
+}
+
+fn endpoints(config: &Config, issuer: usize) -> Option<&Endpoints> {
+    match &config.issuers.get(issuer)?.keys {
+        KeyOrigin::Introspection(endpoints) => Some(endpoints),
+        KeyOrigin::Inline(_) | KeyOrigin::Secrets(_) | KeyOrigin::Remote { .. } => None,
+    }
+}
+
+/// The value of `Authorization` by which the gate shows itself (RFC 6749 section 2.3.1).
+#[must_use]
+pub fn basic(client: &str, secret: &str) -> String {
+    use base64ct::Encoding;
+    let pair: Vec<u8> = [&form_encoded(client), ":", &form_encoded(secret)].concat().into_bytes();
+    ["Basic ", &base64ct::Base64::encode_string(&pair)].concat()
+}
+
+#[cfg(test)]
+mod tests;
