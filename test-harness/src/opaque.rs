@@ -19,8 +19,8 @@ use tokio::sync::watch;
 
 use crate::serve::Server;
 
-/// `Basic` of the client `gate` with the secret `gate-secret`.
-const GATE: &str = "Basic Z2F0ZTpnYXRlLXNlY3JldA==";
+/// `Basic` of the client `gate` with the secret of the harness's gates.
+const GATE: &str = "Basic Z2F0ZTphbi1lbmQtdG8tZW5kLXRlc3Qta2V5LW9mLTMyLWJ5dGVzLW9yLW1vcmU=";
 
 #[derive(Debug)]
 struct Shared {

@@ -36,14 +36,13 @@ impl Stage {
             "introspection": {
                 "uri": format!("http://{authority}/introspect"),
                 "client_id": "gate",
-                "client_secret": { "env": "GATE_SECRET" },
+                "client_secret": { "env": "TOOLGATE_STATE_KEY" },
                 "cache_seconds": 1,
                 "negative_seconds": 1,
                 "timeout_milliseconds": 2000,
             },
         });
-        let mut gateway = Gateway::new(upstream.address(), issuer.address()).with_plugin(configuration)?;
-        gateway.environment.insert("GATE_SECRET".to_owned(), "gate-secret".to_owned());
+        let gateway = Gateway::new(upstream.address(), issuer.address()).with_plugin(configuration)?;
         Ok(Self { envoy: Envoy::start(gateway).await?, issuer, _upstream: upstream })
     }
 

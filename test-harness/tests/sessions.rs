@@ -2,14 +2,7 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use toolgate_harness::{
-    client::{Call, LEGACY},
-    gate::Gate,
-    in_both_modes,
-    jwks::now,
-    scripted::Script,
-    shared_gate,
-};
+use toolgate_harness::{client::Call, gate::Gate, in_both_modes, jwks::now, scripted::Script, shared_gate};
 
 shared_gate!(gate, |mode| Gate::scripted(mode, |_: &mut Value| ()));
 
@@ -27,7 +20,7 @@ async fn begin(gate: &Gate, id: &str, token: &str) -> Result<String> {
 
 fn legacy(gate: &Gate, mark: &str, token: &str) -> Call {
     let params = json!({ "name": "echo", "arguments": {} });
-    Call::legacy(gate.url(), mark, "tools/call", params).header("mcp-protocol-version", LEGACY).token(token)
+    Call::legacy(gate.url(), mark, "tools/call", params).token(token)
 }
 
 /// A short token of `subject` for a client, by the how-manieth renewal.

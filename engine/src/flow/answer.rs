@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a denial to the answer that the caller gets (design section 3, "Answers").
 
-use super::Desk;
 use super::memory::DecisionId;
+use super::{Desk, facts};
 use crate::config::{Config, CredentialKind, DenialStyle, FilterState, Requirement, Route, Server, ShowRule};
 use crate::deny::{Answer, Auth, Denial, Door, ErrorData, Surface, error_body};
 use crate::dpop::DpopRules;
+use crate::identity::{Identity, header_value};
 use crate::mcp::{Era, HeaderValue, Refused, Shape, Target, VersionSet};
 use crate::oauth::{Challenge, step_up, www_authenticate};
 use crate::policy;
@@ -22,6 +23,12 @@ pub(super) struct Scene<'s> {
     pub metadata_url: Option<&'s str>,
     /// What is required of callers, for a challenge that names it.
     pub require: Option<&'s Requirement>,
+    /// Who calls, once that is known.
+    pub who: Option<&'s Identity>,
+    /// The method of the call, once that is known.
+    pub method: Option<&'static str>,
+    /// The tool that the call is aimed at.
+    pub tool: Option<&'s str>,
     /// The scopes that a challenge names.
     pub scope: Option<&'s str>,
     pub origin: HeaderValue<'s>,
@@ -49,6 +56,9 @@ impl<'s> Scene<'s> {
             route: None,
             metadata_url: None,
             require: None,
+            who: None,
+            method: None,
+            tool: None,
             scope: None,
             origin,
             decision,
@@ -109,8 +119,8 @@ fn shown<'r>(config: &Config, rule: Option<&'r str>) -> Option<&'r str> {
 
 /// With the rule for access logs, where they are to have it.
 fn ruled(config: &Config, mut answer: Answer, rule: Option<&str>) -> Answer {
-    if let (FilterState::On, Some(rule)) = (config.filter_state, rule) {
-        answer.facts.push(("toolgate_rule", rule.to_string()));
+    if let (FilterState::On, Some(rule)) = (config.filter_state, rule.and_then(header_value)) {
+        answer.facts.push(("toolgate_rule", rule));
     }
     answer
 }
@@ -175,11 +185,7 @@ fn hidden(denial: Denial, denied: &Denied<'_>) -> (u16, String) {
 
 /// Headers that depend on the denial: the challenge, what to try instead, who may read the answer.
 fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
-    if scene.config.filter_state == FilterState::On {
-        answer.facts.push(("toolgate_decision", "deny".to_string()));
-        answer.facts.push(("toolgate_reason", denial.label().to_string()));
-        answer.facts.push(("toolgate_decision_id", scene.decision.text()));
-    }
+    answer.facts = facts::shown(scene, ("deny", denial.label()), None);
     let challenge = match denial {
         Denial::Auth(Auth::Missing | Auth::OtherScheme(_)) => Some(Challenge::Missing),
         Denial::Auth(Auth::Required(CredentialKind::Token | CredentialKind::ApiKey)) => {

@@ -9,10 +9,10 @@ use super::memory::DecisionId;
 use super::reply::Reply;
 use super::surfaces::{Clearing, Objection};
 use super::trail::Said;
-use super::{Desk, Edit, Passage, scope, shadow};
-use crate::config::{Config, FilterState, Requirement, Server, ToolMeter};
+use super::{Desk, Edit, Passage, facts, scope, shadow};
+use crate::config::{Config, Requirement, Server, ToolMeter};
 use crate::deny::{Answer, Auth, Denial, Door};
-use crate::identity::{Identity, header_value};
+use crate::identity::Identity;
 use crate::json::Doc;
 use crate::mcp::{Call, Head as McpHead, HeaderValue, Refusal, Refused, Target, classify, unreadable};
 use crate::metrics::{MethodLabel, Place, Series, ToolLabel};
@@ -20,8 +20,7 @@ use crate::policy::{self, Arguments, Context, Facts, Permit, Policy, RoleSet};
 use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::{String, ToString};
-use alloc::sync::Arc;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A request whose body decides.
@@ -102,10 +101,17 @@ impl AwaitBody {
 
     fn scene<'s>(&'s self, config: &'s Config, now: UnixTime) -> Scene<'s> {
         let scene = Scene::of(config, self.waiting.decision, now, self.head.origin());
+        let scene = Scene { who: Some(&self.waiting.identity), ..scene };
         match config.servers.get(self.waiting.at) {
             Some(server) => scene.at(server),
             None => scene,
         }
+    }
+
+    /// The same, once the message is understood.
+    fn scene_of<'s>(&'s self, call: &'s Call<'_>, desk: &Desk<'s>) -> Scene<'s> {
+        let scene = self.scene(desk.config, desk.now);
+        Scene { method: Some(call.method.name()), tool: facts::tool_of(&call.target), ..scene }
     }
 
     fn refuse(&self, desk: &mut Desk<'_>, denial: Denial) -> BodyStep {
@@ -194,7 +200,7 @@ impl AwaitBody {
                 let place = Place::Server(self.waiting.at);
                 let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
                 desk.account.ask(meter(server, tool), call.arguments);
-                self.permitted(permit, cleared.body, series, desk)
+                self.permitted(permit, call, cleared.body, series, desk)
             }
             Err(Objection::Denied(denial, rule)) => {
                 self.denied(call, server, (denial, rule.as_deref()), desk)
@@ -222,7 +228,7 @@ impl AwaitBody {
             target: &call.target,
             rule,
         };
-        BodyStep::Answer(Box::new(answer::by_policy(&self.scene(desk.config, desk.now), denial, &denied)))
+        BodyStep::Answer(Box::new(answer::by_policy(&self.scene_of(call, desk), denial, &denied)))
     }
 
     /// What the catalogue requires of whoever calls this tool. Told only to callers whom the policy lets through.
@@ -268,7 +274,7 @@ impl AwaitBody {
         let verdict = refusal(Place::Server(self.waiting.at), Denial::Auth(auth));
         let Told { require, scope, rule } = told;
         desk.say(Series { method, tool, ..verdict }, &Said::decided(self.waiting.decision, rule));
-        let scene = Scene { require, scope, ..self.scene(desk.config, desk.now) };
+        let scene = Scene { require, scope, ..self.scene_of(call, desk) };
         let id = call.id.as_ref().map(crate::mcp::Id::raw);
         BodyStep::Answer(Box::new(answer::for_caller(&scene, auth, id, rule)))
     }
@@ -278,12 +284,13 @@ impl AwaitBody {
     fn permitted(
         self,
         permit: Permit,
+        call: &Call<'_>,
         body: Option<Vec<u8>>,
         series: Series,
         desk: &mut Desk<'_>,
     ) -> BodyStep {
         desk.say(series, &Said::decided(self.waiting.decision, Some(permit.rule())));
-        let facts = facts(desk.config, self.waiting.identity.subject(), self.waiting.decision, permit.rule());
+        let facts = facts::shown(&self.scene_of(call, desk), ("allow", "allowed"), Some(permit.rule()));
         let Waiting { edits, reply, .. } = self.waiting;
         BodyStep::Pass(Box::new(Passage { edits, body, reply, facts }))
     }
@@ -307,25 +314,4 @@ pub(super) fn tool_label(server: &Server, target: &Target<'_>) -> ToolLabel {
         | Target::ResourceRef(_)
         | Target::Task(_) => ToolLabel::None,
     }
-}
-
-/// What access logs and traces may show of a permit, where the configuration asks for it.
-pub(super) fn facts(
-    config: &Config,
-    subject: Option<&str>,
-    decision: DecisionId,
-    rule: &Arc<str>,
-) -> Vec<(&'static str, String)> {
-    if config.filter_state == FilterState::Off {
-        return Vec::new();
-    }
-    let mut facts = Vec::from([
-        ("toolgate_decision", "allow".to_string()),
-        ("toolgate_reason", "allowed".to_string()),
-        ("toolgate_decision_id", decision.text()),
-        ("toolgate_rule", rule.to_string()),
-    ]);
-    // Written as in the header: access logs in plain text must not break at what somebody is called.
-    facts.extend(subject.and_then(header_value).map(|subject| ("toolgate_subject", subject)));
-    facts
 }

@@ -3,7 +3,7 @@
 
 use super::head::Visit;
 use super::shadow::{self, Note};
-use super::{Desk, body, scope};
+use super::{Desk, body, facts, scope};
 use crate::config::DenialStyle;
 use crate::identity::Identity;
 use crate::mcp::{HeadFacts, MethodClass, NameSource, judge_head};
@@ -16,6 +16,10 @@ pub(super) struct Early {
     pub refused: policy::Refused,
     pub method: MethodLabel,
     pub tool: ToolLabel,
+    /// The name of the method.
+    pub name: &'static str,
+    /// The tool that the call is aimed at, by name.
+    pub aimed: Option<String>,
     /// The scopes that would have been enough.
     pub scope: Option<String>,
     pub note: Note,
@@ -73,5 +77,14 @@ pub(super) fn judge(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: &Identity)
         &open,
     );
     let tool = body::tool_label(server, &target);
-    Some(Early { refused, method: MethodLabel::Known(method.index()), tool, scope, note })
+    let aimed = facts::tool_of(&target).map(String::from);
+    Some(Early {
+        refused,
+        method: MethodLabel::Known(method.index()),
+        tool,
+        name: method.name(),
+        aimed,
+        scope,
+        note,
+    })
 }

@@ -10,8 +10,8 @@ use super::reply::Reply;
 use super::scope::{self, Lacking};
 use super::trail::Said;
 use super::{
-    Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, documents, early, route, session, shadow, shown,
-    surfaces, upstream,
+    Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, documents, early, facts, route, session, shadow,
+    shown, surfaces, upstream,
 };
 use crate::audit::Kind;
 use crate::config::{HostMode, Server};
@@ -171,6 +171,10 @@ fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt, peer: &Pee
     if let Some(lacking) = scope::of_requirement(&visit.scene, &server.credentials.require, None, &identity) {
         return lacking_scope(desk, &visit.scene, visit.place(), lacking);
     }
+    let who = identity.clone();
+    let method_name = method.map(Method::name);
+    let scene = Scene { who: Some(&who), method: method_name, ..visit.scene };
+    let visit = Visit { scene, ..visit };
     let onward = Onward::new(&visit, &identity, method, nonce);
     match method {
         Some(_) if let Some(step) = refuse_head(desk, &visit) => step,
@@ -254,7 +258,7 @@ fn without_body(
                 Err(door) => return visit.deny(desk, Denial::Door(door)),
             }
             let passage = Passage { edits, body: None, reply, facts: Vec::new() };
-            allow(desk, &visit.scene, (visit.place(), label), permit, identity, passage)
+            allow(desk, &visit.scene, (visit.place(), label), permit, passage)
         }
         Err(refused) => forbid(desk, &scene, verdict_on(visit.place(), label), &refused),
     };
@@ -268,12 +272,11 @@ pub(super) fn allow(
     scene: &Scene<'_>,
     (place, method): (Place, MethodLabel),
     permit: Permit,
-    identity: &Identity,
     mut passage: Passage,
 ) -> Step {
     let series = Series { method, ..verdict(place, "allow", "allowed") };
     desk.say(series, &Said::decided(scene.decision, Some(permit.rule())));
-    passage.facts = super::body::facts(desk.config, identity.subject(), scene.decision, permit.rule());
+    passage.facts = facts::shown(scene, ("allow", "allowed"), Some(permit.rule()));
     Step::Pass(Box::new(passage))
 }
 
@@ -296,7 +299,12 @@ fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onwa
         && let Some(early) = early::judge(desk, &visit, &identity)
     {
         let series = Series { tool: early.tool, ..verdict_on(visit.place(), early.method) };
-        let scene = Scene { scope: early.scope.as_deref(), ..visit.scene };
+        let scene = Scene {
+            scope: early.scope.as_deref(),
+            method: Some(early.name),
+            tool: early.aimed.as_deref(),
+            ..visit.scene
+        };
         return shadow::note_on_head(forbid(desk, &scene, series, &early.refused), early.note);
     }
     let Onward { mut edits, reply, session } = onward;

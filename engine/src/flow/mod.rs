@@ -16,6 +16,7 @@ mod door;
 mod early;
 mod edit;
 mod factors;
+mod facts;
 mod head;
 mod health;
 mod kept;

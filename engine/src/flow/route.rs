@@ -56,6 +56,7 @@ impl Stop<'_> {
 
 /// Looks at a request at a plain route.
 pub(super) fn start(desk: &mut Desk<'_>, mut stop: Stop<'_>, attempt: Attempt, peer: &Peer<'_>) -> Step {
+    stop.scene.route = Some(stop.route);
     if stop.route.tls.is_some_and(|oldest| peer.tls() < Some(oldest)) {
         return stop.deny(desk, Denial::Door(Door::TlsRequired));
     }
@@ -92,18 +93,19 @@ fn guarded(
         Authenticated::Wait => return Step::Wait,
         Authenticated::Refused(auth) => return stop.deny(desk, Denial::Auth(auth)),
     };
+    let scene = Scene { who: Some(&identity), ..stop.scene };
     let Some(policy) = desk.config.policies.get(rules.policy) else {
         return stop.deny(desk, Denial::Door(Door::Unmatched));
     };
     let ask = Ask::Route(&stop.route.name);
     let context = Context::at(desk.now).from(desk.source);
-    if let Some(lacking) = scope::of_requirement(&stop.scene, &rules.credentials.require, None, &identity) {
-        return lacking_scope(desk, &stop.scene, stop.place(), lacking);
+    if let Some(lacking) = scope::of_requirement(&scene, &rules.credentials.require, None, &identity) {
+        return lacking_scope(desk, &scene, stop.place(), lacking);
     }
     let judged = policy.decide(identity.roles(), &identity.facts(), ask, &context);
     let again = |roles: &RoleSet, facts: &Facts<'_>| policy.decide(roles, facts, ask, &context).is_ok();
-    let scope = scope::of_policy(&stop.scene, policy, &identity, &judged, &again);
-    let scene = Scene { scope: scope.as_deref(), ..stop.scene };
+    let scope = scope::of_policy(&scene, policy, &identity, &judged, &again);
+    let scene = Scene { scope: scope.as_deref(), ..scene };
     let note: Note = shadow::compare_one(desk, stop.place(), rules.policy, &judged, (&identity, ask));
     let step = match judged {
         Ok(permit) => permitted(desk, stop, permit, Known { identity: &identity, policy, nonce }, rules),
@@ -127,7 +129,8 @@ fn permitted(
             let edits = stop.edits(Some((identity, policy)));
             let reply = Reply::untouched().with_nonce(nonce);
             let passage = Passage { edits, body: None, reply, facts: Vec::new() };
-            allow(desk, &stop.scene, (stop.place(), MethodLabel::None), permit, identity, passage)
+            let scene = Scene { who: Some(identity), ..stop.scene };
+            allow(desk, &scene, (stop.place(), MethodLabel::None), permit, passage)
         }
     }
 }

@@ -201,10 +201,46 @@ fn filter_state_says_what_was_decided() {
             pair("toolgate_decision", "allow"),
             pair("toolgate_reason", "allowed"),
             pair("toolgate_decision_id", "070707070707-00000001"),
+            pair("toolgate_server", "main"),
+            pair("toolgate_method", "tools/call"),
+            pair("toolgate_tool", "echo"),
             pair("toolgate_rule", "guest-echo"),
-            pair("toolgate_subject", "user-1")
+            pair("toolgate_subject", "user-1"),
+            pair("toolgate_issuer", "https://idp"),
+            pair("toolgate_client", "cli"),
+            pair("toolgate_roles", "dev"),
         ]
     );
+    // Of a denial as much as is known.
+    let facts = world.call("x_delete", "{}").answer().facts;
+    let value = |facts: &[(&str, String)], name: &str| {
+        facts
+            .iter()
+            .filter(|(own, _)| *own == name)
+            .map(|(_, value)| value.clone())
+            .collect::<Vec<_>>()
+            .join("+")
+    };
+    for (name, expected) in [
+        ("toolgate_decision", "deny"),
+        ("toolgate_reason", "deny_rule"),
+        ("toolgate_rule", "no-delete"),
+        ("toolgate_server", "main"),
+        ("toolgate_method", "tools/call"),
+        ("toolgate_tool", "x_delete"),
+        ("toolgate_subject", "user-1"),
+        ("toolgate_roles", "dev"),
+    ] {
+        assert_eq!(value(&facts, name), expected, "{name}");
+    }
+    let facts = world.post(&[], &call("echo", "{}")).answer().facts;
+    assert_eq!(value(&facts, "toolgate_reason"), "missing_token");
+    assert_eq!(
+        (value(&facts, "toolgate_server"), value(&facts, "toolgate_subject")),
+        ("main".into(), "".into())
+    );
+    let odd = world.call("tool\\u00e9", "{}").answer().facts;
+    assert_eq!(value(&odd, "toolgate_tool"), "=?base64?dG9vbMOp?=");
     assert!(World::new("", "").call("echo", "{}").passage().facts.is_empty());
 }
 

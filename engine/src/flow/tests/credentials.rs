@@ -429,3 +429,22 @@ fn sets_that_are_shown_alike_are_both_accepted() {
         assert_eq!(outcome(&mut of(server), &[("authorization", &bearer)]).1, expected, "{server} {id}");
     }
 }
+
+#[test]
+fn revoked_keys_and_certificates_fall() {
+    let text = key("one");
+    let listed = |list: &str| format!(r#","revocation":{{"lists":{{"gone":{{{list}}}}}}}"#);
+    for (list, key, certificate) in [
+        (r#""kid":["one"]"#, 401, 0),
+        (r#""kid":["two"]"#, 0, 0),
+        (r#""sub":["acme"]"#, 401, 0),
+        (r#""sub":["spiffe://corp/ci"]"#, 0, 401),
+        (r#""client_id":["one"],"jti":["one"]"#, 0, 0),
+    ] {
+        let server = r#","api_keys":["partners"],"client_certificates":"identity""#;
+        let mut world = world(server, &listed(list));
+        assert_eq!(outcome(&mut world, &[("x-api-key", &text)]).0, key, "{list}");
+        peer(&mut world, &CERTIFICATE);
+        assert_eq!(outcome(&mut world, &[]).0, certificate, "{list}");
+    }
+}
