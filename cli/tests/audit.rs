@@ -177,6 +177,23 @@ fn an_end_that_was_cut_off_is_seen_by_what_others_say() {
 }
 
 #[test]
+fn an_earlier_run_bears_witness_to_how_far_streams_had_come() {
+    let mut out = String::new();
+    let mut maker = Maker::start(&mut out, 1, keyed(), Outlet::Log, &[]);
+    maker.call(&mut out, Call::default());
+    maker.call(&mut out, Call::default());
+    let earlier = audit_of(&out, &["verify", "-", "--key-env", "AUDIT_KEY", "--json"]).stdout;
+    let (_folder, anchor) = written(&earlier);
+    assert_eq!(found(&out, &["--anchor", &anchor]), (Some(0), None, 0));
+    let lines: Vec<&str> = out.lines().collect();
+    let cut = joined(&lines[..2]);
+    assert_eq!(found(&cut, &[]).2, 0, "a stream alone does not show it");
+    assert_eq!(found(&cut, &["--anchor", &anchor]).1, Some(("truncated".to_owned(), Value::Null, json!(2))));
+    let (_folder, other) = written("{}");
+    assert_eq!(audit_of(&out, &["verify", "-", "--anchor", &other]).code, Some(2));
+}
+
+#[test]
 fn a_part_of_a_trail_is_verified_from_its_first_record_on() {
     let whole = small(1);
     let lines: Vec<&str> = whole.lines().collect();

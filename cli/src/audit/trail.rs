@@ -92,6 +92,11 @@ impl Trail {
         }
     }
 
+    /// Takes it as proven that a stream had come so far: if it stops sooner, its end was cut off.
+    pub(crate) fn expect(&mut self, stream: StreamId, seq: u64) {
+        self.verifier.expect(stream, seq);
+    }
+
     /// Looks at the next thing. A record goes to `each`, if it is genuine and understood.
     pub(crate) fn look(
         &mut self,

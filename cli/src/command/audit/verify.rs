@@ -1,23 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `toolgate audit verify`: exits with 2 if any record is not the one that was written.
 
-use std::{fmt::Write, path::PathBuf};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
-use toolgate_engine::audit::{KeyId, Summary};
+use toolgate_engine::audit::{KeyId, StreamId, Summary};
 
 use crate::{
     audit::{
         entries::{self, Read},
         input::Until,
         keys::KeyArgs,
-        manifest::{Folder, State, encode},
+        manifest::{Folder, State, encode, unhex},
         progress::Progress,
         seen::{Begins, Seen},
         trail::{Begin, Ends, Keyed, Trail, Verdict},
     },
     command::Outcome,
-    diagnostic::Exit,
+    diagnostic::{Exit, Failure},
+    file,
     out::Out,
 };
 
@@ -31,6 +35,9 @@ pub(crate) struct Args {
     /// A folder of archives: its manifests say what stood before the first record of a stream
     #[arg(long, value_name = "FOLDER")]
     archive: Option<PathBuf>,
+    /// What an earlier run wrote with `--json`, kept out of reach: streams must have come at least as far as then
+    #[arg(long, value_name = "FILE")]
+    anchor: Option<PathBuf>,
     /// The files are a part of a trail: streams may begin and stop anywhere
     #[arg(long)]
     partial: bool,
@@ -51,6 +58,9 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
         folder.check_files(&mut trail)?;
         trail.resume(&folder.heads(&keys)?);
     }
+    if let Some(path) = &args.anchor {
+        anchor(path, &mut trail)?;
+    }
     let names: Vec<String> = args.files.iter().map(|path| path.display().to_string()).collect();
     let progress = if out.wants_json() { Progress::silent() } else { Progress::new() };
     let read = entries::entries(&args.files, Until::End, &progress, |spot, entry| {
@@ -61,6 +71,18 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let answer = to_json(&verdict, &names, read, folder.as_ref());
     out.either(&answer, || text(&verdict, &names, read, folder.as_ref()))?;
     Ok(if verdict.found == 0 { Exit::Success } else { Exit::Refused })
+}
+
+/// How far streams had come in an earlier run.
+fn anchor(path: &Path, trail: &mut Trail) -> Result<(), Failure> {
+    let wrong = || Failure::refused(format!("`{}` is not what `audit verify --json` writes", path.display()));
+    let earlier: Value = serde_json::from_str(&file::read(path)?).map_err(|_| wrong())?;
+    for stream in earlier.get("streams").and_then(Value::as_array).ok_or_else(wrong)? {
+        let id = stream.get("stream").and_then(Value::as_str).and_then(unhex).ok_or_else(wrong)?;
+        let last = stream.get("last").and_then(Value::as_u64).ok_or_else(wrong)?;
+        trail.expect(StreamId(id), last);
+    }
+    Ok(())
 }
 
 fn to_json(verdict: &Verdict, names: &[String], read: Read, folder: Option<&Folder>) -> Value {
