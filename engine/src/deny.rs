@@ -302,6 +302,7 @@ pub fn policy_label(reason: RefusedReason) -> &'static str {
         RefusedReason::NoRule => "no_rule",
         RefusedReason::ConditionFalse => "condition_false",
         RefusedReason::ConditionUnknown => "condition_unknown",
+        RefusedReason::Requires => "more_required",
         RefusedReason::DenyRule => "deny_rule",
     }
 }

@@ -245,7 +245,7 @@ enum Given {
 fn says(rule: &Considered, settled: &impl Fn(&str) -> bool) -> Option<Says> {
     match rule.outcome {
         Outcome::NotHeld | Outcome::OtherTarget | Outcome::OtherUse | Outcome::InShadow => return None,
-        Outcome::ConditionFalse | Outcome::ConditionUnknown | Outcome::Fired => {}
+        Outcome::ConditionFalse | Outcome::ConditionUnknown | Outcome::Requires | Outcome::Fired => {}
     }
     if rule.findings.iter().all(|finding| settled(looked_at(finding))) {
         return (rule.outcome == Outcome::Fired).then_some(Says::Yes);

@@ -16,6 +16,7 @@ pub mod template;
 mod tests;
 pub mod wire;
 
+pub(crate) use compile::requirement;
 pub use compile::{ConfigError, Secrets};
 pub use credentials::{Certificates, CredentialKind, Credentials, ForwardedHeader, Requirement};
 pub use meter::ToolMeter;

@@ -181,6 +181,9 @@ impl AwaitBody {
             }
             Err((refused, None)) => {
                 let rule = refused.rule.as_deref();
+                if let Some(step) = self.require_by_rule(call, (server, policy), &refused, desk) {
+                    return step;
+                }
                 return self.denied(call, server, (Denial::Policy(refused.reason), rule), desk);
             }
         };
@@ -239,6 +242,24 @@ impl AwaitBody {
         let enough = factors::check(require, identity, desk.now);
         let auth = enough.and_then(|()| factors::check_scopes(require, identity)).err()?;
         Some(self.require_for(call, server, auth, name, desk))
+    }
+
+    /// The answer to a caller of whom a rule requires more.
+    fn require_by_rule(
+        &self,
+        call: &Call<'_>,
+        (server, policy): (&Server, &Policy),
+        refused: &policy::Refused,
+        desk: &mut Desk<'_>,
+    ) -> Option<BodyStep> {
+        let rule = refused.rule.as_deref();
+        let (require, auth) = factors::of_rule(policy, refused, &self.waiting.identity, desk.now)?;
+        let scene = self.scene(desk.config, desk.now);
+        let base = Some(&server.credentials.require);
+        let lacking = scope::of_requirement(&scene, require, base, &self.waiting.identity);
+        let scope = lacking.and_then(|lacking| lacking.0);
+        let told = Told { require: Some(require), scope: scope.as_deref(), rule };
+        Some(self.require_more(call, server, auth, told, desk))
     }
 
     /// The answer to a caller of whom `tool` requires more.

@@ -8,7 +8,7 @@ use crate::config::DenialStyle;
 use crate::identity::Identity;
 use crate::mcp::{HeadFacts, MethodClass, NameSource, judge_head};
 use crate::metrics::{MethodLabel, ToolLabel};
-use crate::policy::{self, Arguments, Ask, Context, Facts, RoleSet};
+use crate::policy::{self, Arguments, Ask, Context, Facts, RefusedReason, RoleSet};
 use alloc::string::String;
 
 /// What was denied by the head of a call.
@@ -56,6 +56,10 @@ pub(super) fn judge(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: &Identity)
         ) => Some(policy.judge(roles, facts, method, &target, &open)),
     };
     let judged = ask(identity.roles(), &identity.facts())?;
+    // The answer to who has to show more tells the id of the call, which only the body has.
+    if judged.as_ref().err().is_some_and(|refused| refused.reason == RefusedReason::Requires) {
+        return None;
+    }
     let again = |roles: &RoleSet, facts: &Facts<'_>| ask(roles, facts).is_some_and(|judged| judged.is_ok());
     let scope = scope::of_policy(&visit.scene, policy, identity, &judged, &again);
     let (at, live) = (server.policy, shadow::effect(&judged));

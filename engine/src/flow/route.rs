@@ -9,7 +9,7 @@ use super::peer::Peer;
 use super::reply::Reply;
 use super::shadow::{self, Note};
 use super::trail::Said;
-use super::{Attempt, Desk, Edit, Passage, Step, scope, shown, upstream};
+use super::{Attempt, Desk, Edit, Passage, Step, factors, scope, shown, upstream};
 use crate::config::{Access, Route, RouteAnswer, RouteRules};
 use crate::deny::{Denial, Door};
 use crate::identity::Identity;
@@ -109,6 +109,14 @@ fn guarded(
     let note: Note = shadow::compare_one(desk, stop.place(), rules.policy, &judged, (&identity, ask));
     let step = match judged {
         Ok(permit) => permitted(desk, stop, permit, Known { identity: &identity, policy, nonce }, rules),
+        Err(refused)
+            if let Some((require, auth)) = factors::of_rule(policy, &refused, &identity, desk.now) =>
+        {
+            let lacking = scope::of_requirement(&scene, require, None, &identity);
+            let named = lacking.and_then(|lacking| lacking.0);
+            let scene = Scene { require: Some(require), scope: named.as_deref(), ..scene };
+            deny(desk, &scene, stop.place(), Denial::Auth(auth))
+        }
         Err(refused) => forbid(desk, &scene, verdict_on(stop.place(), MethodLabel::None), &refused),
     };
     shadow::note_on_head(step, note)

@@ -14,6 +14,7 @@ mod onward;
 mod opaque;
 mod replies;
 mod revocation;
+mod rules;
 mod scopes;
 mod seams;
 mod sessions;

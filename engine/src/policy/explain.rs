@@ -59,6 +59,8 @@ pub enum Outcome {
     InShadow,
     /// Its condition does not hold.
     ConditionFalse,
+    /// It holds, and requires more than the caller has shown.
+    Requires,
     /// It cannot be said whether its condition holds, or whether the target is meant.
     ConditionUnknown,
     /// It counted: for an allow rule because it holds, for a deny rule because it holds or may hold.
@@ -74,6 +76,7 @@ impl Outcome {
             Outcome::OtherTarget => "other_target",
             Outcome::OtherUse => "other_use",
             Outcome::InShadow => "in_shadow",
+            Outcome::Requires => "more_required",
             Outcome::ConditionFalse => "condition_false",
             Outcome::ConditionUnknown => "condition_unknown",
             Outcome::Fired => "fired",
@@ -162,6 +165,7 @@ impl Rule {
         }
         let says = self.says(fit, scene);
         let outcome = match self.effect {
+            Effect::Allow if says.may_be(Truth::True) && !self.is_met(scene) => Outcome::Requires,
             Effect::Allow if says.may_be(Truth::True) => Outcome::Fired,
             Effect::Deny if !says.may_be(Truth::False) => Outcome::Fired,
             Effect::Allow | Effect::Deny if says == Possible::only(Truth::Unknown) => {

@@ -18,6 +18,7 @@ mod index;
 pub mod lint;
 mod pattern;
 mod question;
+mod require;
 mod roles;
 mod scopes;
 mod suppose;
@@ -34,12 +35,16 @@ pub use digest::Digest;
 pub(crate) use digest::digest as digest_of;
 pub use explain::{Considered, Explained, Explanation, Outcome};
 pub use facts::{Arguments, CertificateFacts, Context, Facts, KeyFacts, Surface};
+pub use require::Lack;
+pub(crate) use require::{LEEWAY, logged_in};
 pub use roles::RoleSet;
 pub use suppose::Supposed;
 pub use truth::Truth;
 pub use wire::Mode;
 
+use crate::config::Requirement;
 use crate::time::UnixTime;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use classes::Classes;
@@ -85,6 +90,22 @@ struct Rule {
     mode: Mode,
     surfaces: Surfaces,
     when: Option<Condition>,
+    /// What holders have to show besides.
+    require: Option<Box<Requirement>>,
+}
+
+impl Rule {
+    /// Whether the caller has shown what the rule requires. Lists show what a better login would open.
+    fn is_met(&self, scene: &Scene<'_>) -> bool {
+        let Some(require) = &self.require else { return true };
+        match scene.context.surface {
+            Surface::List => true,
+            Surface::Call => {
+                let lack = require.lacks(scene.facts, scene.context.now);
+                lack.or_else(|| require.lacks_scopes(scene.facts)).is_none()
+            }
+        }
+    }
 }
 
 impl Effect {
@@ -194,6 +215,8 @@ pub enum RefusedReason {
     ConditionFalse,
     /// A rule allows it under a condition on something that is absent or cannot be understood.
     ConditionUnknown,
+    /// A rule allows it to callers who show more than this one has.
+    Requires,
     /// A deny rule fired.
     DenyRule,
 }
@@ -203,6 +226,7 @@ pub enum RefusedReason {
 struct Tally {
     denied: Option<usize>,
     allowed: Option<usize>,
+    requires: Option<usize>,
     unknown: Option<usize>,
     failed: Option<usize>,
 }
@@ -303,6 +327,12 @@ impl Policy {
         }
     }
 
+    /// What the rule of that id requires.
+    #[must_use]
+    pub fn requirement(&self, rule: &str) -> Option<&Requirement> {
+        self.rules.iter().find(|own| &*own.id == rule)?.require.as_deref()
+    }
+
     /// Every rule of these roles that speaks about what is asked, and whether it does so for certain.
     fn speaking(&self, ask: Ask<'_>, roles: &RoleSet, mut found: impl FnMut(usize, Truth)) {
         // A method with a target is granted by its target; rules on the method itself can only take away.
@@ -364,6 +394,7 @@ impl Policy {
         let slot = match rule.effect {
             Effect::Deny if !says.may_be(Truth::False) => &mut tally.denied,
             Effect::Deny => return,
+            Effect::Allow if says.may_be(Truth::True) && !rule.is_met(scene) => &mut tally.requires,
             Effect::Allow if says.may_be(Truth::True) => &mut tally.allowed,
             Effect::Allow if says.may_be(Truth::Unknown) => &mut tally.unknown,
             Effect::Allow => &mut tally.failed,
@@ -379,9 +410,10 @@ impl Tally {
             Tally { denied: Some(at), .. } => Err((RefusedReason::DenyRule, Some(at))),
             Tally { allowed: Some(at), .. } => Ok(Some(at)),
             _ if base => Ok(None),
+            Tally { requires: Some(at), .. } => Err((RefusedReason::Requires, Some(at))),
             Tally { unknown: Some(at), .. } => Err((RefusedReason::ConditionUnknown, Some(at))),
             Tally { failed: Some(at), .. } => Err((RefusedReason::ConditionFalse, Some(at))),
-            Tally { denied: None, allowed: None, unknown: None, failed: None } => {
+            Tally { denied: None, allowed: None, requires: None, unknown: None, failed: None } => {
                 Err((RefusedReason::NoRule, None))
             }
         }

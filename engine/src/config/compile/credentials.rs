@@ -269,7 +269,7 @@ pub(super) fn scopes(list: &[String], name: &str) -> Result<(), DeError> {
     Ok(())
 }
 
-fn requirement(wire: &RequireWire) -> Result<Requirement, DeError> {
+pub(crate) fn requirement(wire: &RequireWire) -> Result<Requirement, DeError> {
     at(texts(wire.acr.iter()), &[key("acr")])?;
     at(texts(wire.amr.iter()), &[key("amr")])?;
     // RFC 9470 section 3 puts these values into a quoted string, separated by spaces.

@@ -17,6 +17,7 @@ mod secrets;
 mod servers;
 mod tools;
 
+pub(crate) use self::credentials::requirement;
 use self::places::{check_overlap, check_unique};
 use super::wire::ConfigWire;
 use super::{Config, FilterState, HostMode, Metrics, RouteMetadata, Server, ShowRule, Unmatched, Warning};

@@ -3,6 +3,7 @@
 
 use super::methods::check_methods;
 use super::{Compiler, key, patterns};
+use crate::config::Requirement;
 use crate::json::{DeError, Segment};
 use crate::mcp::{Method, MethodClass};
 use crate::policy::classes::Labels;
@@ -11,6 +12,7 @@ use crate::policy::wire::{PatternWire, RuleWire, SurfaceWire};
 use crate::policy::{Effect, Rule, Surfaces};
 use crate::suggest::nearest;
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -93,6 +95,7 @@ impl Compiler<'_> {
         check_methods(effect, &wire.methods)?;
         let surfaces = surfaces(wire)?;
         let when = self.condition(id, wire)?;
+        let require = requirement_of(effect, wire)?;
         let methods: Vec<PatternWire> = wire.methods.iter().cloned().map(PatternWire::Glob).collect();
         for (filling, word, wires) in [
             (&mut self.methods, "methods", &methods),
@@ -106,7 +109,15 @@ impl Compiler<'_> {
             }
         }
         self.check_size()?;
-        self.policy.rules.push(Rule { id: Arc::from(id), effect, roles, mode: wire.mode, surfaces, when });
+        self.policy.rules.push(Rule {
+            id: Arc::from(id),
+            effect,
+            roles,
+            mode: wire.mode,
+            surfaces,
+            when,
+            require,
+        });
         Ok(())
     }
 
@@ -133,6 +144,22 @@ impl Compiler<'_> {
         let when = (!parts.is_empty()).then_some(Condition::All(parts));
         check_needs(id, wire, when.as_ref().map(Condition::needs).unwrap_or_default())?;
         Ok(when)
+    }
+}
+
+/// Who may not do a thing cannot be told how to come back.
+fn requirement_of(effect: Effect, wire: &RuleWire) -> Result<Option<Box<Requirement>>, DeError> {
+    match (&wire.require, effect) {
+        (None, _) => Ok(None),
+        (Some(_), Effect::Deny) => {
+            let error = DeError::new("a rule that denies requires nothing".to_owned());
+            Err(error.with_help("move `require` to the rule that allows".to_owned()).inside(key("require")))
+        }
+        (Some(require), Effect::Allow) => {
+            let compiled =
+                crate::config::requirement(require).map_err(|error| error.inside(key("require")))?;
+            Ok(Some(Box::new(compiled)))
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub use when::{
     CertificateWire, JsonType, KeyWire, LengthWire, Scalar, TestWire, TimeWire, Weekday, WhenWire,
 };
 
+use crate::config::wire::RequireWire;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -106,6 +107,8 @@ pub struct RuleWire {
     pub mode: Mode,
     /// The condition; always, if absent.
     pub when: Option<WhenWire>,
+    /// What the caller has to show besides; who has not is told how to come back (RFC 9470).
+    pub require: Option<RequireWire>,
 }
 
 /// `mode` of a rule or a policy.
