@@ -367,6 +367,7 @@ fn gauges(vm: &Vm, now: UnixTime) {
             samples.push(Sample { series: entries, value });
         }
     });
+    vm.report_health();
     samples.extend(health(vm, now));
     vm.record(&mut samples);
 }
@@ -375,7 +376,10 @@ fn gauges(vm: &Vm, now: UnixTime) {
 fn health(vm: &Vm, now: UnixTime) -> impl Iterator<Item = Sample> {
     Component::ALL.into_iter().map(move |component| {
         let series = Series { kind: component.label(), ..Series::new(Metric::ComponentHealthy, "") };
-        Sample { series, value: u64::from(vm.health(component, now) == Health::Healthy) }
+        Sample {
+            series,
+            value: u64::from(vm.memory(|memory| memory.health(component, now)) == Health::Healthy),
+        }
     })
 }
 

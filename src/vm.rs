@@ -17,7 +17,7 @@ use std::rc::Rc;
 use toolgate_engine::config::Config;
 use toolgate_engine::connection::peer_address;
 use toolgate_engine::feed::SharedState;
-use toolgate_engine::flow::{Account, Component, Desk, Entropy, Health, Memory, Sizes};
+use toolgate_engine::flow::{Account, Desk, Entropy, Health, Memory, Reported, Sizes};
 use toolgate_engine::keys::{Budget, Fallback, Metered, Place, Software};
 use toolgate_engine::metrics::Samples;
 use toolgate_engine::time::UnixTime;
@@ -151,16 +151,14 @@ impl Vm {
         self.samples.replace(samples);
     }
 
-    /// Whether a part of the gate works.
-    pub(crate) fn health(&self, component: Component, now: UnixTime) -> Health {
-        match component {
-            Component::Keys | Component::Revocation => self.memory(|memory| memory.health(component, now)),
-            Component::Audit => self.trails.borrow().health(),
-            Component::SharedData => match (&self.config.shared_state, host::shared("toolgate.probe")) {
-                (SharedState::Off, _) | (_, Ok(_) | Err(Status::NOT_FOUND)) => Health::Healthy,
-                (SharedState::Keyed(_), Err(_)) => Health::Unhealthy,
-            },
-        }
+    /// Tells the engine of the parts of the gate that it cannot see.
+    pub(crate) fn report_health(&self) {
+        let shared_data = match (&self.config.shared_state, host::shared("toolgate.probe")) {
+            (SharedState::Off, _) | (_, Ok(_) | Err(Status::NOT_FOUND)) => Health::Healthy,
+            (SharedState::Keyed(_), Err(_)) => Health::Unhealthy,
+        };
+        let reported = Reported { audit: self.trails.borrow().health(), shared_data };
+        self.memory(|memory| memory.reported = reported);
     }
 
     /// Hands over what was added up since the last tick.

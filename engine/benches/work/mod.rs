@@ -2,11 +2,12 @@
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use std::fmt::Write as _;
+use toolgate_engine::audit::{AuditKey, Chain, Kind, Ledger, Outlet, Seal, StreamId};
 use toolgate_engine::config::{Config, Secrets};
 use toolgate_engine::connection::NoConnection;
 use toolgate_engine::flow::{
-    Account, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Entropy, Head, Memory, ReplyBody, ReplyStep,
-    Step, start,
+    Account, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Entropy, Head, Memory, Recorded, ReplyBody,
+    ReplyStep, Sizes, Step, start,
 };
 use toolgate_engine::json::{Doc, Limits};
 use toolgate_engine::keys::{Alg, KeySet, Software};
@@ -40,6 +41,8 @@ pub(crate) fn all() -> Vec<Named> {
         ("rules/100", || request(World::new(100, 4_096), Algorithm::RS256)),
         ("rules/1000", || request(World::new(1_000, 4_096), Algorithm::RS256)),
         ("rules/10000", || request(World::new(10_000, 4_096), Algorithm::RS256)),
+        ("audit/request", || audited(World::audited())),
+        ("audit/seal", seal),
         ("list/1000_tools", || list(1_000)),
         ("cache/10", || cache(10)),
         ("cache/10000", || cache(10_000)),
@@ -57,6 +60,14 @@ struct Nothing;
 impl Secrets for Nothing {
     fn lookup(&self, _: &str) -> Option<Vec<u8>> {
         None
+    }
+}
+
+struct AuditSecret;
+
+impl Secrets for AuditSecret {
+    fn lookup(&self, _: &str) -> Option<Vec<u8>> {
+        Some(b"an audit key of thirty-two bytes".to_vec())
     }
 }
 
@@ -127,6 +138,17 @@ impl World {
         World { config, memory, samples: Samples::new(), account: Account::default() }
     }
 
+    fn audited() -> World {
+        let text = configuration(10, 4_096).replacen(
+            r#""limits":{"#,
+            r#""secrets":{"audit":{"env":"AUDIT"}},"audit":{"outlets":["access_log"]},"limits":{"#,
+            1,
+        );
+        let config = Config::compile(text.as_bytes(), &AuditSecret).expect("a configuration");
+        let memory = Memory::new(&config, &Entropy([7; 64]));
+        World { config, memory, samples: Samples::new(), account: Account::default() }
+    }
+
     fn desk(&mut self) -> Desk<'_> {
         self.samples.clear();
         Desk {
@@ -181,6 +203,40 @@ fn request(mut world: World, algorithm: Algorithm) -> Work {
             BodyStep::Answer(answer) => panic!("refused: {answer:?}"),
         };
         assert!(matches!(passage.reply.start(&answer, &mut world.desk()), ReplyStep::Pass(_)));
+    })
+}
+
+/// The same with the record of the call, sealed.
+fn audited(mut world: World) -> Work {
+    let authorization = format!("Bearer {}", token(Algorithm::RS256));
+    let answer: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", b"application/json")];
+    let mut ledger = Ledger::new(Outlet::AccessLog, &world.config.audit, StreamId([7; 16]));
+    let sizes = Sizes { request: 110, answer: 92 };
+    Box::new(move || {
+        world.account = Account::default();
+        let body = world.head(&authorization);
+        let BodyStep::Pass(passage) = body.finish(CALL.as_bytes(), &mut world.desk()) else {
+            panic!("refused")
+        };
+        assert!(matches!(passage.reply.start(&answer, &mut world.desk()), ReplyStep::Pass(_)));
+        let recorded = world.account.record(sizes, NOW, &world.config);
+        let Recorded::Record(kind, text) = recorded else { panic!("no record") };
+        ledger.record(NOW, kind, &text);
+        assert!(ledger.waiting().len() > 500);
+        ledger.sent();
+    })
+}
+
+/// What it costs to seal a record of 700 bytes under a key.
+fn seal() -> Work {
+    let key = AuditKey::new(b"an audit key of thirty-two bytes").expect("a key");
+    let mut chain = Chain::new(StreamId([7; 16]), Seal::Keyed(key));
+    let text = format!(",\"text\":\"{}\"", "x".repeat(500));
+    let mut line = String::new();
+    Box::new(move || {
+        line.clear();
+        chain.append(&mut line, NOW, Kind::Decision, &mut |members| members.append(&text));
+        assert!(line.len() > 700);
     })
 }
 

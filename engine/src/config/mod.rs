@@ -300,6 +300,8 @@ pub struct Route {
     pub tls: Option<TlsVersion>,
     /// Who may use it.
     pub access: Access,
+    /// What the gate answers itself; without it requests go on.
+    pub answer: Option<RouteAnswer>,
     /// What its upstream sees of the caller.
     pub upstream: Upstream,
 }
@@ -337,8 +339,6 @@ pub struct RouteRules {
     pub metadata_url: Option<String>,
     /// What proofs of possession have to be like, where they are accepted.
     pub dpop: Option<DpopRules>,
-    /// What the gate answers itself.
-    pub answer: Option<RouteAnswer>,
 }
 
 /// What an upstream sees of the caller.

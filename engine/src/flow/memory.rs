@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What one VM remembers between requests. All of it is bounded.
 
+use super::health::Reported;
 use crate::config::{Config, Issuer, KeyOrigin, KeyPlace};
 use crate::dpop::Replay;
 use crate::feed::{Document, Feed, SourceId};
@@ -79,6 +80,8 @@ pub struct Memory {
     pub introspection: Introspection,
     /// Tasks that were given out of late.
     pub tasks: Remembered,
+    /// What the shell says of parts that the engine cannot see.
+    pub reported: Reported,
     /// Names this VM in leases and decision ids.
     pub vm: u64,
     spread: u64,
@@ -101,6 +104,7 @@ impl Memory {
             drifted: BTreeSet::new(),
             revocation: Revocation::new(config, HashKey(entropy.derived(1, b"revocation"))),
             introspection: Introspection::new(config, entropy.derived(0, b"introspection")),
+            reported: Reported::default(),
             tasks: Remembered::new(TASKS, entropy.derived(3, b"tasks")),
             vm: entropy.word(4),
             spread: entropy.word(5),

@@ -45,7 +45,7 @@ pub use body::{AwaitBody, BodyStep};
 pub use door::locate;
 pub use edit::{Edit, HeaderBytes};
 pub use head::start;
-pub use health::{Component, Health};
+pub use health::{Component, Health, Reported};
 pub use memory::{DecisionId, Entropy, FeedId, Memory};
 pub use outcome::Outcome;
 pub use reply::{Reply, ReplyBody, ReplyStep};

@@ -9,7 +9,7 @@ use super::peer::Peer;
 use super::reply::Reply;
 use super::shadow::{self, Note};
 use super::trail::Said;
-use super::{Attempt, Desk, Edit, Passage, Step, factors, scope, shown, upstream};
+use super::{Attempt, Desk, Edit, Passage, Step, factors, health, scope, shown, upstream};
 use crate::config::{Access, Route, RouteAnswer, RouteRules};
 use crate::deny::{Denial, Door};
 use crate::identity::Identity;
@@ -61,6 +61,7 @@ pub(super) fn start(desk: &mut Desk<'_>, mut stop: Stop<'_>, attempt: Attempt, p
         return stop.deny(desk, Denial::Door(Door::TlsRequired));
     }
     match &stop.route.access {
+        Access::Anyone if stop.route.answer.is_some() => health_for_anyone(desk, &stop),
         Access::Anyone => pass(desk, &stop.scene, stop.place(), stop.edits(None), Reply::untouched()),
         Access::Policy(rules) => {
             stop.scene.metadata_url = rules.metadata_url.as_deref();
@@ -131,7 +132,14 @@ fn permitted(
     rules: &RouteRules,
 ) -> Step {
     let Known { identity, policy, nonce } = known;
-    match rules.answer {
+    match stop.route.answer {
+        Some(RouteAnswer::Health) => {
+            let said = Said::decided(stop.scene.decision, Some(permit.rule()));
+            desk.say(verdict(stop.place(), "allow", "allowed"), &said);
+            let mut answer = health::answer(desk, health::Detail::Components);
+            answer.headers.extend(nonce.map(|nonce| ("dpop-nonce", nonce)));
+            Step::Answer(Box::new(answer))
+        }
         Some(RouteAnswer::Whoami) => whoami(desk, stop, permit, (identity, rules.policy), nonce),
         None => {
             let edits = stop.edits(Some((identity, policy)));
@@ -141,6 +149,13 @@ fn permitted(
             allow(desk, &scene, (stop.place(), MethodLabel::None), permit, passage)
         }
     }
+}
+
+/// Tells anyone whether the gate works, and no more.
+fn health_for_anyone(desk: &mut Desk<'_>, stop: &Stop<'_>) -> Step {
+    let said = Said::decided(stop.scene.decision, None);
+    desk.say(verdict(stop.place(), "allow", "allowed"), &said);
+    Step::Answer(Box::new(health::answer(desk, health::Detail::Minimal)))
 }
 
 /// Tells a caller who it is. The permit is spent on the answer.

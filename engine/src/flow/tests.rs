@@ -10,6 +10,7 @@ mod credentials;
 mod discovery;
 mod door;
 mod dpop;
+mod health;
 mod onward;
 mod opaque;
 mod replies;

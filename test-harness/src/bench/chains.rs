@@ -28,7 +28,7 @@ pub enum Chain {
     ToolgateStreamed,
     /// `toolgate` with a cache that is too small for the tokens.
     ToolgateCold,
-    /// Toolgate with identity headers, filter state, and a JSON access log that shows it.
+    /// Toolgate with identity headers, filter state, and an access log of sealed audit records.
     ToolgateFull,
     /// `ext_authz` with a policy server beside Envoy; its CPU counts too.
     ExtAuthz,
@@ -160,6 +160,10 @@ impl Parts<'_> {
         config["configuration"] = string(&configuration(&self.jwks, setup).to_string());
         config["vm_config"]["vm_id"] = json!(chain.name());
         config["vm_config"]["code"] = json!({ "local": { "filename": self.wasm } });
+        if setup.state {
+            let key = json!({ "BENCH_AUDIT_KEY": "an audit key of thirty-two bytes" });
+            config["vm_config"]["environment_variables"] = json!({ "key_values": key });
+        }
         Ok(gate)
     }
 
@@ -248,24 +252,23 @@ fn local_limits() -> Value {
 
 /// One JSON line a request, to nowhere: what it costs is the making.
 fn access_log(chain: Chain) -> Option<Value> {
-    let own = match chain {
-        Chain::NativeFull => json!({
-            "subject": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:jwt:sub)%",
-            "tool": "%DYNAMIC_METADATA(envoy.filters.http.mcp:params:name)%",
-        }),
-        Chain::ToolgateFull => json!({
-            "subject": "%FILTER_STATE(wasm.toolgate_subject:PLAIN)%",
-            "rule": "%FILTER_STATE(wasm.toolgate_rule:PLAIN)%",
-            "decision": "%FILTER_STATE(wasm.toolgate_decision:PLAIN)%",
-        }),
+    let format = match chain {
+        Chain::NativeFull => json!({ "json_format": {
+            "time": "%START_TIME%", "status": "%RESPONSE_CODE%", "details": "%RESPONSE_CODE_DETAILS%", "own": {
+                "subject": "%DYNAMIC_METADATA(envoy.filters.http.jwt_authn:jwt:sub)%",
+                "tool": "%DYNAMIC_METADATA(envoy.filters.http.mcp:params:name)%",
+            },
+        } }),
+        // The audit record has all of that and more, and is JSON already.
+        Chain::ToolgateFull => json!({ "text_format_source": {
+            "inline_string": "%FILTER_STATE(wasm.toolgate_audit:PLAIN)%\n",
+        } }),
         _ => return None,
     };
     Some(json!({ "name": "envoy.access_loggers.file", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
         "path": "/dev/null",
-        "log_format": { "json_format": {
-            "time": "%START_TIME%", "status": "%RESPONSE_CODE%", "details": "%RESPONSE_CODE_DETAILS%", "own": own,
-        } },
+        "log_format": format,
     } }))
 }
 
@@ -335,7 +338,8 @@ pub fn configuration(jwks: &Value, setup: Setup) -> Value {
             "bindings": [bind("readonly"), bind("developer")],
         } } },
         "limits": { "token_cache_entries": setup.cache },
-        "audit": { "filter_state": setup.state },
+        "audit": { "filter_state": setup.state, "outlets": if setup.state { vec!["access_log"] } else { vec![] } },
+        "secrets": if setup.state { json!({ "audit": { "env": "BENCH_AUDIT_KEY" } }) } else { json!({}) },
     })
 }
 

@@ -5,6 +5,7 @@ use super::credentials::tls;
 use super::dpop::dpop as rules;
 use super::places::{matches, metadata_location, resource};
 use super::{Compiler, Names, at, key, label, wrong};
+use crate::config::RouteAnswer;
 use crate::config::origin::Url;
 use crate::config::wire::{AuthorizationWire, RouteWire, UpstreamWire};
 use crate::config::{Access, Authorization, IdentityHeaders, Route, RouteRules, Upstream};
@@ -31,7 +32,7 @@ impl<'c> Compiler<'c> {
                     wrong("nobody is known here".to_owned(), "replace `allow` by `policy` and `issuers`");
                 return at(Err(error), &[key("upstream"), key("internal_jwt")]);
             }
-            (Some(_), None) if wire.answer.is_some() => {
+            (Some(_), None) if wire.answer == Some(RouteAnswer::Whoami) => {
                 let error =
                     wrong("nobody is known here".to_owned(), "replace `allow` by `policy` and `issuers`");
                 return at(Err(error), &[key("answer")]);
@@ -60,15 +61,7 @@ impl<'c> Compiler<'c> {
                 let dpop = at(route_dpop(wire, resource.as_ref()), &[key("dpop")])?;
                 let metadata_url = resource.map(|url| metadata_location(&url).1);
                 let policy = at(names.enforced(policy), &[key("policy")])?;
-                let answer = wire.answer;
-                Access::Policy(Box::new(RouteRules {
-                    policy,
-                    issuers,
-                    credentials,
-                    metadata_url,
-                    dpop,
-                    answer,
-                }))
+                Access::Policy(Box::new(RouteRules { policy, issuers, credentials, metadata_url, dpop }))
             }
             (Some(_), Some(_)) => {
                 return Err(wrong("`allow` and `policy` exclude each other".to_owned(), "keep one of them"));
@@ -89,6 +82,7 @@ impl<'c> Compiler<'c> {
             methods,
             tls: tls(wire.require_tls),
             access,
+            answer: wire.answer,
             upstream,
         })
     }

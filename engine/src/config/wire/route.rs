@@ -63,6 +63,8 @@ impl RouteWire {
 pub enum RouteAnswer {
     /// Who calls, and what may be called.
     Whoami,
+    /// Whether the gate works; with a policy also which parts of it.
+    Health,
 }
 
 /// `allow` of a route
