@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python prometheus demo test test-engine test-cli test-policies test-oracle test-alerts test-e2e lint deny bench bench-engine guard clean
+.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-cli test-policies test-oracle test-alerts test-e2e lint deny bench bench-engine guard clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -49,6 +49,9 @@ node: ## install Node and what the tests take from npm into target/node
 
 demo: wasm bin envoy ## start everything and walk the tour (SERVE=1 keeps it up)
 	$(CARGO) run --locked -q -p toolgate-harness --bin toolgate-demo
+
+observe: wasm bin envoy prometheus ## the demo with Prometheus and Alertmanager beside it; ends on Ctrl-C
+	$(CARGO) run --locked -q -p toolgate-harness --bin toolgate-observe
 
 test: lint wasm bin envoy test-engine test-cli test-policies test-oracle test-alerts test-e2e guard ## run every test
 

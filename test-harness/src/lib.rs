@@ -17,6 +17,7 @@ pub mod jwks;
 pub mod mcp_server;
 pub mod mtls;
 pub mod node;
+pub mod observe;
 pub mod opaque;
 pub mod paths;
 pub mod process;

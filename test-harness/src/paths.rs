@@ -56,6 +56,18 @@ pub fn envoy() -> Result<PathBuf> {
     first("envoy", "ENVOY_BIN", &[installed], "install it with `test-harness/fetch-envoy`")
 }
 
+/// One of the programs that `test-harness/fetch-prometheus` found or unpacked.
+///
+/// # Errors
+/// If it is not there.
+pub fn observing(program: &str) -> Result<PathBuf> {
+    let path = repository().join(".tools/prometheus/bin").join(program);
+    if path.exists() {
+        return Ok(path);
+    }
+    bail!("{program} is not at `{}`: run `test-harness/fetch-prometheus`", path.display())
+}
+
 /// The `node_modules` that `test-harness/fetch-node` installed, Node itself included.
 ///
 /// # Errors

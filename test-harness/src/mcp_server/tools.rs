@@ -74,6 +74,15 @@ pub(super) async fn call(
         "code_edit" => say(&format!("edited {}", text("path"))),
         "code_delete" => say(&format!("deleted {}", text("path"))),
         "admin_reset" => say("everything was reset"),
+        // Tools of the classes that the gate meters; they are in no list.
+        "agent_spawn" | "agent_stop" | "task_submit" | "task_run" | "memory_store" | "neural_infer" => {
+            typed(json!({
+                "content": [{ "type": "text", "text": "done" }],
+                "structuredContent": { "usage": { "total_tokens": 17 }, "bytes": 4096 },
+                "resultType": "complete",
+            }))
+            .map(CallToolResponse::Complete)
+        }
         other => Err(ErrorData::invalid_params(format!("unknown tool: {other}"), None)),
     }
 }

@@ -36,11 +36,20 @@ impl Stage {
     /// # Errors
     /// If a part does not start.
     pub async fn start(mode: Mode) -> Result<Self> {
+        Self::start_with(mode, |_| ()).await
+    }
+
+    /// The same with a configuration that `change` has edited.
+    ///
+    /// # Errors
+    /// If a part does not start.
+    pub async fn start_with(mode: Mode, change: impl FnOnce(&mut Value)) -> Result<Self> {
         let (issuer, foreign, mcp) = (Issuer::start().await?, TestIssuer::start()?, McpServer::start()?);
         let endpoints = issuer.endpoints();
         let address = issuer.address()?;
-        let configuration =
+        let mut configuration =
             plugin_configuration(&endpoints.issuer, &endpoints.jwks_uri, &address.to_string(), mode)?;
+        change(&mut configuration);
         let gateway = Gateway::new(mcp.address(), address).with_plugin(configuration)?;
         let envoy = Envoy::start(gateway).await?;
         let mut tokens = HashMap::new();
