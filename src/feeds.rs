@@ -14,7 +14,7 @@ use toolgate_engine::feed::{
     SealedHead, SharedState, SourceId, StateKey,
 };
 use toolgate_engine::flow::{Component, FeedId, Health, Memory};
-use toolgate_engine::keys::KeyStatus;
+use toolgate_engine::keys::{KeySet, KeyStatus, PublicKey};
 use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
 use toolgate_engine::time::UnixTime;
 
@@ -27,6 +27,8 @@ pub(crate) struct Post {
     calls: BTreeMap<u32, (usize, u16)>,
     slots: Vec<Slot>,
     gauges_at: UnixTime,
+    /// The generation of each issuer's keys, and since when they are here.
+    key_sets: BTreeMap<usize, (u64, UnixTime)>,
 }
 
 /// Where one feed stands in shared data.
@@ -62,7 +64,7 @@ impl Post {
             }
             slots.push(Slot { feed, source, number, seen: 0, seen_page: 0 });
         }
-        Post { calls: BTreeMap::new(), slots, gauges_at: UnixTime::default() }
+        Post { calls: BTreeMap::new(), slots, gauges_at: UnixTime::default(), key_sets: BTreeMap::new() }
     }
 }
 
@@ -352,7 +354,10 @@ fn gauges(vm: &Vm, now: UnixTime) {
             let age = now.micros_since(fetched_at) / 1_000_000;
             samples.push(Sample { series: Series::new(Metric::JwksAge, "").of_issuer(at), value: age });
             let keys = match source.status(now) {
-                KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => keys.count(),
+                KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => {
+                    samples.push(key_age(vm, at, &keys, now));
+                    keys.count()
+                }
                 KeyStatus::Absent | KeyStatus::Stale => 0,
             };
             let value = u64::try_from(keys).unwrap_or(u64::MAX);
@@ -370,6 +375,21 @@ fn gauges(vm: &Vm, now: UnixTime) {
     vm.report_health();
     samples.extend(health(vm, now));
     vm.record(&mut samples);
+}
+
+/// How old an issuer's newest key is: as its set says, or since this VM has had the set.
+fn key_age(vm: &Vm, issuer: usize, keys: &KeySet, now: UnixTime) -> Sample {
+    let mut post = vm.post.borrow_mut();
+    let seen = post.key_sets.entry(issuer).or_insert((keys.generation(), now));
+    if seen.0 != keys.generation() {
+        *seen = (keys.generation(), now);
+    }
+    let (word, since) = match keys.keys().filter_map(PublicKey::created).max() {
+        Some(created) => ("stated", created),
+        None => ("first_seen", seen.1),
+    };
+    let series = Series::new(Metric::KeyAge, word).of_issuer(issuer);
+    Sample { series, value: now.micros_since(since) / 1_000_000 }
 }
 
 /// Which parts of the gate work, as gauges.

@@ -165,7 +165,7 @@ async fn access_log(gate: &Gate, path: &PathBuf) -> Result<()> {
     for (field, value) in [
         ("category", "access"),
         ("action", "tools/call"),
-        ("target", "code_delete"),
+        ("tool", "code_delete"),
         ("rule", "no-delete"),
         ("reason", "deny_rule"),
         ("trace_id", TRACE),

@@ -227,14 +227,24 @@ fn prove(
     if let Err(rejection) = token.check_rules(&issuer.rules) {
         return refused(rejection);
     }
-    let keys = match keys(&desk.memory.sources, audience.issuer, issuer, desk.now) {
+    let found = keys(&desk.memory.sources, audience.issuer, issuer, desk.now);
+    if found.is_none() && attempt == Attempt::First {
+        looked_up(desk, audience.issuer, "no_keys");
+    }
+    let keys = match found {
         Some(keys) => keys,
         None if attempt == Attempt::Last || hopeless(desk, audience.issuer) => {
             return Authenticated::Refused(Auth::KeysUnavailable);
         }
         None => return Authenticated::Wait,
     };
-    match token.verify(&issuer.rules, &keys, desk.verifier, desk.now) {
+    let verified = token.verify(&issuer.rules, &keys, desk.verifier, desk.now);
+    let word = match &verified {
+        Err(rejection @ (Rejection::UnknownKid | Rejection::NoFittingKey)) => rejection.label(),
+        Ok(_) | Err(_) => "hit",
+    };
+    looked_up(desk, audience.issuer, word);
+    match verified {
         Ok(verified) => match verified.recheck(&issuer.rules, &audience.accepted, desk.now) {
             Ok(()) => Authenticated::Known(remember(desk, verified, certificate, issuer, caller, key), None),
             Err(rejection) => refused(rejection),
@@ -242,6 +252,11 @@ fn prove(
         Err(Rejection::UnknownKid) => unknown_kid(desk, token, audience.issuer, attempt),
         Err(rejection) => refused(rejection),
     }
+}
+
+/// Counts a look into an issuer's keys.
+fn looked_up(desk: &mut Desk<'_>, issuer: usize, word: &'static str) {
+    desk.samples.push(Sample { series: Series::new(Metric::JwksLookups, word).of_issuer(issuer), value: 1 });
 }
 
 /// Whether the next fetch begins only after the wait would be over.

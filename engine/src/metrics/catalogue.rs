@@ -107,6 +107,10 @@ catalogue! {
         "usable keys by issuer";
     Introspections: Counter "toolgate_introspections_total" [Issuer, Result]
         "what issuers have said of opaque tokens, and what became of asking";
+    JwksLookups: Counter "toolgate_jwks_lookups_total" [Issuer, Result]
+        "look-ups of a token's key in the issuer's set";
+    KeyAge: Gauge "toolgate_key_age_seconds" [Issuer, Source]
+        "age of the issuer's newest key in seconds";
     RevocationFetches: Counter "toolgate_revocation_fetches_total" [Feed, Result]
         "fetches of a revocation list by feed and result";
     RevocationAge: Gauge "toolgate_revocation_age_seconds" [Feed]

@@ -42,6 +42,8 @@ pub enum Label {
     Route,
     /// What became of a request.
     Status,
+    /// Who says how old a key is.
+    Source,
     /// Class of a tool, from the configuration; or class of an error.
     Class,
     /// What a tool does to the things of its class, from the configuration.
@@ -74,6 +76,7 @@ impl Label {
             Label::Rule => "rule",
             Label::Route => "route",
             Label::Status => "status",
+            Label::Source => "source",
             Label::Class => "class",
             Label::Operation => "operation",
             Label::Type => "type",

@@ -130,7 +130,12 @@ impl Series {
                 ToolLabel::Other => "other",
             },
             Label::Decision | Label::Live => self.decision,
-            Label::Status | Label::Reason | Label::Result | Label::Version | Label::Shadow => self.word,
+            Label::Source
+            | Label::Status
+            | Label::Reason
+            | Label::Result
+            | Label::Version
+            | Label::Shadow => self.word,
             Label::Policy => match self.rule {
                 RuleLabel::None => "none",
                 RuleLabel::Of { policy, .. } => config.policy_names.get(policy).map_or("none", |name| name),

@@ -79,6 +79,7 @@ pub(super) async fn call(
             typed(json!({
                 "content": [{ "type": "text", "text": "done" }],
                 "structuredContent": { "usage": { "total_tokens": 17 }, "bytes": 4096 },
+                "isError": argument("fail").is_some(),
                 "resultType": "complete",
             }))
             .map(CallToolResponse::Complete)

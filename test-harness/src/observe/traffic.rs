@@ -37,6 +37,7 @@ pub async fn traffic(stage: &Stage) -> Result<()> {
     let calls = [
         ("agent_spawn", json!({ "type": "coder" })),
         ("agent_spawn", json!({ "type": "tester" })),
+        ("agent_spawn", json!({ "type": "coder", "fail": true })),
         ("agent_stop", json!({ "type": "coder" })),
         ("task_submit", json!({})),
         ("task_submit", json!({})),

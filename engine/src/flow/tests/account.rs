@@ -210,7 +210,7 @@ fn no_name_from_outside_makes_a_series() {
             world.answer(passage, &JSON, Some(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
             seen.extend(world.samples.drain(..).map(|sample| sample.series));
         }
-        assert!(seen.len() <= 7, "{number}: {} series", seen.len());
+        assert!(seen.len() <= 8, "{number}: {} series", seen.len());
     }
     let names: Vec<String> = seen.iter().map(|series| series.host_name(&world.config)).collect();
     assert!(names.iter().all(|name| !name.contains("invented")), "{names:?}");

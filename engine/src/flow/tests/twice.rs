@@ -45,7 +45,10 @@ fn told(world: &mut World, fields: &[(&str, &str)], body: &str) -> String {
             format!("{} {} {:?} {body}", answer.status, answer.details, answer.headers)
         }
     };
-    let counted = world.samples.iter().filter(|sample| sample.series.metric != Metric::TokenCache);
+    let counted = world
+        .samples
+        .iter()
+        .filter(|sample| !matches!(sample.series.metric, Metric::TokenCache | Metric::JwksLookups));
     let counted = counted.map(|sample| sample.series.host_name(&world.config)).collect::<Vec<_>>();
     format!("{text} {counted:?}")
 }
