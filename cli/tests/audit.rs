@@ -177,6 +177,31 @@ fn an_end_that_was_cut_off_is_seen_by_what_others_say() {
 }
 
 #[test]
+fn a_batch_that_a_collector_got_twice_counts_once() {
+    let trail = |outlet| {
+        let mut out = String::new();
+        let mut maker = Maker::start(&mut out, 1, keyed(), outlet, &[]);
+        (0..6).for_each(|_| maker.call(&mut out, Call::default()));
+        out
+    };
+    let twice = |text: &str| {
+        let lines: Vec<&str> = text.lines().collect();
+        joined(&[&lines[..5], &lines[2..5], &lines[5..]].concat())
+    };
+    let collected = twice(&trail(Outlet::Collector));
+    assert_eq!(found(&collected, &[]), (Some(0), None, 0));
+    let said = audit_of(&collected, &["verify", "-", "--key-env", "AUDIT_KEY"]);
+    assert!(said.stdout.contains("records 1 to 7, open, 3 came twice"), "{}", said.stdout);
+    let report = audit_of(&collected, &["report", "-", "--key-env", "AUDIT_KEY", "--json"]).json();
+    assert_eq!(report["sections"]["decisions"]["rows"][1], json!({ "name": "allowed", "count": 6 }));
+    let at = collected.rfind("\"seq\":4").unwrap();
+    let (head, tail) = collected.split_at(at);
+    let changed = [head, &tail.replacen("code_edit", "code_read", 1)].concat();
+    assert_eq!(found(&changed, &[]).1, Some(kind("repeated", 7, 4)), "a copy is one to the byte");
+    assert_eq!(first(&twice(&trail(Outlet::Log))), kind("repeated", 6, 3), "a log has each line once");
+}
+
+#[test]
 fn an_earlier_run_bears_witness_to_how_far_streams_had_come() {
     let mut out = String::new();
     let mut maker = Maker::start(&mut out, 1, keyed(), Outlet::Log, &[]);

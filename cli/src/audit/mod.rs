@@ -5,6 +5,7 @@
 //! where, records that fit a question, counts. Deliberately absent: a judgement of its own on what is genuine; that is
 //! the engine's.
 
+mod copies;
 pub(crate) mod csv;
 pub(crate) mod entries;
 pub(crate) mod filter;

@@ -16,6 +16,8 @@ pub(crate) struct Seen {
     pub(crate) gaps: u64,
     pub(crate) lost: u64,
     pub(crate) sampled_out: u64,
+    /// Lines that came twice.
+    pub(crate) copies: u64,
     pub(crate) begins: Begins,
     /// Whether it was said that its key is not known.
     pub(super) foreign: Said,
@@ -57,6 +59,7 @@ impl Seen {
             gaps: 0,
             lost: 0,
             sampled_out: 0,
+            copies: 0,
             begins,
             foreign: Said::No,
             last: None,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toolgate_engine::audit::{AuditKey, Fault, Head, Kind, Link, StreamId, Summary, Verified, Verifier};
 
 use super::{
+    copies::Copies,
     entries::{Damage, Entry, Spot},
     finding::Finding,
     manifest::Heads,
@@ -41,6 +42,7 @@ pub(crate) struct Trail {
     /// Streams that begin in the middle, and of which no record could be held against a key yet.
     unsettled: BTreeSet<StreamId>,
     streams: BTreeMap<StreamId, Seen>,
+    copies: Copies,
     findings: Vec<Finding>,
     found: u64,
     records: u64,
@@ -76,6 +78,7 @@ impl Trail {
             begin,
             unsettled: BTreeSet::new(),
             streams: BTreeMap::new(),
+            copies: Copies::default(),
             findings: Vec::new(),
             found: 0,
             records: 0,
@@ -112,6 +115,9 @@ impl Trail {
             }
         };
         self.records += 1;
+        if self.is_copy(bytes) {
+            return Ok(());
+        }
         if self.is_unsettled(bytes) {
             return self.settle(spot, bytes, each);
         }
@@ -147,7 +153,25 @@ impl Trail {
             }
             Err(_) => self.unreadable += 1,
         }
+        // Its outlet is known now, also of a `start`.
+        let outlet = self.streams.get(&link.stream).and_then(|seen| seen.outlet.as_deref());
+        if Copies::may_be(outlet) {
+            self.copies.note(link.stream, bytes);
+        }
         Ok(())
+    }
+
+    /// A line that came twice must not reach the verifier, which would start again behind it.
+    fn is_copy(&mut self, bytes: &[u8]) -> bool {
+        if self.copies.is_empty() {
+            return false;
+        }
+        let Ok(link) = Link::parse(bytes) else { return false };
+        let Some(seen) = self.streams.get_mut(&link.stream) else { return false };
+        let old = seen.last.is_some_and(|last| link.seq <= last.seq);
+        let copy = old && Copies::may_be(seen.outlet.as_deref()) && self.copies.has(link.stream, bytes);
+        seen.copies += u64::from(copy);
+        copy
     }
 
     fn is_unsettled(&self, bytes: &[u8]) -> bool {

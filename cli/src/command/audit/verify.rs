@@ -122,6 +122,7 @@ fn stream_json(summary: &Summary, seen: Option<&Seen>) -> Value {
         "to": seen.and_then(|seen| seen.last_time.as_deref()),
         "gaps": seen.map(|seen| seen.gaps),
         "lost": seen.map(|seen| seen.lost),
+        "copies": seen.map(|seen| seen.copies),
         "sampled_out": seen.map(|seen| seen.sampled_out),
         "witnessed": summary.witnessed,
     })
@@ -188,6 +189,7 @@ fn stream_text(summary: &Summary, seen: Option<&Seen>) -> String {
         if seen.gaps > 0 { format!(", {} lost in {} gaps", seen.lost, seen.gaps) } else { String::new() };
     let faults =
         if summary.faults > 0 { format!(", {} with a fault", summary.faults) } else { String::new() };
+    let copies = if seen.copies > 0 { format!(", {} came twice", seen.copies) } else { String::new() };
     let (first, last) = (summary.first_seq, summary.last.seq);
-    format!("stream {id} ({outlet}): records {first} to {last}{begins}, {state}{gaps}{faults}\n")
+    format!("stream {id} ({outlet}): records {first} to {last}{begins}, {state}{gaps}{copies}{faults}\n")
 }
