@@ -3,8 +3,8 @@
 
 use super::record::Principal;
 use super::write::{Members, hex};
-use crate::config::Config;
 use crate::config::audit::Shown;
+use crate::config::{Config, KeyOrigin};
 use crate::identity::{Caller, Identity};
 use crate::json::Value;
 use crate::policy::Policy;
@@ -24,8 +24,15 @@ pub(crate) fn principal(identity: &Identity, policy: Option<&Policy>, config: &C
     let (credential, key_id, issuer) = match identity.caller() {
         Caller::Anonymous => ("anonymous", None, None),
         Caller::Token { issuer, .. } => {
-            let issuer = config.issuers.get(issuer).map(|issuer| issuer.rules.issuer.as_str());
-            ("token", identity.token().and_then(|token| token.kid()), issuer)
+            let issuer = config.issuers.get(issuer);
+            let credential = match issuer.map(|issuer| &issuer.keys) {
+                Some(KeyOrigin::Introspection(_)) => "opaque",
+                Some(KeyOrigin::Inline(_) | KeyOrigin::Secrets(_) | KeyOrigin::Remote { .. }) | None => {
+                    "token"
+                }
+            };
+            let name = issuer.map(|issuer| issuer.rules.issuer.as_str());
+            (credential, identity.token().and_then(|token| token.kid()), name)
         }
         Caller::ApiKey { id, .. } => ("api_key", Some(id), None),
         Caller::Certificate { .. } => ("certificate", None, None),
