@@ -363,6 +363,7 @@ fn gauges(vm: &Vm, now: UnixTime) {
             let value = u64::try_from(keys).unwrap_or(u64::MAX);
             samples.push(Sample { series: Series::new(Metric::JwksKeys, "").of_issuer(at), value });
         }
+        memory.policies.gauges(now, &mut samples);
         for (at, feed) in memory.revocation.feeds().iter().enumerate() {
             let Some((fetched_at, list)) = feed.fetched_at().zip(feed.list()) else { continue };
             let age = Series::new(Metric::RevocationAge, "").of_feed(at);

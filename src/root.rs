@@ -50,6 +50,8 @@ impl Root {
         let mut samples =
             vec![Sample { series: Series::new(Metric::BuildInfo, env!("CARGO_PKG_VERSION")), value: 1 }];
         samples.extend(vm.config.api_keys.ends());
+        let insecure = u64::from(vm.config.insecure().next().is_some());
+        samples.push(Sample { series: Series::new(Metric::Insecure, ""), value: insecure });
         vm.record(&mut samples);
         let result = set_tick(&vm, IDLE_TICK);
         self.vm = Some(Rc::new(vm));

@@ -4,6 +4,7 @@
 
 use crate::host::{self, MetricKind};
 use std::collections::BTreeMap;
+use toolgate_engine::bundle::Policies;
 use toolgate_engine::config::Config;
 use toolgate_engine::metrics::{Handing, Kind, MethodLabel, Metric, Place, Sample, Series, ToolLabel};
 
@@ -32,9 +33,9 @@ struct Slot {
 
 impl Stats {
     /// Hands samples to the host, or adds them up, and empties the list.
-    pub(crate) fn record(&mut self, samples: &mut Vec<Sample>, config: &Config) {
+    pub(crate) fn record(&mut self, samples: &mut Vec<Sample>, config: &Config, policies: &Policies) {
         for sample in samples.drain(..) {
-            let Some(at) = self.slot(sample.series, config) else { continue };
+            let Some(at) = self.slot(sample.series, config, policies) else { continue };
             let Some(slot) = self.slots.get_mut(at) else { continue };
             let metric = sample.series.metric;
             let _ = match (metric.kind(), metric.handing()) {
@@ -61,7 +62,7 @@ impl Stats {
         }
     }
 
-    fn slot(&mut self, series: Series, config: &Config) -> Option<usize> {
+    fn slot(&mut self, series: Series, config: &Config, policies: &Policies) -> Option<usize> {
         let place = place_of(&series);
         if let Some(Some((known, at))) = self.recent.get(place)
             && *known == series
@@ -70,7 +71,7 @@ impl Stats {
         }
         let at = match self.known.get(&series) {
             Some(at) => *at,
-            None => self.define(series, config)?,
+            None => self.define(series, config, policies)?,
         };
         if let Some(recent) = self.recent.get_mut(place) {
             *recent = Some((series, at));
@@ -78,17 +79,17 @@ impl Stats {
         Some(at)
     }
 
-    fn define(&mut self, series: Series, config: &Config) -> Option<usize> {
+    fn define(&mut self, series: Series, config: &Config, policies: &Policies) -> Option<usize> {
         if self.slots.len() >= config.metrics.max_series {
             let id = match self.overflow {
                 Some(id) => id,
-                None => host_define(Series::new(Metric::SeriesOverflow, ""), config)?,
+                None => host_define(Series::new(Metric::SeriesOverflow, ""), config, policies)?,
             };
             self.overflow = Some(id);
             let _ = host::count(id, 1);
             return None;
         }
-        let id = host_define(series, config)?;
+        let id = host_define(series, config, policies)?;
         let at = self.slots.len();
         self.slots.push(Slot { id, sum: 0 });
         self.known.insert(series, at);
@@ -117,11 +118,11 @@ fn place_of(series: &Series) -> usize {
     numbers.into_iter().fold(0_usize, |sum, number| sum.wrapping_mul(31).wrapping_add(number)) % RECENT
 }
 
-fn host_define(series: Series, config: &Config) -> Option<u32> {
+fn host_define(series: Series, config: &Config, policies: &Policies) -> Option<u32> {
     let kind = match series.metric.kind() {
         Kind::Counter => MetricKind::Counter,
         Kind::Gauge | Kind::Level => MetricKind::Gauge,
         Kind::Histogram => MetricKind::Histogram,
     };
-    host::define_metric(kind, &series.host_name(config)).ok()
+    host::define_metric(kind, &series.host_name(config, policies)).ok()
 }

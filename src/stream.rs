@@ -218,7 +218,7 @@ pub(crate) struct Walk {
 /// Ends the event streams whose credentials were revoked; runs from the root context. Each is asked once for each change
 /// of the lists; what is left over is asked on the next tick.
 pub(crate) fn end_revoked(vm: &Vm) {
-    let epoch = vm.memory(|memory| memory.revocation.epoch());
+    let epoch = vm.memory(|memory| memory.epoch());
     let mut walk = vm.walk.get();
     if walk.epoch != epoch {
         walk = Walk { epoch, after: Some((UnixTime::default(), 0)) };

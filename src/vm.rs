@@ -84,13 +84,15 @@ impl Vm {
         let host = Metered { inner: &self.verifier, place: Place::Host, budget, now };
         let module = Place::Module(self.config.limits.slow_curve);
         let verifier = Fallback(host, Metered { inner: Software, place: module, budget, now });
+        // Looks at the policies, so before the memory is lent out.
+        let source = self.source();
         let result = run(&mut Desk {
             config: &self.config,
             memory: &mut self.memory.borrow_mut(),
             verifier: &verifier,
             store: &HostStore,
             now,
-            source: self.source(),
+            source,
             samples: &mut samples,
             account: &mut *account,
         });
@@ -102,11 +104,13 @@ impl Vm {
 
     /// The caller's address as the proxy has it, from the connection or from what its configuration trusts.
     fn source(&self) -> Option<IpAddr> {
-        if self.config.looks_at_source() { peer_address(&HostConnection) } else { None }
+        let wanted = self.config.records_source() || self.memory.borrow().policies.looks_at_source();
+        if wanted { peer_address(&HostConnection) } else { None }
     }
 
     pub(crate) fn record(&self, samples: &mut Samples) {
-        self.stats.borrow_mut().record(samples, &self.config);
+        let memory = self.memory.borrow();
+        self.stats.borrow_mut().record(samples, &self.config, &memory.policies);
     }
 
     /// Counts what is known once a stream is over, and whatever the account has open.

@@ -115,3 +115,19 @@ fn every_carrier_carries_what_was_written() {
     // Istio cannot set what this configuration says is set.
     assert_eq!(run(&["config", "render", GATE, "--as", "istio"]).code, Some(2));
 }
+
+#[test]
+fn the_policy_for_development_is_refused_for_production() {
+    let text = std::fs::read_to_string(GATE).unwrap();
+    let (before, rest) = text.split_once("\npolicies:\n").unwrap();
+    let (_, after) = rest.split_once("\nsecrets:").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gate.yaml");
+    std::fs::write(&file, format!("{before}\npolicies: {{ default: development }}\nsecrets:{after}"))
+        .unwrap();
+    let path = file.to_str().unwrap();
+    let good = run(&["config", "check", path]);
+    assert_eq!(good.code, Some(0), "{good:?}");
+    assert!(good.stderr.contains("policy `default` allows everyone everything"), "{good:?}");
+    assert_eq!(run(&["config", "check", path, "--production"]).code, Some(2));
+}

@@ -270,3 +270,42 @@ fn diff_says_who_gains_and_who_loses() {
     assert_eq!(said["holders"].as_array().unwrap().len(), 2, "{said}");
     assert!(said["cases"].as_array().unwrap().iter().any(|row| row["new"] == "deny: no_role"), "{said}");
 }
+
+#[test]
+fn a_bundle_is_signed_and_only_of_a_good_policy_by_a_fitting_key() {
+    let (folder, [bad]) = files([("bad.yaml", "version: 1\nroles: { a: { inherits: [b] } }\n")]);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (name, algorithm) in [("key.pem", "EdDSA"), ("other.pem", "ES256")] {
+        let made = run(&["keys", "generate", "--algorithm", algorithm, "--out", &path(name)]);
+        assert_eq!(made.code, Some(0), "{made:?}");
+    }
+    let bundle = |policy: &str, key: &str, version: &str| {
+        let out = path("default.bundle");
+        let (key, name) = (path(key), "default");
+        run(&[
+            "policy",
+            "bundle",
+            policy,
+            "--name",
+            name,
+            "--bundle-version",
+            version,
+            "--key",
+            &key,
+            "--out",
+            &out,
+            "--json",
+        ])
+    };
+    let good = bundle(POLICY, "key.pem", "7");
+    assert_eq!(good.code, Some(0), "{good:?}");
+    let said = good.json();
+    assert_eq!((&said["version"], &said["rules"]), (&json!(7), &json!(4)));
+    assert_eq!(said["public_key"].as_str().map(str::len), Some(43));
+    let text = std::fs::read_to_string(path("default.bundle")).unwrap();
+    assert!(text.starts_with("toolgate-bundle 1\n{") && text.lines().count() == 3, "{text}");
+    assert_eq!(bundle(&bad, "key.pem", "8").code, Some(2));
+    assert_eq!(bundle(POLICY, "other.pem", "8").code, Some(2));
+    assert_eq!(bundle(POLICY, "key.pem", "0").code, Some(64));
+    assert_eq!(std::fs::read_to_string(path("default.bundle")).unwrap(), text, "nothing bad was written");
+}

@@ -63,6 +63,8 @@ pub enum Auth {
     IntrospectionUnavailable,
     /// Whether the credential was revoked cannot be told.
     RevocationUnavailable,
+    /// The policy is not there: its bundle has not come, or has ended.
+    PolicyUnavailable,
     /// Too much work of this kind is under way.
     Busy {
         /// Whole seconds after which there will be room again.
@@ -170,6 +172,7 @@ impl Denial {
             Denial::Auth(Auth::KeysUnavailable) => "keys_unavailable",
             Denial::Auth(Auth::IntrospectionUnavailable) => "introspection_unavailable",
             Denial::Auth(Auth::RevocationUnavailable) => "revocation_unavailable",
+            Denial::Auth(Auth::PolicyUnavailable) => "policy_unavailable",
             Denial::Auth(Auth::Busy { .. }) => "verification_busy",
             Denial::Auth(Auth::Possession(fault)) => fault.label(),
             Denial::Message(refusal) => refusal.label(),
@@ -234,6 +237,7 @@ impl Denial {
                 Auth::KeysUnavailable
                 | Auth::IntrospectionUnavailable
                 | Auth::RevocationUnavailable
+                | Auth::PolicyUnavailable
                 | Auth::Busy { .. },
             ) => 503,
             Denial::Auth(Auth::Possession(fault)) => fault.error().map_or(503, |_| 401),
@@ -279,6 +283,7 @@ impl Denial {
             Denial::Auth(Auth::KeysUnavailable | Auth::IntrospectionUnavailable) => {
                 "the token cannot be verified right now"
             }
+            Denial::Auth(Auth::PolicyUnavailable) => "nothing can be allowed right now",
             Denial::Auth(Auth::RevocationUnavailable) => "the credentials cannot be checked right now",
             Denial::Auth(Auth::Busy { .. }) => "too many tokens are being verified right now",
             Denial::Auth(Auth::Possession(fault)) => match fault.error() {

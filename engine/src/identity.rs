@@ -27,6 +27,8 @@ const MAX_HEADER: usize = 4_096;
 /// The headers that tell the upstream who calls. What a client sends under these names is removed.
 pub const IDENTITY_PREFIX: &str = "x-toolgate-";
 
+const ROLES: &str = "x-toolgate-roles";
+
 /// A caller whose identity is proven, or who is let in without one.
 pub struct Identity {
     kind: Kind,
@@ -39,10 +41,12 @@ pub struct Identity {
     audited: OnceCell<Box<str>>,
 }
 
+#[derive(Clone)]
 enum Kind {
-    Anonymous,
-    Token(Box<VerifiedToken>, Arc<str>),
-    ApiKey(Box<KnownKey>),
+    /// Under this role.
+    Anonymous(Arc<str>),
+    Token(Rc<VerifiedToken>, Arc<str>),
+    ApiKey(Rc<KnownKey>),
     Certificate,
 }
 
@@ -90,7 +94,7 @@ impl fmt::Debug for Identity {
     /// Claims are personal: only the kind is printed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
-            Kind::Anonymous => "Identity(anonymous)",
+            Kind::Anonymous(_) => "Identity(anonymous)",
             Kind::Token(..) => "Identity(token)",
             Kind::ApiKey(_) => "Identity(api key)",
             Kind::Certificate => "Identity(certificate)",
@@ -113,7 +117,7 @@ impl Identity {
         now: UnixTime,
     ) -> Identity {
         let expires = token.expires_at();
-        let kind = Kind::Token(Box::new(token), issuer.name.clone());
+        let kind = Kind::Token(Rc::new(token), issuer.name.clone());
         Identity::resolved(kind, certificate, expires, Some(&issuer.rules.issuer), policy, now)
     }
 
@@ -134,7 +138,7 @@ impl Identity {
             labels: key.labels.clone(),
             expires: key.expires,
         };
-        let kind = Kind::ApiKey(Box::new(known));
+        let kind = Kind::ApiKey(Rc::new(known));
         Identity::resolved(kind, certificate, key.expires.unwrap_or(NEVER), None, policy, now)
     }
 
@@ -180,7 +184,7 @@ impl Identity {
             ("x-toolgate-subject", identity.subject()),
             ("x-toolgate-issuer", issuer),
             ("x-toolgate-client", identity.client()),
-            ("x-toolgate-roles", Some(roles.as_str())),
+            (ROLES, Some(roles.as_str())),
         ];
         let header = |(name, value): (&'static str, Option<&str>)| {
             Some((name, Rc::from(header_value(value?)?.into_bytes())))
@@ -189,16 +193,49 @@ impl Identity {
         identity
     }
 
-    /// A caller without credentials, on a server whose configuration lets such callers in.
+    /// A caller without credentials, on a server whose configuration lets such callers in. Its role counts once it is
+    /// asked for [`Identity::under`] a policy.
     #[must_use]
     pub fn anonymous(server: &Server) -> Option<Identity> {
-        let roles = server.anonymous.clone()?;
         Some(Identity {
-            kind: Kind::Anonymous,
+            kind: Kind::Anonymous(server.anonymous.clone()?),
             certificate: None,
-            roles,
+            roles: RoleSet::default(),
             valid_until: NEVER,
             headers: Vec::new(),
+            onward: Kept::default(),
+            asked: Cell::new(0),
+            audited: OnceCell::new(),
+        })
+    }
+
+    /// The same caller under `policy`: this one, where its roles are of that policy; else one whose roles are resolved
+    /// anew, because another policy stands in that place now.
+    #[must_use]
+    pub fn under(self: &Rc<Identity>, policy: &Policy, now: UnixTime) -> Rc<Identity> {
+        if policy.knows(&self.roles) {
+            return self.clone();
+        }
+        let end = self.expires_at().unwrap_or(NEVER);
+        let (roles, valid_until) = match &self.kind {
+            Kind::Anonymous(role) => (policy.role(role).unwrap_or_default(), NEVER),
+            Kind::Token(..) | Kind::ApiKey(_) | Kind::Certificate => {
+                let (roles, boundary) = policy.resolve(&self.facts(), now);
+                (roles, boundary.map_or(end, |boundary| boundary.min(end)))
+            }
+        };
+        let mut headers = self.headers.clone();
+        if !self.is_anonymous() {
+            headers.retain(|(name, _)| *name != ROLES);
+            let names: Vec<&str> = policy.role_names(&roles).collect();
+            headers.extend(header_value(&names.join(",")).map(|value| (ROLES, Rc::from(value.into_bytes()))));
+        }
+        Rc::new(Identity {
+            kind: self.kind.clone(),
+            certificate: self.certificate.clone(),
+            roles,
+            valid_until,
+            headers,
             onward: Kept::default(),
             asked: Cell::new(0),
             audited: OnceCell::new(),
@@ -222,7 +259,7 @@ impl Identity {
     pub fn expires_at(&self) -> Option<UnixTime> {
         match &self.kind {
             // When a certificate ends is the proxy's to judge, at the next connection.
-            Kind::Anonymous | Kind::Certificate => None,
+            Kind::Anonymous(_) | Kind::Certificate => None,
             Kind::Token(token, _) => Some(token.expires_at()),
             Kind::ApiKey(key) => key.expires,
         }
@@ -252,14 +289,14 @@ impl Identity {
     /// Whether no credentials were shown.
     #[must_use]
     pub fn is_anonymous(&self) -> bool {
-        matches!(self.kind, Kind::Anonymous)
+        matches!(self.kind, Kind::Anonymous(_))
     }
 
     /// Who calls.
     #[must_use]
     pub fn caller(&self) -> Caller<'_> {
         match &self.kind {
-            Kind::Anonymous => Caller::Anonymous,
+            Kind::Anonymous(_) => Caller::Anonymous,
             Kind::Token(token, _) => Caller::Token {
                 issuer: token.issuer_index(),
                 subject: token.subject(),
@@ -313,7 +350,7 @@ impl Identity {
     pub fn token(&self) -> Option<&VerifiedToken> {
         match &self.kind {
             Kind::Token(token, _) => Some(token),
-            Kind::Anonymous | Kind::ApiKey(_) | Kind::Certificate => None,
+            Kind::Anonymous(_) | Kind::ApiKey(_) | Kind::Certificate => None,
         }
     }
 
@@ -334,7 +371,7 @@ impl Identity {
     pub fn facts(&self) -> Facts<'_> {
         let certificate = self.certificate.as_ref().map(|certificate| certificate.facts());
         match &self.kind {
-            Kind::Anonymous | Kind::Certificate => Facts { certificate, ..Facts::default() },
+            Kind::Anonymous(_) | Kind::Certificate => Facts { certificate, ..Facts::default() },
             Kind::Token(token, issuer) => Facts {
                 claims: Some(token.claims()),
                 roles: token.roles(),

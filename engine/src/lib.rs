@@ -12,6 +12,7 @@ extern crate alloc;
 
 pub mod apikey;
 pub mod audit;
+pub mod bundle;
 pub mod certificate;
 pub mod config;
 pub mod connection;

@@ -29,6 +29,8 @@ pub enum Delivery {
     Static,
     /// Out of a watched file: a bad configuration is rejected and the last good one serves.
     Lds,
+    /// Only the filter out of a watched file; the listener, and its connections, stay.
+    Ecds,
 }
 
 /// The filter and its configuration.
@@ -130,6 +132,8 @@ pub struct Rendered {
     pub bootstrap: Value,
     /// The listener, as a discovery response (used with [`Delivery::Lds`]).
     pub listeners: Value,
+    /// The filter, as a discovery response (used with [`Delivery::Ecds`]).
+    pub filter: Value,
 }
 
 /// Fills in the bootstrap for `gateway` on `ports`.
@@ -160,7 +164,8 @@ pub fn render(gateway: &Gateway, ports: Ports) -> Result<Rendered> {
         patch(&mut bootstrap);
     }
     let listeners = discovery(&bootstrap)?;
-    Ok(Rendered { bootstrap, listeners })
+    let filter = filter(&bootstrap);
+    Ok(Rendered { bootstrap, listeners, filter })
 }
 
 /// Rewrites a static bootstrap so that its listeners come from the file `watched`.
@@ -176,6 +181,41 @@ pub fn use_lds(bootstrap: &mut Value, watched: &str) -> Result<()> {
     root.insert("node".to_owned(), json!({ "id": "toolgate", "cluster": "toolgate" }));
     let source = json!({ "resource_api_version": "V3", "path_config_source": { "path": watched } });
     root.insert("dynamic_resources".to_owned(), json!({ "lds_config": source }));
+    Ok(())
+}
+
+const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+
+/// The filter as a resource of its own; nothing in it where the bootstrap has none.
+fn filter(bootstrap: &Value) -> Value {
+    let filters = bootstrap.pointer(FILTERS).and_then(Value::as_array).into_iter().flatten();
+    let own = filters.filter(|filter| filter.get("name") == Some(&json!("toolgate")));
+    let resource = own.map(|filter| {
+        json!({
+            "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+            "name": "toolgate",
+            "typed_config": filter["typed_config"],
+        })
+    });
+    json!({ "resources": resource.collect::<Vec<_>>() })
+}
+
+/// Rewrites a static bootstrap so that the filter comes from the file `watched`.
+///
+/// # Errors
+/// If the bootstrap has lost its filters.
+pub fn use_ecds(bootstrap: &mut Value, watched: &str) -> Result<()> {
+    let filters = bootstrap.pointer_mut(FILTERS).and_then(Value::as_array_mut);
+    let filters = filters.ok_or_else(|| anyhow!("the bootstrap has no HTTP filters"))?;
+    for filter in filters.iter_mut().filter(|filter| filter.get("name") == Some(&json!("toolgate"))) {
+        let source = json!({ "resource_api_version": "V3", "path_config_source": { "path": watched } });
+        let types = ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"];
+        *filter = json!({
+            "name": "toolgate",
+            "config_discovery": { "config_source": source, "type_urls": types },
+        });
+    }
+    bootstrap["node"] = json!({ "id": "toolgate", "cluster": "toolgate" });
     Ok(())
 }
 
@@ -222,7 +262,7 @@ fn carry(configuration: &str, carrier: Carrier) -> Result<Value> {
 
 fn drop_filter(bootstrap: &mut Value) -> Result<()> {
     bootstrap
-        .pointer_mut("/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters")
+        .pointer_mut(FILTERS)
         .and_then(Value::as_array_mut)
         .ok_or_else(|| anyhow!("the bootstrap has no HTTP filters"))?
         .retain(|filter| filter.get("name") != Some(&json!("toolgate")));

@@ -4,7 +4,10 @@ use std::{
     env, fmt, fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -157,13 +160,13 @@ impl Envoy {
         settled.unwrap_or_default()
     }
 
-    /// Puts another plugin configuration in place ([`Delivery::Lds`]) and waits for Envoy's verdict.
+    /// Puts another plugin configuration in place ([`Delivery::Lds`], [`Delivery::Ecds`]) and waits for Envoy's verdict.
     ///
     /// # Errors
     /// If Envoy neither takes nor rejects it, or the listener is not delivered by file.
     pub async fn reconfigure(&mut self, configuration: serde_json::Value) -> Result<Update> {
-        if self.gateway.delivery != Delivery::Lds {
-            bail!("only an Envoy with `Delivery::Lds` can be reconfigured");
+        if self.gateway.delivery == Delivery::Static {
+            bail!("an Envoy with `Delivery::Static` cannot be reconfigured");
         }
         let mut gateway = self.gateway.clone();
         match &mut gateway.plugin {
@@ -172,7 +175,7 @@ impl Envoy {
         }
         let rendered = bootstrap::render(&gateway, self.ports)?;
         let before = self.updates().await?;
-        self.folder.replace_listeners(&rendered)?;
+        self.folder.replace(&rendered, gateway.delivery)?;
         let envoy = &*self;
         let verdict = wait_for("the listener update", PATIENCE, || async move {
             let now = envoy.updates().await.ok()?;
@@ -192,12 +195,22 @@ impl Envoy {
     }
 
     async fn updates(&self) -> Result<Updates> {
-        let text = self.ask("/stats?filter=listener_manager.lds.update").await?;
-        let read = |name: &str| {
-            let prefix = format!("listener_manager.lds.{name}: ");
-            text.lines().find_map(|line| line.strip_prefix(&prefix)?.parse::<u64>().ok()).unwrap_or_default()
+        let (scope, rejected, succeeded) = match self.gateway.delivery {
+            Delivery::Static | Delivery::Lds => {
+                ("listener_manager.lds.", "update_rejected", "update_success")
+            }
+            Delivery::Ecds => ("extension_config_discovery.http_filter.", "config_fail", "config_reload"),
         };
-        Ok(Updates { rejected: read("update_rejected"), succeeded: read("update_success") })
+        let text = self.ask(&format!("/stats?filter={}", scope.replace('.', "%5C."))).await?;
+        let read = |name: &str| {
+            let value = |line: &str| {
+                let (found, value) = line.strip_prefix(scope)?.split_once(": ")?;
+                found.split('.').next_back().filter(|found| *found == name)?;
+                value.parse::<u64>().ok()
+            };
+            text.lines().find_map(value).unwrap_or_default()
+        };
+        Ok(Updates { rejected: read(rejected), succeeded: read(succeeded) })
     }
 
     /// `http://127.0.0.1:PORT` and `path`.
@@ -262,9 +275,15 @@ struct Updates {
     succeeded: u64,
 }
 
-/// An HTTP client without a pool: connections belong to the runtime that opened them, and each test has its own.
+/// An HTTP client without a pool: connections belong to the runtime that opened them, and each test has its own. Made
+/// once, for it reads the certificates of the system, which takes tens of milliseconds.
 pub(crate) fn http() -> Result<reqwest::Client> {
-    Ok(reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build()?)
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    if let Some(client) = CLIENT.get() {
+        return Ok(client.clone());
+    }
+    let client = reqwest::Client::builder().pool_max_idle_per_host(0).no_proxy().build()?;
+    Ok(CLIENT.get_or_init(|| client).clone())
 }
 
 /// A folder of its own for one Envoy; removed on drop.
@@ -286,9 +305,18 @@ impl Folder {
     }
 
     fn write(&self, mut rendered: Rendered, delivery: Delivery) -> Result<PathBuf> {
-        if delivery == Delivery::Lds {
-            self.replace_listeners(&rendered)?;
-            bootstrap::use_lds(&mut rendered.bootstrap, &self.0.join("lds.json").display().to_string())?;
+        self.replace(&rendered, delivery)?;
+        match delivery {
+            Delivery::Static => {}
+            Delivery::Lds => {
+                bootstrap::use_lds(&mut rendered.bootstrap, &self.0.join("lds.json").display().to_string())?;
+            }
+            Delivery::Ecds => {
+                bootstrap::use_ecds(
+                    &mut rendered.bootstrap,
+                    &self.0.join("ecds.json").display().to_string(),
+                )?;
+            }
         }
         let file = self.0.join("bootstrap.json");
         fs::write(&file, serde_json::to_vec_pretty(&rendered.bootstrap)?)?;
@@ -296,10 +324,15 @@ impl Folder {
     }
 
     /// Envoy watches for a rename, so the file is never seen half written.
-    fn replace_listeners(&self, rendered: &Rendered) -> Result<()> {
-        let fresh = self.0.join("lds.json.new");
-        fs::write(&fresh, serde_json::to_vec_pretty(&rendered.listeners)?)?;
-        Ok(fs::rename(fresh, self.0.join("lds.json"))?)
+    fn replace(&self, rendered: &Rendered, delivery: Delivery) -> Result<()> {
+        let (name, resources) = match delivery {
+            Delivery::Static => return Ok(()),
+            Delivery::Lds => ("lds.json", &rendered.listeners),
+            Delivery::Ecds => ("ecds.json", &rendered.filter),
+        };
+        let fresh = self.0.join("new.json");
+        fs::write(&fresh, serde_json::to_vec_pretty(resources)?)?;
+        Ok(fs::rename(fresh, self.0.join(name))?)
     }
 }
 

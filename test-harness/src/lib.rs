@@ -26,5 +26,6 @@ pub mod raw;
 pub mod scrape;
 pub mod scripted;
 pub mod serve;
+pub mod shelf;
 pub mod site;
 pub mod tour;

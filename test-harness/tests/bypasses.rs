@@ -78,6 +78,9 @@ fn table() -> Result<Table> {
 }
 
 fn configure(configuration: &mut Value) {
+    // One argument of `echo` is mirrored by a header.
+    configuration["servers"][0]["tools"]["catalogue"][0]["input_schema"] =
+        json!({ "properties": { "text": { "type": "string", "x-mcp-header": "Text" } } });
     configuration["limits"] = json!({ "max_body_bytes": 300_000 });
     configuration["policies"]["default"]["inline"]["roles"]["nothing"] = json!({});
     let allow = &mut configuration["policies"]["default"]["inline"]["roles"]["readonly"]["allow"];

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use toolgate_engine::{
-    config::{Access, Config, Server},
+    config::{Access, Config, PolicyOrigin, Server},
     json::{DeError, Value},
     policy::{
         Digest, Policy,
@@ -35,7 +35,8 @@ pub(crate) enum Holds {
 impl Known {
     /// What the configuration says of the servers and routes that this policy judges; of all, if it is none of theirs.
     pub(crate) fn of(config: &Config, digest: &Digest) -> (Self, Holds) {
-        let own = |at: usize| config.policies.get(at).is_some_and(|policy| policy.digest() == *digest);
+        let written = |at: usize| config.policies.get(at).and_then(PolicyOrigin::policy);
+        let own = |at: usize| written(at).is_some_and(|policy| policy.digest() == *digest);
         let holds = if (0..config.policies.len()).any(own) { Holds::Yes } else { Holds::No };
         let meant = |at: usize| holds == Holds::No || own(at);
         let judges = |server: &&Server| {
@@ -55,7 +56,8 @@ impl Known {
             .collect();
         issuers.sort();
         issuers.dedup();
-        let anonymous = servers.iter().flat_map(|server| anonymous(config, server)).collect();
+        let anonymous =
+            servers.iter().filter_map(|server| server.anonymous.as_deref()).map(str::to_owned).collect();
         (Self { tools: tools(&servers), routes: Some(names), issuers: Some(issuers), anonymous }, holds)
     }
 
@@ -81,12 +83,6 @@ impl Known {
     pub(crate) fn class(&self, tool: &str) -> Option<&str> {
         self.tools.as_ref()?.get(tool)?.as_deref()
     }
-}
-
-fn anonymous(config: &Config, server: &Server) -> Vec<String> {
-    let policy = config.policies.get(server.policy);
-    let pair = policy.zip(server.anonymous.as_ref());
-    pair.map(|(policy, roles)| policy.role_names(roles).map(str::to_owned).collect()).unwrap_or_default()
 }
 
 fn texts(list: &[String]) -> Vec<&str> {

@@ -11,7 +11,6 @@ use super::write::Members;
 use crate::audit::Seal;
 use crate::config::Config;
 use crate::config::audit::Audit;
-use crate::policy::Digest;
 use crate::time::UnixTime;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -92,10 +91,14 @@ impl Ledger {
     /// Writes `start` and, where the key has changed, the hand-over.
     pub fn begin(&mut self, config: &Config, build: &str, continues: &[Head], now: UnixTime) {
         let audit = &config.audit;
-        let digests: Vec<Digest> = config.policies.iter().map(crate::policy::Policy::digest).collect();
-        let named = config.policy_names.iter().zip(&config.policies).zip(&digests);
-        let policies: Vec<PolicyName<'_>> = named
-            .map(|((name, policy), digest)| PolicyName {
+        // Those that come as bundles are named by the decisions under them.
+        let each = config.policy_names.iter().zip(&config.policies);
+        let written: Vec<_> = each
+            .filter_map(|(name, origin)| origin.policy().map(|policy| (name, policy, policy.digest())))
+            .collect();
+        let policies: Vec<PolicyName<'_>> = written
+            .iter()
+            .map(|(name, policy, digest)| PolicyName {
                 name,
                 version: policy.revision(),
                 digest: digest.bytes(),

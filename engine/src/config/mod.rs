@@ -26,15 +26,16 @@ pub use wire::{
 };
 
 use crate::apikey::ApiKeys;
+use crate::bundle::{BundleRules, OnExpiry};
 use crate::connection::TlsVersion;
 use crate::dpop::{DpopRules, NonceKey};
 use crate::feed::{Endpoint, RefreshPolicy, SharedState};
 use crate::introspection::Endpoints;
 use crate::keys::{DiscoveryRules, KeySet, SecretSet, SlowCurve};
-use crate::mcp::{ServerRequest, Target, VersionSet};
+use crate::mcp::{Marks, ServerRequest, Target, VersionSet};
 use crate::onward::Signer;
 use crate::pin::Pin;
-use crate::policy::{Policy, RoleSet};
+use crate::policy::Policy;
 use crate::schema::Schema;
 use crate::seal::SealKey;
 use crate::token::IssuerRules;
@@ -65,8 +66,8 @@ pub struct Config {
     pub api_keys: ApiKeys,
     /// What becomes of `x-forwarded-client-cert`.
     pub forwarded: ForwardedHeader,
-    /// Policies.
-    pub policies: Vec<Policy>,
+    /// Where policies come from.
+    pub policies: Vec<PolicyOrigin>,
     /// Their names, in the same order.
     pub policy_names: Vec<Arc<str>>,
     /// Credentials that ended before their time.
@@ -167,8 +168,8 @@ pub struct Server {
     pub policy: usize,
     /// A policy that is asked beside it, and changes nothing.
     pub shadow: Option<Candidate>,
-    /// The roles of callers without credentials.
-    pub anonymous: Option<RoleSet>,
+    /// The role of callers without credentials.
+    pub anonymous: Option<Arc<str>>,
     /// How denials are worded.
     pub denial: DenialStyle,
     /// Which scopes a challenge names when a token opens too little.
@@ -264,8 +265,43 @@ impl ServerRequests {
 pub struct Candidate {
     /// Its index.
     pub policy: usize,
-    /// The roles that it gives callers without credentials.
-    pub anonymous: Option<RoleSet>,
+    /// The role of callers without credentials, which it may not have.
+    pub anonymous: Option<Arc<str>>,
+}
+
+/// Where a policy comes from.
+#[derive(Debug)]
+pub enum PolicyOrigin {
+    /// The configuration.
+    Inline(Rc<Policy>),
+    /// It is the one that allows everyone everything.
+    Development(Rc<Policy>),
+    /// A URL, through a cluster, under a signature.
+    Bundle(Box<PolicyBundle>),
+}
+
+impl PolicyOrigin {
+    /// The policy, where the configuration has it.
+    #[must_use]
+    pub fn policy(&self) -> Option<&Rc<Policy>> {
+        match self {
+            PolicyOrigin::Inline(policy) | PolicyOrigin::Development(policy) => Some(policy),
+            PolicyOrigin::Bundle(_) => None,
+        }
+    }
+}
+
+/// A policy that is fetched.
+#[derive(Debug)]
+pub struct PolicyBundle {
+    /// Where.
+    pub target: Endpoint,
+    /// How often.
+    pub refresh: RefreshPolicy,
+    /// What it has to be like.
+    pub rules: BundleRules,
+    /// What holds once it has ended.
+    pub on_expiry: OnExpiry,
 }
 
 /// A known tool.
@@ -279,6 +315,8 @@ pub struct Tool {
     pub require: Requirement,
     /// The schema of its arguments, where the configuration has it.
     pub schema: Option<Schema>,
+    /// Which headers mirror its arguments, where the configuration has its schema.
+    pub marks: Option<Marks>,
     /// The pin of its definition, where the configuration has one.
     pub pin: Option<Pin>,
     /// How its calls are metered, where its class is one of `metrics.classes`.
@@ -510,10 +548,16 @@ pub struct Metrics {
 }
 
 impl Config {
-    /// Whether a rule looks at the caller's address, or records have it, so that it is worth asking for.
+    /// Whether records have the caller's address, so that it is worth asking for. Rules that look at it say so themselves.
     #[must_use]
-    pub fn looks_at_source(&self) -> bool {
-        self.audit.source == audit::Source::Recorded || self.policies.iter().any(Policy::looks_at_source)
+    pub fn records_source(&self) -> bool {
+        self.audit.source == audit::Source::Recorded
+    }
+
+    /// The names of policies that allow everyone everything.
+    pub fn insecure(&self) -> impl Iterator<Item = &str> {
+        let each = self.policies.iter().zip(&self.policy_names);
+        each.filter(|(origin, _)| matches!(origin, PolicyOrigin::Development(_))).map(|(_, name)| &**name)
     }
 }
 

@@ -7,6 +7,7 @@ mod issuer;
 mod meter;
 mod operation;
 mod place;
+mod policy;
 mod revocation;
 mod route;
 #[cfg(feature = "schema")]
@@ -23,12 +24,13 @@ pub use issuer::{
     ClaimsWire, IntrospectionWire, IssuerSecretWire, IssuerWire, JwksWire, SecretEncoding, TypWire,
 };
 pub use meter::{ToolKindWire, ToolMeterWire, ToolOperation};
-pub use operation::{HostWire, LimitsWire, MetricSyntax, MetricsWire, PolicySourceWire, Unmatched};
+pub use operation::{HostWire, LimitsWire, MetricSyntax, MetricsWire, Unmatched};
 pub(super) use place::DEFAULT_VERSIONS;
 pub use place::{
     AnonymousWire, Answers, CorsWire, DenialStyle, DpopMode, DpopWire, Drift, MatchWire, Permission, Schemas,
     ScopeChallenge, ServerRequestsWire, ServerWire, SessionsWire, TasksWire, ToolWire, ToolsWire,
 };
+pub use policy::{BundleWire, OnExpiryWire, PolicySourceWire};
 pub use revocation::{OnFailureWire, RevocationFeedWire, RevocationWire};
 pub use route::{RouteAllow, RouteAnswer, RouteWire};
 pub use secret::{SecretWire, SecretsWire};

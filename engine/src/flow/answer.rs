@@ -208,6 +208,7 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
             Auth::KeysUnavailable
             | Auth::IntrospectionUnavailable
             | Auth::RevocationUnavailable
+            | Auth::PolicyUnavailable
             | Auth::Possession(_),
         ) => {
             answer = answer.with("retry-after", "5".to_string());

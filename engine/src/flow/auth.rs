@@ -48,6 +48,13 @@ pub(super) fn authenticate(
     caller: &Caller<'_>,
     attempt: Attempt,
 ) -> Authenticated {
+    if desk.policy(caller.policy).is_none() {
+        let deadline = desk.now.plus_millis(u64::from(desk.config.limits.wait_millis));
+        if attempt != Attempt::Last && !desk.memory.policies.hopeless(caller.policy, desk.now, deadline) {
+            return Authenticated::Wait;
+        }
+        return Authenticated::Refused(Auth::PolicyUnavailable);
+    }
     let shown = shown(desk.config, front, caller);
     let mut credential = match &shown {
         Ok(Shown::Token(_)) => CredentialKind::Token.label(),
@@ -63,7 +70,8 @@ pub(super) fn authenticate(
         Err(auth) => Authenticated::Refused(auth),
     };
     if let Authenticated::Known(identity, _) = &outcome {
-        desk.account.trail.caller(desk.config, identity, caller.policy);
+        let policy = desk.policy(caller.policy);
+        desk.account.trail.caller(desk.config, identity, policy.as_deref());
     }
     let result = match &outcome {
         Authenticated::Known(identity, _) => match identity.caller() {
@@ -119,11 +127,14 @@ fn identify(
         Shown::Key(text, sets) => by_key(desk, text, &sets, certificate, caller),
         Shown::Nothing => match (certificate, wanted, &caller.anonymous) {
             (Some(certificate), Certificates::Identity, _) => {
-                let policy = desk.config.policies.get(caller.policy);
-                let identity = Identity::from_certificate(certificate, policy, desk.now);
+                let policy = desk.policy(caller.policy);
+                let identity = Identity::from_certificate(certificate, policy.as_deref(), desk.now);
                 Authenticated::Known(Rc::new(identity), None)
             }
-            (_, _, Some(identity)) => Authenticated::Known(identity.clone(), None),
+            (_, _, Some(identity)) => {
+                let current = desk.judge(caller.policy, identity).map(|(_, identity)| identity);
+                Authenticated::Known(current.unwrap_or_else(|| identity.clone()), None)
+            }
             (_, _, None) => Authenticated::Refused(Auth::Missing),
         },
     }
@@ -149,8 +160,9 @@ fn by_key(
     };
     let used = Series::new(Metric::ApiKeyLastUsed, "").of_key(at);
     desk.samples.push(Sample { series: used, value: desk.now.as_secs() });
-    let policy = desk.config.policies.get(caller.policy);
-    Authenticated::Known(Rc::new(Identity::from_key(at, key, certificate, policy, desk.now)), None)
+    let policy = desk.policy(caller.policy);
+    let identity = Identity::from_key(at, key, certificate, policy.as_deref(), desk.now);
+    Authenticated::Known(Rc::new(identity), None)
 }
 
 fn by_token(
@@ -168,7 +180,7 @@ fn by_token(
         Some(certificate) => desk.memory.tokens.key_beside(slot, text, certificate.parts()),
     };
     if let Some(identity) = recall(desk, key, attempt) {
-        return Authenticated::Known(identity, None);
+        return Authenticated::Known(renew(desk, identity, caller, key), None);
     }
     if let Some(audience) = opaque::issuer_of(desk, caller, token) {
         return opaque::identify(desk, token, certificate, caller, (audience, key), attempt);
@@ -200,6 +212,18 @@ fn recall(desk: &mut Desk<'_>, key: CacheKey, attempt: Attempt) -> Option<Rc<Ide
         Lookup::Hit(identity) => Some(identity),
         Lookup::Miss | Lookup::Expired | Lookup::Outdated => None,
     }
+}
+
+/// Roles that a policy gave before it was replaced are resolved anew, once; the token stays proven.
+fn renew(desk: &mut Desk<'_>, identity: Rc<Identity>, caller: &Caller<'_>, key: CacheKey) -> Rc<Identity> {
+    let Some((_, current)) = desk.judge(caller.policy, &identity) else { return identity };
+    let generation = current.token().map_or(0, VerifiedToken::generation);
+    // What an issuer vouches for is good for a time that only its first entry knows: that one stays.
+    if !Rc::ptr_eq(&current, &identity) && generation != 0 {
+        let until = current.valid_until();
+        let _ = desk.memory.tokens.insert(key, current.clone(), until, generation, desk.now);
+    }
+    current
 }
 
 fn prove(
@@ -302,8 +326,9 @@ fn remember(
     key: CacheKey,
 ) -> Rc<Identity> {
     let generation = token.generation();
-    let policy = desk.config.policies.get(caller.policy);
-    let identity = Rc::new(Identity::from_token(token, certificate, issuer, policy, desk.now));
+    let policy = desk.policy(caller.policy);
+    let identity = Identity::from_token(token, certificate, issuer, policy.as_deref(), desk.now);
+    let identity = Rc::new(identity);
     let until = identity.valid_until();
     let _ = desk.memory.tokens.insert(key, identity.clone(), until, generation, desk.now);
     identity

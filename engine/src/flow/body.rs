@@ -2,6 +2,7 @@
 //! The body of a request: read strictly, judged once.
 
 use super::answer::{self, Denied, Scene};
+use super::door::Front;
 use super::factors;
 use super::head::{refusal, verdict};
 use super::kept::KeptHead;
@@ -14,7 +15,7 @@ use crate::config::{Config, Requirement, Server, ToolMeter};
 use crate::deny::{Answer, Auth, Denial, Door};
 use crate::identity::Identity;
 use crate::json::Doc;
-use crate::mcp::{Call, Head as McpHead, HeaderValue, Refusal, Refused, Target, classify, unreadable};
+use crate::mcp::{Call, Era, Method, PARAM_PREFIX, Param, Refusal, Refused, Target, classify, unreadable};
 use crate::metrics::{MethodLabel, Place, Series, ToolLabel};
 use crate::policy::{self, Arguments, Context, Facts, Permit, Policy, RoleSet};
 use crate::time::UnixTime;
@@ -28,6 +29,8 @@ use alloc::vec::Vec;
 pub struct AwaitBody {
     waiting: Waiting,
     head: KeptHead,
+    /// The headers that may mirror arguments.
+    params: Vec<Param>,
 }
 
 /// What the head phase has found out.
@@ -58,8 +61,8 @@ pub enum BodyStep {
 }
 
 impl AwaitBody {
-    pub(super) fn new(waiting: Waiting, head: &McpHead<'_>, origin: HeaderValue<'_>) -> AwaitBody {
-        AwaitBody { waiting, head: KeptHead::new(head, origin) }
+    pub(super) fn new(waiting: Waiting, front: &Front<'_>) -> AwaitBody {
+        AwaitBody { waiting, head: KeptHead::new(&front.mcp, front.origin), params: params(front) }
     }
 
     /// Header edits that do not depend on the body; where headers leave first, they are carried out first.
@@ -94,9 +97,32 @@ impl AwaitBody {
             Err(error) => return self.malformed(desk, &unreadable(&error, &head, server.versions)),
         };
         match classify(&doc, &head, server.versions) {
-            Ok(call) => self.judge_call(&call, body, server, desk),
+            Ok(call) => match self.check_params(&call, server, desk) {
+                Ok(()) => self.judge_call(&call, body, server, desk),
+                Err(refused) => self.malformed(desk, &refused),
+            },
             Err(refused) => self.malformed(desk, &refused),
         }
+    }
+
+    /// Whether headers that mirror arguments say what the arguments say, as far as it is known which do. The legacy era
+    /// has no such headers.
+    fn check_params<'d>(&self, call: &Call<'d>, server: &Server, desk: &Desk<'_>) -> Result<(), Refused<'d>> {
+        let (Target::Tool(name), Method::ToolsCall, Era::Modern) =
+            (&call.target, call.method, call.version.era())
+        else {
+            return Ok(());
+        };
+        let written = server.tool_index(name).and_then(|at| server.tools.get(at)?.marks.as_ref());
+        let learned = desk.memory.marks.get(self.waiting.at).and_then(|all| all.of(name));
+        let Some(marks) = written.or(learned) else { return Ok(()) };
+        marks.check(&self.params, call.arguments).map_err(|reason| Refused {
+            reason,
+            id: call.id.clone(),
+            era: Era::Modern,
+            shape: Some(call.shape),
+            requested: None,
+        })
     }
 
     fn scene<'s>(&'s self, config: &'s Config, now: UnixTime) -> Scene<'s> {
@@ -135,13 +161,14 @@ impl AwaitBody {
         BodyStep::Answer(Box::new(answer::malformed(&self.scene(desk.config, desk.now), refused)))
     }
 
-    fn judge_call(self, call: &Call<'_>, body: &[u8], server: &Server, desk: &mut Desk<'_>) -> BodyStep {
+    fn judge_call(mut self, call: &Call<'_>, body: &[u8], server: &Server, desk: &mut Desk<'_>) -> BodyStep {
         let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
         let context =
             Context::at(desk.now).from(desk.source).of_class(server.class_of(&call.target)).with(arguments);
-        let Some(policy) = desk.config.policies.get(server.policy) else {
-            return self.refuse(desk, Denial::Door(Door::Unmatched));
+        let Some((policy, identity)) = desk.judge(server.policy, &self.waiting.identity) else {
+            return self.refuse(desk, Denial::Auth(Auth::PolicyUnavailable));
         };
+        self.waiting.identity = identity;
         desk.account.trail.call(desk.config, server, call);
         let identity = &self.waiting.identity;
         let ask = |roles: &RoleSet, facts: &Facts<'_>| {
@@ -150,7 +177,7 @@ impl AwaitBody {
         let judged = ask(identity.roles(), &identity.facts());
         let scene = self.scene(desk.config, desk.now);
         let again = |roles: &RoleSet, facts: &Facts<'_>| ask(roles, facts).is_ok();
-        let scope = scope::of_policy(&scene, policy, identity, &judged, &again);
+        let scope = scope::of_policy(&scene, &policy, identity, &judged, &again);
         let verdict = shadow::Verdict {
             place: Place::Server(self.waiting.at),
             policy: server.policy,
@@ -160,7 +187,7 @@ impl AwaitBody {
         };
         let note = shadow::compare(desk, &verdict, &context);
         let judged = judged.map_err(|refused| (refused, scope));
-        let mut step = self.carry_out(judged, call, body, (server, policy), desk);
+        let mut step = self.carry_out(judged, call, body, (server, &policy), desk);
         shadow::note_on_body(&mut step, note);
         step
     }
@@ -322,6 +349,15 @@ fn meter(server: &Server, tool: ToolLabel) -> Option<&ToolMeter> {
         ToolLabel::Known(at) => server.tools.get(at)?.meter.as_ref(),
         ToolLabel::None | ToolLabel::Other => None,
     }
+}
+
+/// The headers that may mirror arguments, as copies: the host may release its own.
+fn params(front: &Front<'_>) -> Vec<Param> {
+    let own = front.fields.iter().filter_map(|(name, value)| {
+        let rest = name.strip_prefix(PARAM_PREFIX.as_bytes())?;
+        Some((rest.to_ascii_lowercase(), value.to_vec()))
+    });
+    own.collect()
 }
 
 pub(super) fn tool_label(server: &Server, target: &Target<'_>) -> ToolLabel {

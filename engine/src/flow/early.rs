@@ -35,7 +35,7 @@ pub(super) fn judge(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: &Identity)
     else {
         return None;
     };
-    let policy = desk.config.policies.get(server.policy)?;
+    let policy = desk.policy(server.policy)?;
     let context = Context::at(desk.now).from(desk.source);
     let open = context.of_class(server.class_of(&target)).with(Arguments::Open);
     let ask = |roles: &RoleSet, facts: &Facts<'_>| match (method.class(), method.name_source()) {
@@ -61,7 +61,7 @@ pub(super) fn judge(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: &Identity)
         return None;
     }
     let again = |roles: &RoleSet, facts: &Facts<'_>| ask(roles, facts).is_some_and(|judged| judged.is_ok());
-    let scope = scope::of_policy(&visit.scene, policy, identity, &judged, &again);
+    let scope = scope::of_policy(&visit.scene, &policy, identity, &judged, &again);
     let (at, live) = (server.policy, shadow::effect(&judged));
     let refused = judged.err()?;
     desk.account.trail.asks(desk.config, server, method, &target);

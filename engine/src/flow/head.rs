@@ -160,7 +160,7 @@ fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt, peer: &Pee
         credentials: &server.credentials,
         policy: server.policy,
         slot: visit.at,
-        anonymous: desk.memory.anonymous.get(visit.at).cloned().flatten(),
+        anonymous: anonymous(desk, visit.at, server),
         dpop: server.dpop.as_ref(),
     };
     let (identity, nonce) = match auth::authenticate(desk, front, peer, &caller, attempt) {
@@ -175,7 +175,7 @@ fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt, peer: &Pee
     let method_name = method.map(Method::name);
     let scene = Scene { who: Some(&who), method: method_name, ..visit.scene };
     let visit = Visit { scene, ..visit };
-    let onward = Onward::new(&visit, &identity, method, nonce);
+    let onward = Onward::new(desk, &visit, &identity, method, nonce);
     match method {
         Some(_) if let Some(step) = refuse_head(desk, &visit) => step,
         Some(method) => without_body(desk, &visit, &identity, method, onward),
@@ -183,8 +183,19 @@ fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt, peer: &Pee
     }
 }
 
+/// The caller without credentials, if there may be one. Remembered as the policy in force has it.
+fn anonymous(desk: &mut Desk<'_>, at: usize, server: &Server) -> Option<Rc<Identity>> {
+    let known = desk.memory.anonymous.get(at)?.clone()?;
+    let Some((_, current)) = desk.judge(server.policy, &known) else { return Some(known) };
+    if let Some(slot) = desk.memory.anonymous.get_mut(at) {
+        *slot = Some(current.clone());
+    }
+    Some(current)
+}
+
 impl Onward {
     fn new(
+        desk: &Desk<'_>,
         visit: &Visit<'_>,
         identity: &Rc<Identity>,
         method: Option<Method>,
@@ -193,8 +204,8 @@ impl Onward {
         let Visit { front, server, .. } = visit;
         let mut edits = front.spoofed.clone();
         shown::withhold(&mut edits, visit.scene.config, front, &server.credentials.api_keys);
-        let policy = visit.scene.config.policies.get(server.policy);
-        let named = policy.map(|policy| (&**identity, policy));
+        let policy = desk.policy(server.policy);
+        let named = policy.as_deref().map(|policy| (&**identity, policy));
         upstream::edits(&mut edits, front, &server.upstream, named, &visit.scene);
         if front.has_accept_encoding {
             edits.push(Edit::remove("accept-encoding"));
@@ -236,8 +247,8 @@ fn without_body(
     if visit.body == BodyFollows::Yes {
         return visit.deny(desk, Denial::Door(Door::ContentType));
     }
-    let Some(policy) = desk.config.policies.get(visit.server.policy) else {
-        return visit.deny(desk, Denial::Door(Door::Unmatched));
+    let Some(policy) = desk.policy(visit.server.policy) else {
+        return visit.deny(desk, Denial::Auth(Auth::PolicyUnavailable));
     };
     desk.account.trail.asks(desk.config, visit.server, method, &Target::None);
     let context = Context::at(desk.now).from(desk.source);
@@ -248,7 +259,7 @@ fn without_body(
     let asked = (identity, Ask::Base(method.name()));
     let note = shadow::compare_one(desk, visit.place(), visit.server.policy, &judged, asked);
     let again = |roles: &RoleSet, facts: &Facts<'_>| ask(roles, facts).is_ok();
-    let scope = scope::of_policy(&visit.scene, policy, identity, &judged, &again);
+    let scope = scope::of_policy(&visit.scene, &policy, identity, &judged, &again);
     let scene = Scene { scope: scope.as_deref(), ..visit.scene };
     let step = match judged {
         Ok(permit) => {
@@ -314,5 +325,5 @@ fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onwa
     }
     edits.extend(surfaces::task_header(&visit.front.mcp, visit.server, &identity));
     let waiting = Waiting { at: visit.at, identity, decision: visit.scene.decision, edits, reply };
-    Step::Body(Box::new(AwaitBody::new(waiting, &visit.front.mcp, visit.front.origin)))
+    Step::Body(Box::new(AwaitBody::new(waiting, &visit.front)))
 }

@@ -2,12 +2,14 @@
 //! What one VM remembers between requests. All of it is bounded.
 
 use super::health::Reported;
+use crate::bundle::Policies;
 use crate::config::{Config, Issuer, KeyOrigin, KeyPlace};
 use crate::dpop::Replay;
 use crate::feed::{Document, Feed, SourceId};
 use crate::identity::Identity;
 use crate::introspection::Introspection;
 use crate::keys::{Located, Source};
+use crate::mcp::LearnedMarks;
 use crate::metrics::{Metric, Series};
 use crate::revocation::{HashKey, ListFeed, Revocation};
 use crate::schema::Learned;
@@ -72,12 +74,16 @@ pub struct Memory {
     pub replay: Replay,
     /// What servers have told of their tools' arguments, one per server.
     pub schemas: Vec<Learned>,
+    /// Which headers mirror arguments, as servers have told, one per server.
+    pub marks: Vec<LearnedMarks>,
     /// Pinned tools, by server and place in its catalogue, whose last definition was another.
     pub drifted: BTreeSet<(usize, usize)>,
     /// Revocation lists.
     pub revocation: Revocation,
     /// What issuers say of opaque tokens.
     pub introspection: Introspection,
+    /// Policies in force.
+    pub policies: Policies,
     /// Tasks that were given out of late.
     pub tasks: Remembered,
     /// What the shell says of parts that the engine cannot see.
@@ -94,6 +100,7 @@ impl Memory {
     pub fn new(config: &Config, entropy: &Entropy) -> Memory {
         let sources = config.issuers.iter().map(|issuer| key_source(issuer, entropy));
         let anonymous = config.servers.iter().map(|server| Identity::anonymous(server).map(Rc::new));
+        let policies = Policies::new(config);
         Memory {
             tokens: TokenCache::new(config.limits.token_cache, entropy.key(0)),
             sources: sources.collect(),
@@ -101,7 +108,9 @@ impl Memory {
             anonymous: anonymous.collect(),
             replay: Replay::new(&config.shared_state, entropy.key(3)),
             schemas: config.servers.iter().map(|_| Learned::default()).collect(),
+            marks: config.servers.iter().map(|_| LearnedMarks::default()).collect(),
             drifted: BTreeSet::new(),
+            policies,
             revocation: Revocation::new(config, HashKey(entropy.derived(1, b"revocation"))),
             introspection: Introspection::new(config, entropy.derived(0, b"introspection")),
             reported: Reported::default(),
@@ -110,6 +119,12 @@ impl Memory {
             spread: entropy.word(5),
             decisions: 0,
         }
+    }
+
+    /// Grows whenever something has changed by which open streams were judged.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.revocation.epoch().wrapping_add(self.policies.epoch())
     }
 
     /// The next of a sequence that differs from VM to VM: spreads refreshes and retries. Not for secrets.
@@ -135,6 +150,8 @@ pub enum FeedId {
     Discovery(usize),
     /// A revocation list, by index.
     Revocation(usize),
+    /// A policy that comes as a bundle, by index.
+    Policy(usize),
 }
 
 impl Memory {
@@ -146,7 +163,8 @@ impl Memory {
         let keys = self.sources.iter().enumerate();
         let keys = keys.filter(|(_, source)| source.is_some()).map(|(at, _)| FeedId::Keys(at));
         let lists = self.revocation.feeds().iter().enumerate();
-        found.chain(keys).chain(lists.map(|(at, _)| FeedId::Revocation(at))).collect()
+        let lists = lists.map(|(at, _)| FeedId::Revocation(at));
+        found.chain(keys).chain(lists).chain(self.policies.bundled().map(FeedId::Policy)).collect()
     }
 
     /// A feed.
@@ -157,6 +175,7 @@ impl Memory {
                 self.located.get_mut(at)?.as_mut().map(|document| document as &mut dyn Feed)
             }
             FeedId::Revocation(at) => self.revocation.feed_mut(at).map(ListFeed::feed),
+            FeedId::Policy(at) => self.policies.feed(at),
         }
     }
 
@@ -166,6 +185,7 @@ impl Memory {
             FeedId::Keys(_) => {}
             FeedId::Discovery(at) => self.keys_located(at, now),
             FeedId::Revocation(_) => self.revocation.changed(),
+            FeedId::Policy(at) => self.policies.changed(at),
         }
     }
 
@@ -195,6 +215,7 @@ impl FeedId {
             FeedId::Keys(at) => Series::new(Metric::JwksFetches, word).of_issuer(at),
             FeedId::Discovery(at) => Series::new(Metric::DiscoveryFetches, word).of_issuer(at),
             FeedId::Revocation(at) => Series::new(Metric::RevocationFetches, word).of_feed(at),
+            FeedId::Policy(at) => Series::new(Metric::PolicyLoads, word).of_policy(at),
         }
     }
 
@@ -207,6 +228,9 @@ impl FeedId {
             FeedId::Discovery(at) => ("the metadata of issuer `", issuer(at)),
             FeedId::Revocation(at) => {
                 ("the revocation list `", config.revocation.feeds.get(at).map_or("", |feed| &feed.name))
+            }
+            FeedId::Policy(at) => {
+                ("the bundle of policy `", config.policy_names.get(at).map_or("", |name| name))
             }
         };
         [what, name, "`"].concat()

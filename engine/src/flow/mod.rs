@@ -55,11 +55,14 @@ pub use trail::{Judged, Keep, Trail};
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::deny::Answer;
+use crate::identity::Identity;
 use crate::keys::SignatureVerifier;
 use crate::metrics::{Sample, Samples, Series};
+use crate::policy::Policy;
 use crate::store::Store;
 use crate::time::UnixTime;
 use alloc::boxed::Box;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -83,7 +86,7 @@ pub struct Desk<'d> {
     pub store: &'d dyn Store,
     /// The time.
     pub now: UnixTime,
-    /// The caller's address as the proxy tells it; asked for only where [`Config::looks_at_source`].
+    /// The caller's address as the proxy tells it; asked for only where [`crate::bundle::Policies::looks_at_source`].
     pub source: Option<IpAddr>,
     /// Where samples go.
     pub samples: &'d mut Samples,
@@ -95,7 +98,19 @@ impl Desk<'_> {
     /// What is said of a request, to metrics and to its record alike.
     fn say(&mut self, series: Series, said: &trail::Said<'_>) {
         self.samples.push(Sample { series, value: 1 });
-        self.account.trail.said(self.config, &series, said);
+        self.account.trail.said(self.config, &self.memory.policies, &series, said);
+    }
+
+    /// The policy in force at that place of the configuration; none while it has not come, or once it has ended.
+    fn policy(&self, at: usize) -> Option<Rc<Policy>> {
+        self.memory.policies.get(at, self.now).cloned()
+    }
+
+    /// That policy, and the caller under it: since they were seen, another may have come into its place.
+    fn judge(&self, at: usize, identity: &Rc<Identity>) -> Option<(Rc<Policy>, Rc<Identity>)> {
+        let policy = self.policy(at)?;
+        let identity = identity.under(&policy, self.now);
+        Some((policy, identity))
     }
 }
 

@@ -72,8 +72,9 @@ fn admit(
     let issuer = desk.config.issuers.get(audience.issuer).ok_or(Rejection::UnknownIssuer)?;
     let token = VerifiedToken::introspected(claims, &issuer.rules, desk.now)?;
     token.recheck(&issuer.rules, &audience.accepted, desk.now)?;
-    let policy = desk.config.policies.get(caller.policy);
-    let identity = Rc::new(Identity::from_token(token, certificate, issuer, policy, desk.now));
+    let policy = desk.policy(caller.policy);
+    let identity = Identity::from_token(token, certificate, issuer, policy.as_deref(), desk.now);
+    let identity = Rc::new(identity);
     let until = until.min(identity.valid_until());
     let _ = desk.memory.tokens.insert(key, identity.clone(), until, 0, desk.now);
     Ok(identity)

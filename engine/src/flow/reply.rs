@@ -265,7 +265,7 @@ impl Filter {
         self.at
     }
 
-    pub(super) fn identity(&self) -> &Identity {
+    pub(super) fn identity(&self) -> &Rc<Identity> {
         &self.identity
     }
 

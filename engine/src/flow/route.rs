@@ -11,7 +11,7 @@ use super::shadow::{self, Note};
 use super::trail::Said;
 use super::{Attempt, Desk, Edit, Passage, Step, factors, health, scope, shown, upstream};
 use crate::config::{Access, Route, RouteAnswer, RouteRules};
-use crate::deny::{Denial, Door};
+use crate::deny::{Auth, Denial, Door};
 use crate::identity::Identity;
 use crate::metrics::{MethodLabel, Place};
 use crate::policy::{Ask, Context, Facts, Permit, Policy, RoleSet};
@@ -95,8 +95,8 @@ fn guarded(
         Authenticated::Refused(auth) => return stop.deny(desk, Denial::Auth(auth)),
     };
     let scene = Scene { who: Some(&identity), ..stop.scene };
-    let Some(policy) = desk.config.policies.get(rules.policy) else {
-        return stop.deny(desk, Denial::Door(Door::Unmatched));
+    let Some(policy) = desk.policy(rules.policy) else {
+        return stop.deny(desk, Denial::Auth(Auth::PolicyUnavailable));
     };
     let ask = Ask::Route(&stop.route.name);
     let context = Context::at(desk.now).from(desk.source);
@@ -105,13 +105,15 @@ fn guarded(
     }
     let judged = policy.decide(identity.roles(), &identity.facts(), ask, &context);
     let again = |roles: &RoleSet, facts: &Facts<'_>| policy.decide(roles, facts, ask, &context).is_ok();
-    let scope = scope::of_policy(&scene, policy, &identity, &judged, &again);
+    let scope = scope::of_policy(&scene, &policy, &identity, &judged, &again);
     let scene = Scene { scope: scope.as_deref(), ..scene };
     let note: Note = shadow::compare_one(desk, stop.place(), rules.policy, &judged, (&identity, ask));
     let step = match judged {
-        Ok(permit) => permitted(desk, stop, permit, Known { identity: &identity, policy, nonce }, rules),
+        Ok(permit) => {
+            permitted(desk, stop, permit, Known { identity: &identity, policy: &policy, nonce }, rules)
+        }
         Err(refused)
-            if let Some((require, auth)) = factors::of_rule(policy, &refused, &identity, desk.now) =>
+            if let Some((require, auth)) = factors::of_rule(&policy, &refused, &identity, desk.now) =>
         {
             let lacking = scope::of_requirement(&scene, require, None, &identity);
             let named = lacking.and_then(|lacking| lacking.0);

@@ -34,7 +34,7 @@ pub(super) struct Verdict<'v> {
 /// Asks the rules in shadow and the candidate policy, if there are any, and counts what they say.
 pub(super) fn compare(desk: &mut Desk<'_>, verdict: &Verdict<'_>, context: &Context<'_>) -> Note {
     let config = desk.config;
-    let own = config.policies.get(verdict.policy).filter(|policy| policy.has_shadow_rules());
+    let own = desk.policy(verdict.policy).filter(|policy| policy.has_shadow_rules());
     let server = match verdict.place {
         Place::Server(at) => config.servers.get(at),
         Place::Route(_) | Place::None => None,
@@ -46,13 +46,13 @@ pub(super) fn compare(desk: &mut Desk<'_>, verdict: &Verdict<'_>, context: &Cont
     let mut note = None;
     if let Some(policy) = own {
         let roles = Cow::Borrowed(verdict.identity.roles());
-        note = ask(desk, verdict, policy, verdict.policy, &roles, context);
+        note = ask(desk, verdict, &policy, verdict.policy, &roles, context);
     }
     if let (Some(shadow), Some(server)) = (candidate, server)
-        && let Some(policy) = config.policies.get(shadow.policy)
+        && let Some(policy) = desk.policy(shadow.policy)
     {
-        let roles = roles(policy, server, verdict.identity, context);
-        note = ask(desk, verdict, policy, shadow.policy, &roles, context);
+        let roles = roles(&policy, server, verdict.identity, context);
+        note = ask(desk, verdict, &policy, shadow.policy, &roles, context);
     }
     note.filter(|_| config.filter_state == FilterState::On)
 }
@@ -80,7 +80,10 @@ pub(super) fn effect(judged: &Result<Permit, Refused>) -> Effect {
 /// The roles that a candidate gives the caller; not remembered, for a candidate is not there to stay.
 fn roles(policy: &Policy, server: &Server, identity: &Identity, context: &Context<'_>) -> RoleSet {
     match identity.is_anonymous() {
-        true => server.shadow.as_ref().and_then(|shadow| shadow.anonymous.clone()).unwrap_or_default(),
+        true => {
+            let role = server.shadow.as_ref().and_then(|shadow| shadow.anonymous.as_deref());
+            role.and_then(|role| policy.role(role)).unwrap_or_default()
+        }
         false => policy.resolve(&identity.facts(), context.now).0,
     }
 }
@@ -98,7 +101,7 @@ fn ask(
         Asked::Call(method, target) => policy.suppose(roles, &facts, method, target, context),
         Asked::One(ask) => policy.suppose_one(roles, &facts, ask, context),
     };
-    let rule = RuleLabel::Of { policy: at, rule: supposed.rule };
+    let rule = RuleLabel::Of { policy: at, rule: supposed.rule, load: desk.memory.policies.loads(at) };
     let series = Series {
         rule,
         decision: verdict.live.word(),

@@ -3,7 +3,7 @@
 //! so it ends with what it was judged by.
 
 use super::Desk;
-use super::reply::ReplyBody;
+use super::reply::{Filter, ReplyBody};
 use crate::metrics::{Metric, Place, Sample, Series};
 use crate::revocation::{REVOKED, Standing};
 use crate::time::UnixTime;
@@ -64,17 +64,25 @@ impl ReplyBody {
         Some(reason)
     }
 
-    /// Whether a stream has to end because a list ends its credential; counts it. Asked once for each open stream
-    /// whenever a list has changed. A list that is missing ends no stream.
+    /// Whether a stream has to end because a list ends its credential, or because another policy gives its caller no
+    /// role or gives it for a shorter time; counts it. Asked once for each open stream whenever a list or a policy has
+    /// changed. A list that is missing ends no stream.
     pub fn revoked(&self, desk: &mut Desk<'_>) -> Option<StreamEnd> {
         let ReplyBody::Stream(filter, _) = self else { return None };
-        match desk.memory.revocation.judge(filter.identity(), desk.now) {
-            Standing::Good | Standing::Unknown => None,
-            Standing::Revoked => {
-                let series = Series::new(Metric::StreamsEnded, StreamEnd::Revoked.label());
-                desk.samples.push(Sample { series: series.at(Place::Server(filter.at())), value: 1 });
-                Some(StreamEnd::Revoked)
-            }
-        }
+        let end = match desk.memory.revocation.judge(filter.identity(), desk.now) {
+            Standing::Revoked => StreamEnd::Revoked,
+            Standing::Good | Standing::Unknown if loses_grants(filter, desk) => StreamEnd::Grants,
+            Standing::Good | Standing::Unknown => return None,
+        };
+        let series = Series::new(Metric::StreamsEnded, end.label());
+        desk.samples.push(Sample { series: series.at(Place::Server(filter.at())), value: 1 });
+        Some(end)
     }
+}
+
+/// What a stream shows is judged by the policy in force; who may have one at all was asked when it began.
+fn loses_grants(filter: &Filter, desk: &Desk<'_>) -> bool {
+    let (was, server) = (filter.identity(), desk.config.servers.get(filter.at()));
+    let now = server.and_then(|server| desk.judge(server.policy, was));
+    now.is_none_or(|(_, is)| is.roles().is_empty() || is.valid_until() < was.valid_until())
 }

@@ -5,6 +5,7 @@ mod account;
 mod answers;
 mod audit;
 mod auth;
+mod bundle;
 mod calls;
 mod credentials;
 mod discovery;
@@ -113,7 +114,8 @@ impl World {
 
     /// As the shell asks for it.
     fn source(&self) -> Option<core::net::IpAddr> {
-        self.config.looks_at_source().then(|| peer_address(&self.connection)).flatten()
+        let wanted = self.config.records_source() || self.memory.policies.looks_at_source();
+        wanted.then(|| peer_address(&self.connection)).flatten()
     }
 
     fn desk(&mut self) -> Desk<'_> {
@@ -170,7 +172,7 @@ impl World {
 
     fn counted(&self, metric: Metric) -> Vec<String> {
         let names = self.samples.iter().filter(|sample| sample.series.metric == metric);
-        names.map(|sample| sample.series.host_name(&self.config)).collect()
+        names.map(|sample| sample.series.host_name(&self.config, &self.memory.policies)).collect()
     }
 
     /// The labels of the last verdict: `server method tool decision reason`.

@@ -7,13 +7,14 @@
 use super::door::Front;
 use super::memory::DecisionId;
 use crate::audit::{Ending, Kind, Members, PolicyName, Trace, clip, principal};
+use crate::bundle::Policies;
 use crate::config::audit::{ArgumentsShown, Audit, Shown, Source};
 use crate::config::{Config, Server};
 use crate::identity::Identity;
 use crate::json::Value;
 use crate::mcp::{Call, HeaderValue, Method, Target};
 use crate::metrics::{Place, Series};
-use crate::policy::Effect;
+use crate::policy::{Effect, Policy};
 use alloc::string::String;
 use core::fmt::Write;
 use core::net::IpAddr;
@@ -130,11 +131,10 @@ impl Trail {
     }
 
     /// Who calls is known.
-    pub(super) fn caller(&mut self, config: &Config, identity: &Identity, policy: usize) {
+    pub(super) fn caller(&mut self, config: &Config, identity: &Identity, policy: Option<&Policy>) {
         if config.audit.is_on() {
             self.caller = Caller::Known;
-            let written =
-                identity.audited().get_or_init(|| principal(identity, config.policies.get(policy), config));
+            let written = identity.audited().get_or_init(|| principal(identity, policy, config));
             Members::more(&mut self.text).json("principal", written);
         }
     }
@@ -181,7 +181,7 @@ impl Trail {
     }
 
     /// The verdict falls.
-    pub(super) fn said(&mut self, config: &Config, series: &Series, said: &Said<'_>) {
+    pub(super) fn said(&mut self, config: &Config, policies: &Policies, series: &Series, said: &Said<'_>) {
         if !config.audit.is_on() {
             return;
         }
@@ -208,12 +208,12 @@ impl Trail {
             members.list("rules").item(rule);
         }
         if let Some(policy) = policy_of(config, series.place) {
-            name(config, policy, &mut members.nest("policy"));
+            name(config, policies, policy, &mut members.nest("policy"));
         }
         if let Some((effect, policy, rule)) = shadow {
             let mut own = members.nest("shadow");
             own.text("decision", effect.word());
-            let id = rule.and_then(|rule| config.policies.get(policy)?.rule_id(rule));
+            let id = rule.and_then(|rule| policies.rule_id(policy, rule));
             if let Some(id) = id {
                 own.list("rules").item(id);
             }
@@ -247,10 +247,11 @@ fn policy_of(config: &Config, place: Place) -> Option<usize> {
     }
 }
 
-fn name(config: &Config, at: usize, members: &mut Members<'_>) {
-    if let (Some(name), Some(policy)) = (config.policy_names.get(at), config.policies.get(at)) {
+fn name(config: &Config, policies: &Policies, at: usize, members: &mut Members<'_>) {
+    if let (Some(name), Some(policy)) = (config.policy_names.get(at), policies.held(at)) {
         let digest = policy.digest();
-        PolicyName { name, version: policy.revision(), digest: digest.bytes() }.write(members);
+        let version = policy.revision().or_else(|| policies.bundle_version(at));
+        PolicyName { name, version, digest: digest.bytes() }.write(members);
     }
 }
 

@@ -8,13 +8,14 @@ use crate::deny::{Denial, ErrorData, Surface, error_body};
 use crate::identity::Identity;
 use crate::json::Value;
 use crate::mcp::{
-    Mention, Method, MethodClass, ServerRequest, Target, TaskFate, Visibility, Visible, Withheld,
+    Era, Mention, Method, MethodClass, ServerRequest, Target, TaskFate, Visibility, Visible, Withheld,
 };
 use crate::metrics::{Metric, Place, Sample, Samples, Series, ToolLabel};
 use crate::pin::Pin;
 use crate::policy::{Context, Policy};
 use crate::seal::{Bond, Purpose};
 use crate::time::UnixTime;
+use alloc::rc::Rc;
 use alloc::string::String;
 use core::net::IpAddr;
 
@@ -22,8 +23,8 @@ use core::net::IpAddr;
 pub(super) struct View<'v> {
     at: usize,
     server: Option<&'v Server>,
-    policy: Option<&'v Policy>,
-    identity: &'v Identity,
+    policy: Option<Rc<Policy>>,
+    identity: Rc<Identity>,
     /// The tool that was called, where that is known.
     tool: Option<&'v str>,
     now: UnixTime,
@@ -38,11 +39,13 @@ impl<'v> View<'v> {
     pub(super) fn new(
         desk: &'v mut Desk<'_>,
         at: usize,
-        identity: &'v Identity,
+        identity: &Rc<Identity>,
         tool: Option<&'v str>,
     ) -> View<'v> {
         let server = desk.config.servers.get(at);
-        let policy = server.and_then(|server| desk.config.policies.get(server.policy));
+        let judge = server.and_then(|server| desk.judge(server.policy, identity));
+        let (policy, identity) =
+            judge.map_or_else(|| (None, identity.clone()), |(policy, identity)| (Some(policy), identity));
         let (now, source) = (desk.now, desk.source);
         View {
             at,
@@ -63,7 +66,7 @@ impl<'v> View<'v> {
         debug_assert!(!matches!(method.class(), MethodClass::Base));
         let class = self.server.and_then(|server| server.class_of(target));
         let context = Context::at(self.now).from(self.source).of_class(class).listed();
-        let judged = self.policy.map(|policy| {
+        let judged = self.policy.as_ref().map(|policy| {
             policy.judge(self.identity.roles(), &self.identity.facts(), method, target, &context)
         });
         match judged {
@@ -83,6 +86,10 @@ impl<'v> View<'v> {
                 learned.into_iter().for_each(|all| all.learn(name, definition.get("inputSchema")));
             }
             Schemas::Off | Schemas::Check | Schemas::Require => {}
+        }
+        if server.versions.newest(Era::Modern).is_some() {
+            let marks = self.memory.marks.get_mut(self.at);
+            marks.into_iter().for_each(|all| all.learn(name, definition.get("inputSchema")));
         }
         let Some((at, Some(pin))) = known.map(|(at, tool)| (at, tool.pin)) else { return Visibility::Shown };
         let drifted = Pin::of(definition) != pin;
@@ -139,7 +146,7 @@ impl Visible for View<'_> {
             Tasks::Off => return TaskFate::Hide,
             Tasks::Bound(key) => key,
         };
-        let Some(principal) = surfaces::principal(self.identity) else { return TaskFate::Hide };
+        let Some(principal) = surfaces::principal(&self.identity) else { return TaskFate::Hide };
         let bond = Bond { purpose: Purpose::Task, server: &server.name, principal: &principal };
         let known = match (mention, self.tool) {
             (Mention::Answered, Some(tool)) => {

@@ -22,8 +22,8 @@ pub(super) fn answer(desk: &Desk<'_>, identity: &Identity, policy: usize) -> Ans
         format!("[{}]", quoted.join(","))
     };
     let text = |value: Option<&str>| value.map_or_else(|| String::from("null"), quoted);
-    let rules = desk.config.policies.get(policy);
-    let roles = list(&mut rules.into_iter().flat_map(|policy| policy.role_names(identity.roles())));
+    let rules = desk.policy(policy);
+    let roles = list(&mut rules.iter().flat_map(|policy| policy.role_names(identity.roles())));
     let expires =
         identity.expires_at().map_or_else(|| String::from("null"), |at| format!("{}", at.as_secs()));
     let until = identity.valid_until();
@@ -44,7 +44,7 @@ pub(super) fn answer(desk: &Desk<'_>, identity: &Identity, policy: usize) -> Ans
 }
 
 fn tools(desk: &Desk<'_>, identity: &Identity, index: usize) -> Vec<String> {
-    let Some(policy) = desk.config.policies.get(index) else { return Vec::new() };
+    let Some(policy) = desk.policy(index) else { return Vec::new() };
     let facts = identity.facts();
     let callable = |server: &Server, name: &str| {
         let target = Target::Tool(name.into());

@@ -70,6 +70,8 @@ refusals! {
     HeaderMismatchVersion, "header_mismatch_version", "the header `MCP-Protocol-Version` differs from the body";
     HeaderMismatchMethod, "header_mismatch_method", "the header `Mcp-Method` differs from the body";
     HeaderMismatchName, "header_mismatch_name", "the header `Mcp-Name` differs from the body";
+    HeaderMissingParam, "header_missing_param", "an `Mcp-Param-` header is missing for an argument that has one";
+    HeaderMismatchParam, "header_mismatch_param", "an `Mcp-Param-` header differs from its argument";
     HeaderRepeated, "header_repeated", "a protocol header stands more than once";
     HeaderEncoding, "header_encoding", "a protocol header holds characters or an encoding that cannot be read";
     BadSession, "bad_session", "the session id holds characters that it cannot hold";
@@ -132,6 +134,8 @@ impl Refusal {
             | Refusal::HeaderMismatchVersion
             | Refusal::HeaderMismatchMethod
             | Refusal::HeaderMismatchName
+            | Refusal::HeaderMissingParam
+            | Refusal::HeaderMismatchParam
             | Refusal::HeaderRepeated
             | Refusal::HeaderEncoding => modern_code(era, -32020),
         }

@@ -131,7 +131,19 @@ catalogue! {
         "values of shared data that were not used, by reason";
     SeriesOverflow: Counter "toolgate_series_overflow_total" []
         "samples that were dropped because the cap on series was reached";
-    Shadow: Counter "toolgate_shadow_total" [Server, Policy, Live, Shadow, Rule]
+    PolicyLoads: Counter "toolgate_policy_loads_total" [Policy, Result]
+        "fetches of policy bundles by policy and result";
+    PolicyVersion: Gauge "toolgate_policy_version" [Policy]
+        "version of the bundle that is held";
+    PolicyAge: Gauge "toolgate_policy_age_seconds" [Policy]
+        "seconds since the bundle was fetched or confirmed";
+    PolicyExpires: Gauge "toolgate_policy_expires_timestamp_seconds" [Policy]
+        "when the bundle that is held ends, in seconds since 1970";
+    PolicyInForce: Gauge "toolgate_policy_in_force" [Policy]
+        "1 while a policy that is fetched is in force, 0 while nobody is let in for want of it";
+    Insecure: Gauge "toolgate_insecure" []
+        "1 where a policy allows everyone everything, else 0";
+    Shadow: Counter "toolgate_shadow_total" [Server, Policy, Revision, Live, Shadow, Rule]
         "verdicts beside what rules or policies in shadow would have said";
     AuditRecords: Counter "toolgate_audit_records_total" [Outlet, Result]
         "audit records by outlet: written, dropped because too much waits, or allows that are not kept";

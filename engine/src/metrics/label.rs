@@ -26,6 +26,8 @@ pub enum Label {
     Version,
     /// Policy of the configuration.
     Policy,
+    /// Version of that policy: of a bundle its number, else its `revision`, else the start of its digest.
+    Revision,
     /// `allow` or `deny`: what was said.
     Live,
     /// `allow` or `deny`: what would have been said.
@@ -71,6 +73,7 @@ impl Label {
             Label::Component => "component",
             Label::Version => "version",
             Label::Policy => "policy",
+            Label::Revision => "revision",
             Label::Live => "live",
             Label::Shadow => "shadow",
             Label::Rule => "rule",
@@ -132,5 +135,7 @@ pub enum RuleLabel {
         policy: usize,
         /// The rule.
         rule: Option<usize>,
+        /// How often the policy had changed by then.
+        load: u32,
     },
 }

@@ -2,6 +2,7 @@
 //! One series, and the name under which the host knows it.
 
 use super::{Label, MethodLabel, Metric, Place, RuleLabel, ToolLabel};
+use crate::bundle::Policies;
 use crate::config::wire::MetricSyntax;
 use crate::config::{Config, Tool, ToolMeter};
 use crate::mcp::Method;
@@ -68,6 +69,13 @@ impl Series {
         self
     }
 
+    /// With the policy.
+    #[must_use]
+    pub fn of_policy(mut self, policy: usize) -> Series {
+        self.rule = RuleLabel::Of { policy, rule: None, load: 0 };
+        self
+    }
+
     /// With the API key.
     #[must_use]
     pub fn of_key(mut self, key: usize) -> Series {
@@ -84,11 +92,11 @@ impl Series {
 
     /// The name under which the host knows this series.
     #[must_use]
-    pub fn host_name(&self, config: &Config) -> String {
+    pub fn host_name(&self, config: &Config, policies: &Policies) -> String {
         let mut name = String::from(self.metric.name());
         let mut dot = ".";
         for label in self.metric.labels() {
-            let value = self.value(*label, config);
+            let value = self.value(*label, config, policies);
             match config.metrics.syntax {
                 MetricSyntax::Envoy => push(&mut name, &[";", label.name(), "=", value]),
                 MetricSyntax::Istio => {
@@ -112,7 +120,7 @@ impl Series {
         self.tool(config)?.meter.as_ref()
     }
 
-    fn value<'c>(&self, label: Label, config: &'c Config) -> &'c str {
+    fn value<'c>(&self, label: Label, config: &'c Config, policies: &'c Policies) -> &'c str {
         match label {
             Label::Server => match self.place {
                 Place::None => "none",
@@ -142,14 +150,18 @@ impl Series {
             },
             Label::Rule => match self.rule {
                 RuleLabel::None => "none",
-                RuleLabel::Of { policy, rule } => {
-                    config.policies.get(policy).and_then(|policy| policy.rule_id(rule?)).unwrap_or("none")
+                RuleLabel::Of { policy, rule, .. } => {
+                    rule.and_then(|rule| policies.rule_id(policy, rule)).unwrap_or("none")
                 }
+            },
+            Label::Revision => match self.rule {
+                RuleLabel::None => "none",
+                RuleLabel::Of { policy, .. } => policies.version(policy),
             },
             Label::Credential | Label::Outlet | Label::Component => self.kind,
             Label::Route => match self.place {
                 Place::Server(_) => "mcp",
-                Place::Route(_) => self.value(Label::Server, config),
+                Place::Route(_) => self.value(Label::Server, config, policies),
                 Place::None if self.kind.is_empty() => "none",
                 Place::None => self.kind,
             },

@@ -80,7 +80,7 @@ impl Classes {
         let names = ["read", "write", "execute", "admin"].map(String::from);
         let mut one = Bits::default();
         one.insert(0);
-        Classes { names: names.into(), declared: Index::default(), everyone: RoleSet::of(one, &[]) }
+        Classes { names: names.into(), declared: Index::default(), everyone: RoleSet::of(0, one, &[]) }
     }
 
     /// The bit of a class, which the policy speaks of from now on; nothing if there are too many.

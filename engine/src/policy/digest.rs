@@ -21,6 +21,17 @@ impl Digest {
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Tells the roles of one policy from those of another.
+    pub(super) fn tag(&self) -> u64 {
+        self.0.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    }
+
+    /// Its first twelve hexadecimal digits.
+    #[must_use]
+    pub fn short(&self) -> String {
+        format!("{:012x}", self.tag() >> 16)
+    }
 }
 
 impl fmt::Display for Digest {

@@ -11,6 +11,7 @@ mod classes;
 mod compile;
 mod condition;
 mod date;
+mod development;
 mod digest;
 mod explain;
 mod facts;
@@ -31,6 +32,7 @@ pub mod wire;
 pub use condition::Finding;
 pub use condition::network::Network;
 pub(crate) use date::parse as parse_date;
+pub(crate) use development::EVERYONE;
 pub use digest::Digest;
 pub(crate) use digest::digest as digest_of;
 pub use explain::{Considered, Explained, Explanation, Outcome};
@@ -246,7 +248,7 @@ impl Policy {
             }
         }
         let boundary = self.boundaries.iter().copied().find(|boundary| *boundary > now);
-        (RoleSet::of(held, &self.parents), boundary)
+        (RoleSet::of(self.digest.tag(), held, &self.parents), boundary)
     }
 
     /// The set of just this role, for anonymous callers; nothing if there is no such role.
@@ -255,7 +257,13 @@ impl Policy {
         let at = self.roles.iter().position(|role| &**role == name)?;
         let mut held = Bits::default();
         held.insert(u32::try_from(at).ok()?);
-        Some(RoleSet::of(held, &self.parents))
+        Some(RoleSet::of(self.digest.tag(), held, &self.parents))
+    }
+
+    /// Whether a set holds roles of this policy, and not of one that stood in its place before.
+    #[must_use]
+    pub fn knows(&self, set: &RoleSet) -> bool {
+        set.fits(self.digest.tag())
     }
 
     /// The names of the roles in a set. What a grant gives has no name.
@@ -310,7 +318,7 @@ impl Policy {
         ask: Ask<'_>,
         context: &Context<'_>,
     ) -> Result<Permit, Refused> {
-        if roles.is_empty() {
+        if roles.is_empty() || !self.knows(roles) {
             return Err(Refused { reason: RefusedReason::NoRole, rule: None });
         }
         let scene = Scene::new(facts, context, &self.classes, ask.tool());

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 /// The roles of one policy that a caller holds, and all whose rules reach the caller through them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleSet {
+    /// The tag of the policy whose roles these are.
+    of: u64,
     held: Bits,
     effective: Bits,
     /// The members of `effective`, ascending.
@@ -14,8 +16,8 @@ pub struct RoleSet {
 }
 
 impl RoleSet {
-    /// A set of these roles; `parents` says which roles a role inherits.
-    pub(super) fn of(held: Bits, parents: &[Vec<u32>]) -> RoleSet {
+    /// A set of these roles of the policy with that tag; `parents` says which roles a role inherits.
+    pub(super) fn of(policy: u64, held: Bits, parents: &[Vec<u32>]) -> RoleSet {
         let mut effective = Bits::default();
         let mut open: Vec<u32> = held.iter().collect();
         while let Some(role) = open.pop() {
@@ -24,13 +26,18 @@ impl RoleSet {
                 open.extend(own.into_iter().flatten());
             }
         }
-        RoleSet { held, list: effective.iter().collect(), effective }
+        RoleSet { of: policy, held, list: effective.iter().collect(), effective }
     }
 
     /// Whether no role is held.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// Whether these are roles of the policy with that tag. To any other they mean nothing.
+    pub(super) fn fits(&self, policy: u64) -> bool {
+        self.of == policy
     }
 
     /// The roles that are held themselves.
@@ -53,14 +60,14 @@ impl Policy {
     /// A set with these roles too. What is not the name of a role of this policy adds nothing.
     #[must_use]
     pub fn with_roles<'n>(&self, set: &RoleSet, names: impl Iterator<Item = &'n str>) -> RoleSet {
-        let mut held = set.held.clone();
+        let mut held = if self.knows(set) { set.held.clone() } else { Bits::default() };
         for name in names {
             let at = self.roles.iter().position(|role| &**role == name);
             if let Some(at) = at.and_then(|at| u32::try_from(at).ok()) {
                 held.insert(at);
             }
         }
-        RoleSet::of(held, &self.parents)
+        RoleSet::of(self.digest().tag(), held, &self.parents)
     }
 }
 
@@ -127,10 +134,10 @@ mod tests {
         let parents = [vec![1], vec![2], vec![], vec![1]];
         let mut held = Bits::default();
         held.insert(0);
-        let set = RoleSet::of(held, &parents);
+        let set = RoleSet::of(0, held, &parents);
         assert_eq!(set.held().collect::<Vec<_>>(), [0]);
         assert_eq!(set.effective(), [0, 1, 2]);
         assert!(set.reaches(2) && !set.reaches(3));
-        assert!(RoleSet::of(Bits::default(), &parents).is_empty());
+        assert!(RoleSet::of(0, Bits::default(), &parents).is_empty());
     }
 }

@@ -71,7 +71,7 @@ impl Policy {
         ask: Ask<'_>,
         context: &Context<'_>,
     ) -> Supposed {
-        if roles.is_empty() {
+        if roles.is_empty() || !self.knows(roles) {
             return Supposed { effect: Effect::Deny, rule: None };
         }
         let scene = Scene::new(facts, context, &self.classes, ask.tool());

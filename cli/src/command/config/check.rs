@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use toolgate_engine::config::Config;
+use toolgate_engine::config::{Config, PolicyOrigin};
 
 use crate::{
     command::Outcome,
@@ -69,7 +69,7 @@ fn report(
 }
 
 fn summary(config: &Config) -> Value {
-    let rules: usize = config.policies.iter().map(|policy| policy.rule_count()).sum();
+    let rules = rules(config);
     json!({
         "servers": config.servers.len(),
         "routes": config.routes.len(),
@@ -79,8 +79,13 @@ fn summary(config: &Config) -> Value {
     })
 }
 
+/// Of the policies that are written there; bundles are fetched.
+fn rules(config: &Config) -> usize {
+    config.policies.iter().filter_map(PolicyOrigin::policy).map(|policy| policy.rule_count()).sum()
+}
+
 fn sentence(config: &Config) -> String {
-    let rules: usize = config.policies.iter().map(|policy| policy.rule_count()).sum();
+    let rules = rules(config);
     let counts = [
         (config.servers.len(), "server"),
         (config.routes.len(), "route"),

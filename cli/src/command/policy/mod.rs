@@ -2,6 +2,7 @@
 //! `toolgate policy`.
 
 mod access_review;
+mod bundle;
 mod check;
 mod diff;
 mod explain;
@@ -16,6 +17,8 @@ use crate::{command::Outcome, out::Out};
 pub(crate) enum Command {
     /// List each role and tool: whether it may, who holds it, and when it was used last, by audit records
     AccessReview(access_review::Args),
+    /// Sign a policy with its version and end, for the plugin to fetch
+    Bundle(bundle::Args),
     /// Say what is wrong in a policy, at which line, and how to mend it
     Check(check::Args),
     /// Say who gains or loses what from one policy to another
@@ -36,6 +39,7 @@ impl Command {
     pub(crate) fn run(self, out: Out) -> Outcome {
         match self {
             Self::AccessReview(args) => access_review::run(&args, out),
+            Self::Bundle(args) => bundle::run(&args, out),
             Self::Check(args) => check::run(&args, out),
             Self::Diff(args) => diff::run(&args, out),
             Self::Explain(args) => explain::run(&args, out),

@@ -11,6 +11,7 @@ mod issuers;
 mod meter;
 mod onward;
 mod places;
+mod policies;
 mod revocation;
 mod routes;
 mod secrets;
@@ -20,9 +21,11 @@ mod tools;
 pub(crate) use self::credentials::requirement;
 use self::places::{check_overlap, check_unique};
 use super::wire::ConfigWire;
-use super::{Config, FilterState, HostMode, Metrics, RouteMetadata, Server, ShowRule, Unmatched, Warning};
+use super::{
+    Config, FilterState, HostMode, Metrics, PolicyOrigin, RouteMetadata, Server, ShowRule, Unmatched, Warning,
+};
 use crate::json::{DeError, Doc, Segment, Value, from_value};
-use crate::policy::{Mode, Policy};
+use crate::policy::Mode;
 use crate::suggest::nearest;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -81,7 +84,7 @@ impl<'c> Compiler<'c> {
             );
             return Err(error.inside(key("servers")));
         }
-        let (policy_names, policies) = self.policies()?;
+        let (policy_names, mut policies) = self.policies()?;
         let (issuer_names, issuers) = self.issuers()?;
         let (api_keys, forwarded) = (self.api_keys()?, self.forwarded()?);
         let names = Names { policies: &policy_names, compiled: &policies, issuers: &issuer_names };
@@ -96,6 +99,7 @@ impl<'c> Compiler<'c> {
         for (index, route) in wire.routes.iter().enumerate() {
             routes.push(at(self.route(route, &names), &[key("routes"), Segment::Index(index)])?);
         }
+        policies::expect(&mut policies, &servers, &routes);
         check_unique(wire)?;
         check_overlap(&servers, &routes)?;
         at(meter::label_values(&wire.metrics.classes), &[key("metrics"), key("classes")])?;
@@ -142,22 +146,6 @@ impl<'c> Compiler<'c> {
         self.warnings.push(Warning { path: path.to_vec(), message: message.to_owned() });
     }
 
-    fn policies(&self) -> Result<(Vec<&'c str>, Vec<Policy>), DeError> {
-        let mut compiled = Vec::new();
-        for (name, wire) in &self.wire.policies {
-            let path = [key("policies"), key(name), key("inline")];
-            if wire.inline.is_none() {
-                let error = wrong(format!("policy `{name}` has no source"), "add `inline`");
-                return at(Err(error), &[key("policies"), key(name)]);
-            }
-            let value =
-                self.root.get("policies").and_then(|all| all.get(name)).and_then(|own| own.get("inline"));
-            let value = value.ok_or_else(|| DeError::new("the policy is missing".to_owned()))?;
-            compiled.push(at(Policy::compile(value), &path)?);
-        }
-        Ok((self.wire.policies.keys().map(String::as_str).collect(), compiled))
-    }
-
     fn warn_open_host(&mut self, servers: &[Server]) {
         if self.wire.unmatched != Unmatched::Pass {
             return;
@@ -174,7 +162,7 @@ impl<'c> Compiler<'c> {
 
 struct Names<'n> {
     policies: &'n [&'n str],
-    compiled: &'n [Policy],
+    compiled: &'n [PolicyOrigin],
     issuers: &'n [&'n str],
 }
 
@@ -186,7 +174,7 @@ impl Names<'_> {
     /// A policy that is in force: one in shadow must not be.
     fn enforced(&self, name: &str) -> Result<usize, DeError> {
         let at = self.policy(name)?;
-        match self.compiled.get(at).map(Policy::mode) {
+        match self.compiled.get(at).and_then(PolicyOrigin::policy).map(|policy| policy.mode()) {
             Some(Mode::Shadow) => {
                 let error = DeError::new(format!("policy `{name}` has `mode: shadow`, so it cannot judge"));
                 Err(error.with_help("name it under `shadow_policy`, or take its `mode` out".to_owned()))

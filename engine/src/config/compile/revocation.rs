@@ -92,7 +92,12 @@ fn about(issuer: Option<&String>, issuers: &[&str]) -> Result<Option<usize>, DeE
     at(found, &[key("issuer")])
 }
 
-fn between(value: Option<u32>, default: u64, (least, most): (u64, u64), name: &str) -> Result<u64, DeError> {
+pub(super) fn between(
+    value: Option<u32>,
+    default: u64,
+    (least, most): (u64, u64),
+    name: &str,
+) -> Result<u64, DeError> {
     let value = value.map_or(default, u64::from);
     match (least..=most).contains(&value) {
         true => Ok(value),

@@ -10,16 +10,19 @@ use crate::config::wire::{
     Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire, SessionsWire,
     TasksWire,
 };
-use crate::config::{Audience, Candidate, Certificates, Server, ServerRequests, Sessions, Tasks};
+use crate::config::{
+    Audience, Candidate, Certificates, PolicyOrigin, Server, ServerRequests, Sessions, Tasks,
+};
 use crate::dpop::{DpopRules, Mode};
 use crate::json::{DeError, Segment, quoted};
 use crate::mcp::{Version, VersionSet};
-use crate::policy::Policy;
+use crate::policy::{EVERYONE, Policy};
 use crate::seal::SealKey;
 use crate::suggest::nearest;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -29,7 +32,7 @@ impl<'c> Compiler<'c> {
         &mut self,
         wire: &ServerWire,
         names: &Names<'_>,
-        policies: &[Policy],
+        policies: &[PolicyOrigin],
         index: usize,
     ) -> Result<Server, DeError> {
         at(label("server", &wire.name), &[key("name")])?;
@@ -51,8 +54,7 @@ impl<'c> Compiler<'c> {
         let policy = at(names.enforced(&wire.policy), &[key("policy")])?;
         let shadow = wire.shadow_policy.as_deref().map(|name| {
             let policy = at(names.policy(name), &[key("shadow_policy")])?;
-            let role = wire.anonymous.as_ref().map(|anonymous| &anonymous.role);
-            let anonymous = role.and_then(|role| policies.get(policy)?.role(role));
+            let anonymous = wire.anonymous.as_ref().map(|anonymous| Arc::from(anonymous.role.as_str()));
             Ok(Candidate { policy, anonymous })
         });
         let shadow = shadow.transpose()?;
@@ -63,7 +65,9 @@ impl<'c> Compiler<'c> {
             &[key("tools"), key("catalogue")],
         )?;
         let known = !issuers.is_empty() || credentials.alone();
-        if !known && wire.anonymous.is_none() {
+        let origin = policies.get(policy);
+        let open = matches!(origin, Some(PolicyOrigin::Development(_)));
+        if !known && wire.anonymous.is_none() && !open {
             let error = wrong(
                 format!(
                     "nobody could call server `{}`: it accepts no credentials and has no `anonymous`",
@@ -80,7 +84,14 @@ impl<'c> Compiler<'c> {
                 "`match.hosts` is not written, so requests to any host name are taken (DNS rebinding)",
             );
         }
-        let anonymous = self.anonymous(wire, policies.get(policy), &here)?;
+        let anonymous = match (&wire.anonymous, open) {
+            // That is what the policy is for; it has its own warning.
+            (None, true) => Some(Arc::from(EVERYONE)),
+            (Some(_), _) | (None, false) => {
+                let written = origin.and_then(PolicyOrigin::policy);
+                self.anonymous(wire, written.map(Rc::as_ref), &here)?
+            }
+        };
         let versions = at(versions(wire.versions.as_deref()), &[key("versions")])?;
         let server_requests = at(server_requests(wire), &[key("answers")])?;
         scopes(&wire.scopes_supported, "scopes_supported")?;
@@ -170,20 +181,22 @@ impl<'c> Compiler<'c> {
         wire: &ServerWire,
         policy: Option<&Policy>,
         here: &[Segment],
-    ) -> Result<Option<crate::policy::RoleSet>, DeError> {
-        let (Some(anonymous), Some(policy)) = (&wire.anonymous, policy) else { return Ok(None) };
+    ) -> Result<Option<Arc<str>>, DeError> {
+        let Some(anonymous) = &wire.anonymous else { return Ok(None) };
         self.warn(
             here,
             &format!("server `{}` lets callers without credentials in as `{}`", wire.name, anonymous.role),
         );
-        let Some(set) = policy.role(&anonymous.role) else {
+        // Of one that is fetched it is asked when it comes.
+        let lacks = |policy: &&Policy| policy.role(&anonymous.role).is_none();
+        if let Some(policy) = policy.filter(lacks) {
             let error = DeError::new(format!("policy `{}` has no role `{}`", wire.policy, anonymous.role));
             let near =
                 nearest(&anonymous.role, policy.all_roles()).map(|near| format!("did you mean `{near}`?"));
             let error = error.with_help(near.unwrap_or_else(|| "define it in the policy".to_owned()));
             return at(Err(error), &[key("anonymous"), key("role")]);
-        };
-        Ok(Some(set))
+        }
+        Ok(Some(Arc::from(anonymous.role.as_str())))
     }
 
     /// Which audiences of each issuer mean this place: all, except those that are another server's resource.

@@ -4,7 +4,8 @@
 use super::{Compiler, at, key, wrong};
 use crate::config::wire::{Schemas, ServerWire, ToolWire};
 use crate::config::{Credentials, Tool};
-use crate::json::{DeError, Segment};
+use crate::json::{DeError, Segment, Value};
+use crate::mcp::Marks;
 use crate::pin::Pin;
 use crate::schema::Schema;
 use alloc::borrow::ToOwned;
@@ -32,6 +33,7 @@ impl Compiler<'_> {
                 require,
                 name: Arc::from(tool.name.as_str()),
                 class: tool.class.as_deref().map(Arc::from),
+                marks: self.input_schema(server, index).map(Marks::of),
                 schema: at(self.schema(wire, server, index), &[Segment::Index(index), key("input_schema")])?,
                 meter: at(self.meter(tool), &[Segment::Index(index), key("metrics")])?,
                 pin: at(tool.pin.as_deref().map(pin).transpose(), &[Segment::Index(index), key("pin")])?,
@@ -44,14 +46,15 @@ impl Compiler<'_> {
         Ok(tools.into_values().collect())
     }
 
+    fn input_schema(&self, server: usize, tool: usize) -> Option<Value<'_>> {
+        let catalogue = self.root.get("servers")?.items().nth(server)?.get("tools")?.get("catalogue")?;
+        catalogue.items().nth(tool)?.get("input_schema")
+    }
+
     fn schema(&mut self, wire: &ServerWire, server: usize, tool: usize) -> Result<Option<Schema>, DeError> {
-        let servers = self.root.get("servers");
-        let own = servers.and_then(|servers| servers.items().nth(server));
-        let catalogue = own.and_then(|own| own.get("tools")).and_then(|tools| tools.get("catalogue"));
-        let tool = catalogue.and_then(|catalogue| catalogue.items().nth(tool));
-        let Some(written) = tool.and_then(|tool| tool.get("input_schema")) else { return Ok(None) };
+        let Some(written) = self.input_schema(server, tool) else { return Ok(None) };
         let schema = Schema::compile(written).map_err(|error| DeError::new(error.message().to_owned()))?;
-        if wire.tools.schemas == Schemas::Off {
+        if wire.tools.schemas == Schemas::Off && Marks::of(written).is_empty() {
             self.warn(
                 &[key("servers"), Segment::Index(server), key("tools"), key("schemas")],
                 "an `input_schema` has no effect while `schemas` is `off`",

@@ -442,7 +442,7 @@ fn policies_carry_their_path() {
     refused(&[
         (
             PARTS.json().replace(POLICY, "{}"),
-            "policies.default: policy `default` has no source | add `inline`",
+            "policies.default: expected exactly one key here | known here: `development`, `inline`, `bundle`",
         ),
         (
             policy(r#"{"version":1,"mode":"shadow","roles":{"a":{}}}"#),

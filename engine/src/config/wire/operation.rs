@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The host, limits, audit, metrics and where policies come from, as written.
+//! The host, limits, audit and metrics, as written.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 /// `host`
 #[derive(Debug, Default, Deserialize)]
@@ -27,16 +26,6 @@ pub enum Unmatched {
     Refuse,
     /// Forwarded, but only for hosts that no server and no route names.
     Pass,
-}
-
-/// One of `policies`
-#[derive(Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct PolicySourceWire {
-    /// The policy itself; compiled from the document.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::policy::wire::PolicyWire>"))]
-    pub inline: Option<IgnoredAny>,
 }
 
 /// `limits`

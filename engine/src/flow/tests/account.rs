@@ -165,7 +165,7 @@ fn a_class_is_metered_from_the_call_to_its_answer() {
         .samples
         .iter()
         .filter(|sample| matches!(sample.series.metric, Metric::ClassTokens | Metric::ClassMemory))
-        .map(|sample| (sample.series.host_name(&world.config), sample.value))
+        .map(|sample| (sample.series.host_name(&world.config, &world.memory.policies), sample.value))
         .collect();
     let labels = "server=main;class=agent;type=tester";
     let expected = [("memory_bytes", 4096), ("tokens_total", 42)]
@@ -212,6 +212,7 @@ fn no_name_from_outside_makes_a_series() {
         }
         assert!(seen.len() <= 8, "{number}: {} series", seen.len());
     }
-    let names: Vec<String> = seen.iter().map(|series| series.host_name(&world.config)).collect();
+    let names: Vec<String> =
+        seen.iter().map(|series| series.host_name(&world.config, &world.memory.policies)).collect();
     assert!(names.iter().all(|name| !name.contains("invented")), "{names:?}");
 }

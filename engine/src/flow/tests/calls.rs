@@ -290,8 +290,11 @@ fn labels_come_from_closed_sets() {
     ] {
         let _ = world.post(&more, "{}");
     }
-    let names: Vec<String> =
-        world.samples.iter().map(|sample| sample.series.host_name(&world.config)).collect();
+    let names: Vec<String> = world
+        .samples
+        .iter()
+        .map(|sample| sample.series.host_name(&world.config, &world.memory.policies))
+        .collect();
     assert!(names.len() > 12 && names.iter().all(|name| !name.contains(odd)), "{names:?}");
 }
 

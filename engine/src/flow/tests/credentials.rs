@@ -73,7 +73,8 @@ fn a_key_in_its_header_or_as_bearer_says_who_calls() {
             "toolgate_auth_attempts_total;server=main;credential=api_key;result=success"
         );
         let used = world.samples.iter().find(|sample| sample.series.metric == Metric::ApiKeyLastUsed);
-        let used = used.map(|sample| (sample.series.host_name(&world.config), sample.value));
+        let used =
+            used.map(|sample| (sample.series.host_name(&world.config, &world.memory.policies), sample.value));
         assert_eq!(used, Some(("toolgate_api_key_last_used_timestamp_seconds;key=one".to_string(), NOW)));
         assert!(!format!("{passage:?} {:?}", world.config).contains(&text));
     }

@@ -25,8 +25,8 @@ fn world(server: &str, top: &str) -> World {
 fn shadows(world: &World) -> Vec<String> {
     let names = world.counted(Metric::Shadow);
     let labels = |name: &String| {
-        let labels =
-            name.split(';').skip(2).filter_map(|label| label.split_once('=')).map(|(_, value)| value);
+        let labels = name.split(';').skip(2).filter_map(|label| label.split_once('='));
+        let labels = labels.filter(|(name, _)| *name != "revision").map(|(_, value)| value);
         labels.collect::<Vec<_>>().join(" ")
     };
     names.iter().map(labels).collect()

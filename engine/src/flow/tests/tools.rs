@@ -113,3 +113,38 @@ fn a_tool_that_has_drifted_is_reported_or_withheld() {
         assert_eq!(verdict(&world.call("echo", "{}")), "passed");
     }
 }
+
+#[test]
+fn headers_that_mirror_arguments_have_to_say_what_they_say() {
+    const MARKED: &str = r#"{"name":"echo","inputSchema":{"type":"object","properties":{"text":{"type":"string","x-mcp-header":"Text"}}}}"#;
+    let ask = |world: &mut World, header: &str, text: &str| {
+        let body = modern_body("tools/call", &format!(r#""name":"echo","arguments":{{"text":"{text}"}},"#));
+        let token = engineer();
+        let mut fields = modern("tools/call", "echo", &token);
+        fields.push(("mcp-param-text", header));
+        fields.push(("mcp-param-other", "anything"));
+        let outcome = world.post(&fields, &body);
+        match &outcome {
+            Outcome::Pass(_) => "passed".to_string(),
+            Outcome::Answer(answer) => {
+                assert!(answer.body.contains("-32020"), "{answer:?}");
+                format!("{} {}", answer.status, world.verdict().rsplit(' ').next().unwrap_or_default())
+            }
+        }
+    };
+    let mut learning = world(r#""catalogue":[{"name":"echo"}]"#);
+    assert_eq!(ask(&mut learning, "b", "a"), "passed", "nobody has said that the header means something");
+    list(&mut learning, &[MARKED]);
+    let mut written = world(
+        r#""catalogue":[{"name":"echo","input_schema":{"properties":{"text":{"type":"string","x-mcp-header":"Text"}}}}]"#,
+    );
+    for world in [&mut learning, &mut written] {
+        assert_eq!(ask(world, "a", "a"), "passed");
+        assert_eq!(ask(world, "b", "a"), "400 header_mismatch_param");
+        assert_eq!(ask(world, "", "a"), "400 header_missing_param");
+        // The legacy era has no such headers.
+        assert_eq!(world.call("echo", r#"{"text":"a"}"#).status(), 0);
+    }
+    list(&mut learning, &[ECHO]);
+    assert_eq!(ask(&mut learning, "b", "a"), "passed", "the mark is gone");
+}

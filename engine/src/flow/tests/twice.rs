@@ -49,7 +49,9 @@ fn told(world: &mut World, fields: &[(&str, &str)], body: &str) -> String {
         .samples
         .iter()
         .filter(|sample| !matches!(sample.series.metric, Metric::TokenCache | Metric::JwksLookups));
-    let counted = counted.map(|sample| sample.series.host_name(&world.config)).collect::<Vec<_>>();
+    let counted = counted
+        .map(|sample| sample.series.host_name(&world.config, &world.memory.policies))
+        .collect::<Vec<_>>();
     format!("{text} {counted:?}")
 }
 

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Policies that come as bundles: nobody before the first, everybody under the last good one.
+
+use super::*;
+use crate::bundle::tests::{public, sealed};
+use crate::feed::{Freshness, Outcome as Fetched, Response};
+use crate::identity::Caller;
+
+const FEED: FeedId = FeedId::Policy(0);
+
+/// A configuration whose policy comes as a bundle.
+fn world(more: &str, server: &str) -> World {
+    let text =
+        document(server, &format!(r#""inline":{}"#, jwks()), r#","limits":{"max_wait_milliseconds":3000}"#);
+    let source = format!(
+        r#""default":{{"bundle":{{"uri":"https://idp/policy","public_key":"{}"{more}}}}}"#,
+        public(1)
+    );
+    World::of(&text.replace(&format!(r#""default":{{"inline":{POLICY}}}"#), &source))
+}
+
+/// The policy of the tests, and one that allows other tools under roles with other numbers.
+fn bundle(version: u64, policy: &str) -> String {
+    let document = format!(
+        r#"{{"name":"default","version":{version},"expires":"2027-02-01T00:00:00Z","parts":{{"policy":{policy}}}}}"#
+    );
+    sealed(1, &document)
+}
+
+const OTHER: &str = r#"{"version":1,"roles":{"a":{},"b":{"allow":[{"id":"all","tools":["*"]}]},
+    "dev":{"allow":[{"id":"other","tools":["other"]},{"methods":["tools/list"]}]},"guest":{}},
+  "bindings":[{"role":"dev","when":{"groups":{"contains":"eng"}}}]}"#;
+
+fn answer(world: &mut World, status: u16, body: &str) -> Fetched {
+    let now = UnixTime::from_secs(world.now);
+    let feed = world.memory.feed(FEED).unwrap();
+    feed.fetch_started(0, now);
+    let response = Response { status, freshness: Freshness::default(), etag: None, body: body.as_bytes() };
+    let outcome = feed.on_response(0, &response, now, u64::MAX);
+    if !matches!(outcome, Fetched::Failed(_)) {
+        world.memory.feed_changed(FEED, now);
+    }
+    outcome
+}
+
+fn gauges(world: &World) -> Vec<(&'static str, u64)> {
+    let mut samples = Samples::new();
+    world.memory.policies.gauges(UnixTime::from_secs(world.now), &mut samples);
+    samples.iter().map(|sample| (sample.series.metric.name(), sample.value)).collect()
+}
+
+#[test]
+fn before_the_first_bundle_requests_wait_and_then_are_refused() {
+    let mut world = world("", "");
+    let token = engineer();
+    let fields = [
+        (":method", "POST"),
+        (":path", "/mcp"),
+        (":authority", "mcp.example.com"),
+        ("content-type", "application/json"),
+        ("authorization", &token),
+    ];
+    for attempt in [Attempt::First, Attempt::Again] {
+        assert!(matches!(world.head(&fields, BodyFollows::Yes, attempt), Step::Wait));
+    }
+    let refused = answered(world.head(&fields, BodyFollows::Yes, Attempt::Last));
+    assert_eq!((refused.status, header(&refused, "retry-after")), (503, Some("5")));
+    assert_eq!(world.verdict(), "main none none deny policy_unavailable");
+    assert_eq!(gauges(&world), [("toolgate_policy_in_force", 0)]);
+    // What cannot be had soon is not waited for.
+    for _ in 0..4 {
+        assert!(matches!(answer(&mut world, 500, ""), Fetched::Failed(_)));
+    }
+    let refused = answered(world.head(&fields, BodyFollows::Yes, Attempt::First));
+    assert_eq!(refused.status, 503);
+    assert_eq!(answer(&mut world, 200, &bundle(1, POLICY)), Fetched::Fresh);
+    assert_eq!(world.call("echo", "{}").status(), 0);
+}
+
+#[test]
+fn a_new_bundle_is_in_force_for_those_who_are_known_already() {
+    let mut world = world("", "");
+    assert_eq!(answer(&mut world, 200, &bundle(1, POLICY)), Fetched::Fresh);
+    assert_eq!([world.call("echo", "{}").status(), world.call("other", "{}").status()], [0, 403]);
+    assert_eq!(world.memory.tokens.count(), 1);
+    assert_eq!(answer(&mut world, 200, &bundle(2, OTHER)), Fetched::Fresh);
+    let passage = world.call("other", "{}").passage();
+    let roles = passage.edits.iter().map(|edit| format!("{edit:?}")).find(|edit| edit.contains("roles"));
+    assert_eq!((world.call("echo", "{}").status(), world.memory.tokens.count()), (403, 1));
+    assert!(roles.is_none_or(|edit| !edit.contains("guest")));
+    let cached = world.counted(Metric::TokenCache);
+    assert_eq!(cached.iter().filter(|name| name.ends_with("miss")).count(), 1, "verified once: {cached:?}");
+    assert_eq!(
+        gauges(&world),
+        [
+            ("toolgate_policy_in_force", 1),
+            ("toolgate_policy_version", 2),
+            ("toolgate_policy_age_seconds", 0),
+            ("toolgate_policy_expires_timestamp_seconds", 1_801_440_000),
+        ]
+    );
+}
+
+#[test]
+fn what_is_between_head_and_body_is_judged_by_the_bundle_that_has_come() {
+    let mut world = world("", "");
+    answer(&mut world, 200, &bundle(1, POLICY));
+    let token = engineer();
+    let fields = [
+        (":method", "POST"),
+        (":path", "/mcp"),
+        (":authority", "mcp.example.com"),
+        ("content-type", "application/json"),
+        ("authorization", &token),
+    ];
+    for (tool, passes) in [("echo", false), ("other", true), ("code_edit", false)] {
+        let Step::Body(waiting) = world.head(&fields, BodyFollows::Yes, Attempt::First) else {
+            panic!("no body")
+        };
+        let version = world.memory.policies.version(0).parse::<u64>().unwrap();
+        if version == 1 {
+            answer(&mut world, 200, &bundle(2, OTHER));
+        }
+        let body = call(tool, r#"{"path":"src/a"}"#);
+        let step = waiting.finish(body.as_bytes(), &mut world.desk());
+        assert_eq!(matches!(step, BodyStep::Pass(_)), passes, "{tool}");
+    }
+}
+
+#[test]
+fn a_list_that_is_on_its_way_is_filtered_by_the_bundle_that_has_come() {
+    let mut world = world("", "");
+    answer(&mut world, 200, &bundle(1, POLICY));
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let passage = world.post(&[("authorization", &engineer())], list).passage();
+    let head: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", b"text/event-stream")];
+    let ReplyStep::Filter(_, ReplyBody::Stream(filter, mut stream)) =
+        passage.reply.start(&head, &mut world.desk())
+    else {
+        panic!("no stream")
+    };
+    let event = "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"tools\":[{\"name\":\"echo\"},{\"name\":\"other\"}]}}\n\n";
+    let mut shown = |world: &mut World| {
+        let (out, result) = filter.chunk(&mut stream, event.as_bytes(), &mut world.desk());
+        assert!(result.is_ok());
+        let out = String::from_utf8(out).unwrap();
+        (out.contains("echo"), out.contains("other"))
+    };
+    assert_eq!(shown(&mut world), (true, false));
+    answer(&mut world, 200, &bundle(2, OTHER));
+    assert_eq!(shown(&mut world), (false, true));
+}
+
+#[test]
+fn a_stream_ends_when_the_bundle_that_has_come_gives_its_caller_no_role() {
+    let mut world = world("", "");
+    answer(&mut world, 200, &bundle(1, POLICY));
+    let list = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+    let passage = world.post(&[("authorization", &engineer())], list).passage();
+    let head: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", b"text/event-stream")];
+    let ReplyStep::Filter(_, body) = passage.reply.start(&head, &mut world.desk()) else {
+        panic!("no stream")
+    };
+    let before = world.memory.epoch();
+    answer(&mut world, 200, &bundle(2, OTHER));
+    assert_ne!(world.memory.epoch(), before);
+    assert_eq!(body.revoked(&mut world.desk()), None);
+    let short = r#"[{"role":"dev","until":"2027-01-20T00:00:00Z","when":{"groups":{"contains":"eng"}}}]"#;
+    let shorter = OTHER.replace(r#"[{"role":"dev","when":{"groups":{"contains":"eng"}}}]"#, short);
+    for (version, policy) in [(3, shorter.as_str()), (4, r#"{"version":1,"roles":{"guest":{}}}"#)] {
+        world.now = NOW - 5_000_000 + version;
+        answer(&mut world, 200, &bundle(version, policy));
+        let ends = body.revoked(&mut world.desk());
+        assert_eq!(ends, Some(StreamEnd::Grants).filter(|_| version == 4), "{version}");
+    }
+}
+
+#[test]
+fn a_bad_bundle_leaves_the_last_good_one_in_force() {
+    let mut world = world(r#","min_version":2"#, "");
+    let good = bundle(5, POLICY);
+    let labels = |outcome: Fetched| outcome.label();
+    assert_eq!(labels(answer(&mut world, 200, &bundle(1, POLICY))), "older");
+    assert_eq!(answer(&mut world, 200, &good), Fetched::Fresh);
+    let foreign = sealed(9, "{}");
+    for (body, label) in [
+        (POLICY, "unsigned"),
+        (foreign.as_str(), "bad_signature"),
+        (&bundle(4, OTHER), "older"),
+        (&bundle(5, OTHER), "older"),
+        (&bundle(6, "{}"), "policy"),
+        (&bundle(6, OTHER).replace("2027", "2028"), "bad_signature"),
+        (
+            &sealed(
+                1,
+                r#"{"name":"default","version":9,"expires":"2026-01-01T00:00:00Z","parts":{"policy":{}}}"#,
+            ),
+            "expired",
+        ),
+        (&"x".repeat((4 << 20) + 1), "too_large"),
+    ] {
+        assert_eq!(labels(answer(&mut world, 200, body)), label);
+        assert_eq!(
+            [world.call("echo", "{}").status(), world.call("other", "{}").status()],
+            [0, 403],
+            "{label}"
+        );
+    }
+    assert_eq!(answer(&mut world, 200, &good), Fetched::Unchanged);
+    let id = FEED.series("older").host_name(&world.config, &world.memory.policies);
+    assert_eq!(id, "toolgate_policy_loads_total;policy=default;result=older");
+}
+
+#[test]
+fn a_bundle_that_has_ended_lets_nobody_in_unless_it_may_go_on() {
+    // 2027-02-01T00:00:00Z
+    const END: u64 = 1_801_440_000;
+    for (more, expected) in [("", 503), (r#","on_expiry":"close""#, 503), (r#","on_expiry":"keep_last""#, 0)]
+    {
+        let mut world = world(more, r#","anonymous":{"role":"guest"}"#);
+        world.now = END - 1;
+        answer(&mut world, 200, &bundle(1, POLICY));
+        for _ in 0..9 {
+            answer(&mut world, 500, "");
+        }
+        assert_eq!(world.post(&[], &call("echo", "{}")).status(), 0);
+        world.now = END;
+        assert_eq!(world.post(&[], &call("echo", "{}")).status(), expected, "{more}");
+        assert_eq!(gauges(&world).first(), Some(&("toolgate_policy_in_force", u64::from(expected == 0))));
+    }
+}
+
+#[test]
+fn callers_without_credentials_have_their_role_of_each_bundle() {
+    let mut world = world("", r#","anonymous":{"role":"guest"}"#);
+    assert_eq!(answer(&mut world, 200, &bundle(1, r#"{"version":1,"roles":{"dev":{}}}"#)).label(), "unfit");
+    answer(&mut world, 200, &bundle(1, POLICY));
+    assert_eq!(world.post(&[], &call("echo", "{}")).status(), 0);
+    answer(&mut world, 200, &bundle(2, OTHER));
+    assert_eq!(world.post(&[], &call("echo", "{}")).status(), 403);
+    let known = world.memory.anonymous[0].clone().unwrap();
+    assert_eq!(known.caller(), Caller::Anonymous);
+}
+
+#[test]
+fn under_the_policy_for_development_everyone_may_do_everything() {
+    let text = document("", &format!(r#""inline":{}"#, jwks()), "");
+    let text = text.replace(&format!(r#"{{"inline":{POLICY}}}"#), r#""development""#);
+    let mut world = World::of(&text);
+    assert_eq!(world.config.insecure().collect::<Vec<_>>(), ["default"]);
+    assert!(world.config.warnings.iter().any(|warning| warning.message.contains("everyone everything")));
+    for (tool, arguments) in [("echo", "{}"), ("rm_rf", "{}"), ("code_delete", r#"{"path":"/"}"#)] {
+        assert_eq!(world.call(tool, arguments).status(), 0, "{tool}");
+        assert_eq!(world.post(&[], &call(tool, arguments)).status(), 0, "{tool} by nobody");
+    }
+    assert_eq!(world.post(&[], r#"{"jsonrpc":"2.0","id":1,"method":"resources/list"}"#).status(), 0);
+    assert_eq!(World::new("", "").config.insecure().count(), 0);
+}

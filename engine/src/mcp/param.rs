@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `Mcp-Param-NAME`: headers that mirror arguments which a tool's `inputSchema` marks with `x-mcp-header` (2026-07-28).
+//!
+//! What enters: a schema, from an operator or a server; then such headers, and the arguments of a call. What leaves:
+//! whether each header says what the body says. The body is the truth; a header without a mark means nothing here and
+//! goes on untouched.
+
+use super::head::HeaderValue;
+use super::refusal::Refusal;
+use crate::json::{Kind, Value};
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What the names of these headers begin with.
+pub const PREFIX: &str = "mcp-param-";
+/// Most marks of one tool.
+const MAX_MARKS: usize = 32;
+/// Deepest property that may have one.
+const MAX_DEPTH: usize = 8;
+/// Most tools that are remembered.
+const MAX_TOOLS: usize = 4_096;
+/// Longest name, and longest chain of property names, in bytes.
+const MAX_TEXT: usize = 512;
+
+/// The marks of one tool: which header mirrors which argument.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks(Vec<Mark>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mark {
+    /// In lower case, without the prefix.
+    name: String,
+    /// The property names that lead to it.
+    path: Vec<String>,
+}
+
+/// A header as it was kept: its name in lower case without the prefix, and its value.
+pub type Param = (Vec<u8>, Vec<u8>);
+
+impl Marks {
+    /// Reads the marks of a schema. One that cannot be a header's name, stands twice, or is one too many is left out:
+    /// clients drop such tools.
+    #[must_use]
+    pub fn of(schema: Value<'_>) -> Marks {
+        let mut marks = Marks::default();
+        marks.walk(schema, &mut Vec::new());
+        marks
+    }
+
+    /// Only chains of `properties` lead to arguments that may be mirrored.
+    fn walk(&mut self, schema: Value<'_>, path: &mut Vec<String>) {
+        let Some(properties) = schema.get("properties") else { return };
+        if path.len() >= MAX_DEPTH || properties.kind() != Kind::Object {
+            return;
+        }
+        for (name, property) in properties.members() {
+            let Some(name) = name.as_str().filter(|name| name.len() <= MAX_TEXT) else { continue };
+            path.push(name.into_owned());
+            if let Some(header) = property.get("x-mcp-header").and_then(|mark| mark.as_str()) {
+                self.add(&header, path);
+            }
+            self.walk(property, path);
+            path.pop();
+        }
+    }
+
+    fn add(&mut self, header: &str, path: &[String]) {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let sound = (1..=MAX_TEXT).contains(&header.len()) && header.bytes().all(token);
+        let name = header.to_ascii_lowercase();
+        let known = self.0.iter().any(|mark| mark.name == name);
+        if sound && !known && self.0.len() < MAX_MARKS {
+            self.0.push(Mark { name, path: path.to_vec() });
+        }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Compares each marked argument with its header.
+    ///
+    /// # Errors
+    /// The first that does not agree.
+    pub fn check(&self, headers: &[Param], arguments: Option<Value<'_>>) -> Result<(), Refusal> {
+        for mark in &self.0 {
+            let argument =
+                arguments.and_then(|root| mark.path.iter().try_fold(root, |at, name| at.get(name)));
+            let argument = argument.filter(|value| value.kind() != Kind::Null);
+            let mut found = headers.iter().filter(|(name, _)| name == mark.name.as_bytes());
+            let header = match (found.next(), found.next()) {
+                (None, _) => HeaderValue::Absent,
+                (Some((_, value)), None) => HeaderValue::One(value),
+                (Some(_), Some(_)) => HeaderValue::Several,
+            };
+            match (header.decoded()?, argument) {
+                (None, None) => {}
+                (None, Some(_)) => return Err(Refusal::HeaderMissingParam),
+                (Some(text), Some(value)) if says(&text, value) => {}
+                (Some(_), Some(_) | None) => return Err(Refusal::HeaderMismatchParam),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Numbers are compared as numbers: `42.0` is 42. What is neither text, number nor boolean is mirrored by nothing.
+fn says(text: &str, value: Value<'_>) -> bool {
+    match value.kind() {
+        Kind::String | Kind::EscapedString => value.as_str().is_some_and(|own| own == text),
+        Kind::True => text == "true",
+        Kind::False => text == "false",
+        Kind::Number => {
+            let same = |own: f64| text.parse::<f64>().is_ok_and(|said| said.is_finite() && said == own);
+            let exact = |own: f64| own.abs() <= 9_007_199_254_740_991.0;
+            value.raw() == text || value.as_f64().is_some_and(|own| exact(own) && same(own))
+        }
+        Kind::Null | Kind::Array | Kind::Object => false,
+    }
+}
+
+/// What a server has told of the marks of its tools; bounded.
+#[derive(Debug, Default)]
+pub struct LearnedMarks(BTreeMap<String, Marks>);
+
+impl LearnedMarks {
+    /// Takes what a definition says. A tool that has lost its marks is forgotten.
+    pub fn learn(&mut self, tool: &str, schema: Option<Value<'_>>) {
+        let marks = schema.map(Marks::of).unwrap_or_default();
+        if marks.is_empty() {
+            self.0.remove(tool);
+            return;
+        }
+        // Who fills this up with names of tools finds it emptied.
+        if self.0.len() >= MAX_TOOLS {
+            self.0.clear();
+        }
+        self.0.insert(tool.to_owned(), marks);
+    }
+
+    /// What is known of a tool.
+    #[must_use]
+    pub fn of(&self, tool: &str) -> Option<&Marks> {
+        self.0.get(tool)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Doc, Limits};
+
+    const SCHEMA: &str = r#"{"type":"object","properties":{
+        "region":{"type":"string","x-mcp-header":"Region"},
+        "count":{"type":"integer","x-mcp-header":"count"},
+        "dry":{"type":"boolean","x-mcp-header":"Dry"},
+        "again":{"type":"string","x-mcp-header":"REGION"},
+        "bad":{"type":"string","x-mcp-header":"no space"},
+        "deep":{"type":"object","properties":{"tenant":{"type":"string","x-mcp-header":"Tenant"}}},
+        "list":{"type":"array","items":{"properties":{"x":{"x-mcp-header":"X"}}}}}}"#;
+
+    fn check(headers: &[(&str, &str)], arguments: &str) -> Result<(), Refusal> {
+        let doc = Doc::parse(SCHEMA.as_bytes(), Limits::MESSAGE).unwrap();
+        let given = Doc::parse(arguments.as_bytes(), Limits::MESSAGE).unwrap();
+        let params: Vec<Param> = headers
+            .iter()
+            .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
+            .collect();
+        Marks::of(doc.root()).check(&params, Some(given.root()))
+    }
+
+    #[test]
+    fn each_header_has_to_say_what_its_argument_says() {
+        let (differs, missing) = (Err(Refusal::HeaderMismatchParam), Err(Refusal::HeaderMissingParam));
+        let cases: [(&[(&str, &str)], &str, Result<(), Refusal>); 22] = [
+            (&[], "{}", Ok(())),
+            (&[("region", "eu")], r#"{"region":"eu"}"#, Ok(())),
+            (&[("region", " eu ")], r#"{"region":"eu"}"#, Ok(())),
+            (&[("region", "EU")], r#"{"region":"eu"}"#, differs),
+            (&[("region", "=?base64?ZXU=?=")], r#"{"region":"eu"}"#, Ok(())),
+            (&[("region", "=?base64?dXM=?=")], r#"{"region":"eu"}"#, differs),
+            (&[("region", "=?base64?dXM?=")], r#"{"region":"eu"}"#, Err(Refusal::HeaderEncoding)),
+            (&[], r#"{"region":"eu"}"#, missing),
+            (&[("region", "eu")], "{}", differs),
+            (&[("region", "eu")], r#"{"region":null}"#, differs),
+            (&[], r#"{"region":null}"#, Ok(())),
+            (&[("region", "eu"), ("region", "us")], r#"{"region":"eu"}"#, Err(Refusal::HeaderRepeated)),
+            (&[("count", "42")], r#"{"count":42.0}"#, Ok(())),
+            (&[("count", "42.0")], r#"{"count":42}"#, Ok(())),
+            (&[("count", "43")], r#"{"count":42}"#, differs),
+            (&[("count", "9007199254740993")], r#"{"count":9007199254740992}"#, differs),
+            (&[("dry", "true")], r#"{"dry":true}"#, Ok(())),
+            (&[("dry", "True")], r#"{"dry":true}"#, differs),
+            (&[("tenant", "a")], r#"{"deep":{"tenant":"a"}}"#, Ok(())),
+            (&[("tenant", "a")], r#"{"deep":{"tenant":"b"}}"#, differs),
+            (&[("region", "x")], r#"{"region":{"a":1}}"#, differs),
+            (&[("unknown", "x"), ("x", "y"), ("bad", "z")], "{}", Ok(())),
+        ];
+        for (headers, arguments, expected) in cases {
+            assert_eq!(check(headers, arguments), expected, "{headers:?} {arguments}");
+        }
+    }
+
+    #[test]
+    fn what_is_learned_is_forgotten_and_bounded() {
+        let doc = Doc::parse(SCHEMA.as_bytes(), Limits::MESSAGE).unwrap();
+        let mut learned = LearnedMarks::default();
+        for number in 0..=MAX_TOOLS {
+            learned.learn(&alloc::format!("t{number}"), Some(doc.root()));
+        }
+        assert!(learned.of("t0").is_none() && learned.of("t4096").is_some());
+        learned.learn("t4096", None);
+        assert!(learned.of("t4096").is_none());
+    }
+}
