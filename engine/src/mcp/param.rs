@@ -176,7 +176,8 @@ mod tests {
     #[test]
     fn each_header_has_to_say_what_its_argument_says() {
         let (differs, missing) = (Err(Refusal::HeaderMismatchParam), Err(Refusal::HeaderMissingParam));
-        let cases: [(&[(&str, &str)], &str, Result<(), Refusal>); 22] = [
+        type Case<'c> = (&'c [(&'c str, &'c str)], &'c str, Result<(), Refusal>);
+        let cases: [Case<'_>; 22] = [
             (&[], "{}", Ok(())),
             (&[("region", "eu")], r#"{"region":"eu"}"#, Ok(())),
             (&[("region", " eu ")], r#"{"region":"eu"}"#, Ok(())),
