@@ -60,14 +60,14 @@ pub(crate) fn records<E>(line: &[u8], mut each: impl FnMut(Found<'_>) -> Result<
                     false => Ok(unescape(&text).0),
                 });
                 let (Ok(text) | Err(text)) = text;
-                each(whole(text))?;
+                unwrapped(&text, &mut each)?;
                 from.get(used..).unwrap_or_default()
             }
             Wrap::Base64 => {
                 let length = from.iter().take_while(|byte| is_base64(**byte)).count();
                 let (text, after) = from.split_at_checked(length).unwrap_or((from, &[]));
                 let text = std::str::from_utf8(text).ok().and_then(|text| decode(text).ok());
-                each(text.map_or(Found::Cut, whole))?;
+                unwrapped(&text.unwrap_or_default(), &mut each)?;
                 after
             }
         };
@@ -138,14 +138,17 @@ fn end(text: &[u8]) -> Option<usize> {
     text.get(..end).filter(|record| record.ends_with(b"\"}")).map(<[u8]>::len)
 }
 
-fn whole(text: Vec<u8>) -> Found<'static> {
-    match end(&text) {
-        Some(end) => {
-            let mut text = text;
-            text.truncate(end);
-            Found::Record(Cow::Owned(text))
-        }
-        None => Found::Cut,
+/// A text may hold several: the first record of a stream comes with its `start`, on lines of their own.
+fn unwrapped<E>(text: &[u8], each: &mut impl FnMut(Found<'_>) -> Result<(), E>) -> Result<(), E> {
+    let next = |rest: &[u8]| memmem::find_iter(rest, BEGIN).find(|at| rest.get(*at..).is_some_and(begins));
+    let Some(first) = next(text) else { return each(Found::Cut) };
+    let mut rest = text.get(first..).unwrap_or_default();
+    loop {
+        let Some(end) = end(rest) else { return each(Found::Cut) };
+        let (record, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        each(Found::Record(Cow::Owned(record.to_vec())))?;
+        let Some(at) = next(after) else { return Ok(()) };
+        rest = after.get(at..).unwrap_or_default();
     }
 }
 
@@ -252,6 +255,8 @@ mod tests {
             assert_eq!(all(&line), [record.as_str()], "{line}");
         }
         assert_eq!(all(&format!("[{record},{record}]")), [record.as_str(), record.as_str()]);
+        let two = format!("{{\"audit\":{}}}", quoted(&format!("{record}\n{record}")));
+        assert_eq!(all(&two), [record.as_str(), record.as_str()]);
     }
 
     #[test]
