@@ -99,12 +99,14 @@ fn tag_fits<M: Mac + hmac::digest::KeyInit>(key: &[u8], message: &[u8], tag: &[u
 pub struct SecretSet(Vec<Secret>);
 
 /// The secret that made a tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Maker {
     /// Which: its place in the list and its id, hashed. Nothing of the secret is in it.
     pub id: Thumbprint,
     /// From when it counts no more.
     pub ends: Option<UnixTime>,
+    /// The secret's own `kid`.
+    pub kid: Option<String>,
 }
 
 /// Most secrets of one issuer: a token that names none is tried against all.
@@ -138,7 +140,11 @@ impl SecretSet {
         let mut makers = tried.filter(|(_, secret)| {
             secret.is_long_enough(alg) && secret.made(alg, message, tag.as_bytes()) == Verdict::Verified
         });
-        makers.next().map(|(at, secret)| Maker { id: secret.name(at), ends: secret.ends })
+        makers.next().map(|(at, secret)| Maker {
+            id: secret.name(at),
+            kid: secret.id.clone(),
+            ends: secret.ends,
+        })
     }
 
     /// Whether any secret has that key id.

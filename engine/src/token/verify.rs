@@ -17,6 +17,7 @@ use super::rules::{
 use crate::json::Value;
 use crate::keys::{Alg, KeySet, Keys, NoCandidate, SecretSet, SignatureVerifier, Thumbprint, Verdict};
 use crate::time::UnixTime;
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -103,7 +104,7 @@ impl<'a> Unverified<'a> {
             groups: extract_strings(root, &rules.groups, Split::Whole)?,
             good_until: proof.good_until(good_until(&self.claims, rules)),
             alg: Some(self.jws.header.alg),
-            kid: self.jws.header.kid.clone(),
+            kid: self.jws.header.kid.clone().or(proof.kid),
             key: Some(proof.key),
             generation: keys.generation(),
             claims: self.claims.clone(),
@@ -119,7 +120,10 @@ impl<'a> Unverified<'a> {
         let mut worst = Rejection::BadSignature;
         for key in candidates.iter().filter(|key| key.length_fits(signature)) {
             match verifier.verify(alg, key, self.jws.signing_input, signature) {
-                Verdict::Verified => return Ok(Proof { key: *key.thumbprint(), ends: None }),
+                Verdict::Verified => {
+                    let kid = key.kid().map(ToOwned::to_owned);
+                    return Ok(Proof { key: *key.thumbprint(), kid, ends: None });
+                }
                 Verdict::Refused => {}
                 Verdict::Unsupported => worst = Rejection::VerifierUnsupported,
                 Verdict::Throttled { retry_after_secs } => {
@@ -136,7 +140,9 @@ impl<'a> Unverified<'a> {
         }
         let (alg, tag) = (self.jws.header.alg, &self.jws.signature);
         let maker = secrets.maker(self.kid(), alg, self.jws.signing_input, tag, now);
-        maker.map(|maker| Proof { key: maker.id, ends: maker.ends }).ok_or(Rejection::BadSignature)
+        maker
+            .map(|maker| Proof { key: maker.id, kid: maker.kid, ends: maker.ends })
+            .ok_or(Rejection::BadSignature)
     }
 }
 
@@ -150,6 +156,8 @@ fn scopes(root: Value<'_>, rules: &IssuerRules) -> Result<Vec<String>, Rejection
 /// What proved a token, and until when that counts.
 struct Proof {
     key: Thumbprint,
+    /// The key's own id.
+    kid: Option<String>,
     ends: Option<UnixTime>,
 }
 
@@ -293,7 +301,7 @@ impl VerifiedToken {
         self.alg
     }
 
-    /// The key id it names.
+    /// The id of the key that proved it: the one that it names, or where it names none, the key's own.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()

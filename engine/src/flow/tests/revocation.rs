@@ -78,6 +78,18 @@ fn each_name_and_each_time_ends_a_token_and_only_its_own() {
 }
 
 #[test]
+fn a_token_without_a_key_id_ends_with_the_key_that_proved_it() {
+    let claims = format!(
+        r#"{{"iss":"https://idp","aud":"{AUDIENCE}","sub":"user-1","exp":{},"groups":["eng"]}}"#,
+        NOW + 300
+    );
+    let token = format!("Bearer {}", sign(Alg::Es256, r#"{"alg":"ES256","typ":"at+jwt"}"#, &claims));
+    for (lists, expected) in [(r#""kid":["r"]"#, 0), (r#""kid":["e"]"#, 401)] {
+        assert_eq!(status(&mut with(lists), &token), expected, "{lists}");
+    }
+}
+
+#[test]
 fn the_answer_is_the_uniform_one() {
     let mut world = with(r#""jti":["t-1"]"#);
     let revoked = world.post(&[("authorization", &bearer())], LIST).answer();
