@@ -371,6 +371,8 @@ fn gauges(vm: &Vm, now: UnixTime) {
             let entries = Series::new(Metric::RevocationEntries, "").of_feed(at);
             let value = u64::try_from(list.count()).unwrap_or(u64::MAX);
             samples.push(Sample { series: entries, value });
+            let version = Series::new(Metric::RevocationVersion, "").of_feed(at);
+            samples.extend(feed.version().map(|value| Sample { series: version, value }));
         }
     });
     vm.report_health();

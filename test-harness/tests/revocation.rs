@@ -1,8 +1,10 @@
 //! Tokens that the issuer ends are refused at the gate within one interval, on every worker.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use futures::future::join_all;
+use jsonwebtoken::Algorithm;
 use serde_json::{Value, json};
 use toolgate_harness::{
     bootstrap::Gateway,
@@ -10,8 +12,11 @@ use toolgate_harness::{
     envoy::Envoy,
     gate::{Mode, plugin_configuration},
     issuer::{Client, Issuer},
+    jwks::{Key, now},
+    paths,
     scripted::Scripted,
     serve::wait_for,
+    site::{Page, Site},
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -115,5 +120,131 @@ async fn a_feed_that_fails_closes_or_does_not() -> Result<()> {
     let keeping = Stage::start(Mode::Held, "/nothing-here", "keep_last").await?;
     let alice = keeping.token(Client::Alice).await?;
     assert_eq!(keeping.call(&alice).await?.0, 200);
+    Ok(())
+}
+
+/// A list in shards: packed by the command, served by a site, fetched by two workers.
+struct Shards {
+    folder: tempfile::TempDir,
+    site: Site,
+    key: Key,
+    envoy: Envoy,
+    _upstream: Scripted,
+}
+
+const FETCHES: &str = "toolgate_revocation_fetches_total";
+
+fn tool(arguments: &[&str]) -> Result<Value> {
+    let output = Command::new(paths::toolgate()?).args(arguments).arg("--json").output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Packs so many tokens, and gives the public key.
+fn pack(folder: &Path, tokens: usize) -> Result<String> {
+    let place = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    if !folder.join("key.pem").exists() {
+        tool(&["keys", "generate", "--algorithm", "EdDSA", "--out", &place("key.pem")])?;
+    }
+    let lines: String = (0..tokens).map(|number| format!("jti token-{number}\n")).collect();
+    fs::write(folder.join("list"), lines)?;
+    let packed =
+        tool(&["revocation", "pack", &place("list"), "--key", &place("key.pem"), "--out", &place("out")])?;
+    Ok(packed["public_key"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Puts what was packed on the site, and gives the names of the shards.
+fn publish(site: &Site, folder: &Path) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for file in fs::read_dir(folder.join("out"))? {
+        let file = file?;
+        let name = format!("/lists/{}", file.file_name().to_string_lossy());
+        site.put(&name, Page::Bytes(fs::read(file.path())?));
+        names.insert(name);
+    }
+    names.remove("/lists/manifest");
+    Ok(names)
+}
+
+impl Shards {
+    async fn start(tokens: usize) -> Result<(Self, BTreeSet<String>)> {
+        let (folder, site) = (tempfile::tempdir()?, Site::start()?);
+        let (key, upstream) = (Key::generate("rsa-1", Algorithm::RS256)?, Scripted::start()?);
+        let public = pack(folder.path(), tokens)?;
+        let names = publish(&site, folder.path())?;
+        site.json("/jwks", &json!({ "keys": [key.jwk] }));
+        let authority = site.address().to_string();
+        let mut configuration =
+            plugin_configuration(&site.url(""), &site.url("/jwks"), &authority, Mode::Held)?;
+        configuration["revocation"] = json!({ "feeds": { "packed": {
+            "uri": site.url("/lists/manifest"), "public_key": public, "refresh_seconds": 1,
+            "on_failure": "close", "max_stale_seconds": 5,
+        } } });
+        let mut gateway = Gateway::new(upstream.address(), site.address()).with_plugin(configuration)?;
+        gateway.concurrency = 2;
+        let envoy = Envoy::start(gateway).await?;
+        Ok((Self { folder, site, key, envoy, _upstream: upstream }, names))
+    }
+
+    /// The statuses of many calls, each on a connection of its own: any worker may take it.
+    async fn statuses(&self, jti: &str) -> Result<BTreeSet<u16>> {
+        let token = self.key.sign(&json!({
+            "iss": self.site.url(""), "sub": "alice", "aud": self.envoy.url("/mcp"), "iat": now(),
+            "exp": now() + 300, "client_id": "harness", "roles": ["developer"], "jti": jti,
+        }))?;
+        let params = json!({ "name": "echo", "arguments": {} });
+        let call = Call::modern(self.envoy.url("/mcp"), "shards", "tools/call", params).token(&token);
+        let answers = join_all((0..12).map(|_| call.send())).await;
+        answers.into_iter().map(|answer| Ok(answer?.status)).collect()
+    }
+
+    async fn until(&self, jti: &str, status: u16) -> Result<()> {
+        wait_for(&format!("{status} for {jti}"), PATIENCE, || async {
+            (self.statuses(jti).await.ok()? == BTreeSet::from([status])).then_some(())
+        })
+        .await
+    }
+
+    async fn until_counted(&self, result: &str) -> Result<()> {
+        wait_for(&format!("a fetch that counts as {result}"), PATIENCE, || async {
+            let metrics = self.envoy.metrics().await.ok()?;
+            (metrics.metric(FETCHES).label("result", result).value() > 0.0).then_some(())
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+async fn signed_shards_are_loaded_by_every_worker_and_kept_while_what_comes_is_bad() -> Result<()> {
+    let (stage, first) = Shards::start(30_000).await?;
+    stage.until("token-30000", 200).await?;
+    for number in [0, 1, 14_999, 29_999] {
+        assert_eq!(stage.statuses(&format!("token-{number}")).await?, BTreeSet::from([401]), "{number}");
+    }
+    // One more: one shard is fetched again, and each of all by one worker for all, save where two begin at once.
+    pack(stage.folder.path(), 30_001)?;
+    let all = publish(&stage.site, stage.folder.path())?;
+    assert_eq!((first.len(), all.difference(&first).count()), (8, 1));
+    stage.until("token-30000", 401).await?;
+    let asked: u64 = all.iter().map(|name| stage.site.asked(name).times).sum();
+    assert!(asked <= all.len() as u64 + 3, "{asked} fetches of {} shards", all.len());
+    let metrics = stage.envoy.metrics().await?;
+    for (name, value) in [("version", 2.0), ("entries", 30_001.0)] {
+        let gauge = metrics.metric(&format!("toolgate_revocation_{name}")).label("feed", "packed");
+        assert!((gauge.value() - value).abs() < 0.1, "{name}: {}", gauge.value());
+    }
+    // A stranger's list is not believed: the last good one stays until it is too old, then nobody is let in.
+    let stranger = tempfile::tempdir()?;
+    pack(stranger.path(), 0)?;
+    publish(&stage.site, stranger.path())?;
+    stage.until_counted("bad_signature").await?;
+    assert!(!stage.statuses("token-0").await?.contains(&200));
+    stage.until("good", 503).await?;
+    // The next version of the right signer is believed, within one interval.
+    pack(stage.folder.path(), 10)?;
+    publish(&stage.site, stage.folder.path())?;
+    stage.until("good", 200).await?;
+    assert_eq!(stage.statuses("token-9").await?, BTreeSet::from([401]));
+    assert_eq!(stage.statuses("token-10").await?, BTreeSet::from([200]));
     Ok(())
 }

@@ -7,6 +7,7 @@ mod config;
 mod issuer;
 mod keys;
 mod policy;
+mod revocation;
 mod token;
 mod tools;
 
@@ -37,6 +38,9 @@ pub(crate) enum Command {
     /// Check, test and ask a policy
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Pack lists of credentials that ended before their time
+    #[command(subcommand)]
+    Revocation(revocation::Command),
     /// Mint and read access tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -54,6 +58,7 @@ impl Command {
             Self::Issuer(args) => issuer::run(args, *out),
             Self::Keys(command) => command.run(*out),
             Self::Policy(command) => command.run(*out),
+            Self::Revocation(command) => command.run(*out),
             Self::Token(command) => command.run(*out),
             Self::Tools(command) => command.run(*out),
         }

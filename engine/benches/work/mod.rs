@@ -1,10 +1,12 @@
 //! What is measured, by name: the same work for the clock (`engine.rs`) and for instruction counts (`instructions.rs`).
 
 use jsonwebtoken::{Algorithm, EncodingKey};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use toolgate_engine::audit::{AuditKey, Chain, Kind, Ledger, Outlet, Seal, StreamId};
 use toolgate_engine::config::{Config, Secrets};
 use toolgate_engine::connection::NoConnection;
+use toolgate_engine::feed::{Freshness, Outcome, Response};
 use toolgate_engine::flow::{
     Account, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Entropy, Head, Memory, Recorded, ReplyBody,
     ReplyStep, Sizes, Step, start,
@@ -12,6 +14,7 @@ use toolgate_engine::flow::{
 use toolgate_engine::json::{Doc, Limits};
 use toolgate_engine::keys::{Alg, KeySet, Software};
 use toolgate_engine::metrics::Samples;
+use toolgate_engine::revocation::{Credential, HashKey, List, ListWire, PackTimes, pack};
 use toolgate_engine::store::NoStore;
 use toolgate_engine::time::UnixTime;
 use toolgate_engine::token::{Lookup, TokenCache};
@@ -48,6 +51,8 @@ pub(crate) fn all() -> Vec<Named> {
         ("cache/10000", || cache(10_000)),
         ("jwks/10", || jwks(10)),
         ("jwks/1000", || jwks(1_000)),
+        ("revocation/10", || revocation(10)),
+        ("revocation/1000000", || revocation(1_000_000)),
         ("compile/10000_rules", || {
             let document = configuration(10_000, 0);
             Box::new(move || drop(Config::compile(document.as_bytes(), &Nothing).expect("a configuration")))
@@ -132,8 +137,11 @@ struct World {
 
 impl World {
     fn new(rules: usize, cache: usize) -> World {
-        let config =
-            Config::compile(configuration(rules, cache).as_bytes(), &Nothing).expect("a configuration");
+        World::of(&configuration(rules, cache))
+    }
+
+    fn of(document: &str) -> World {
+        let config = Config::compile(document.as_bytes(), &Nothing).expect("a configuration");
         let memory = Memory::new(&config, &Entropy([7; 64]));
         World { config, memory, samples: Samples::new(), account: Account::default() }
     }
@@ -301,4 +309,61 @@ fn jwks(keys: usize) -> Work {
     let set = KeySet::parse(text.as_bytes()).expect("keys");
     let kid = format!("key-{}", keys / 2);
     Box::new(move || assert!(set.candidates(Some(&kid), Alg::Es256).is_ok()))
+}
+
+/// A caller looked up in a signed list of so many token ids, which does not name it.
+fn revocation(ids: usize) -> Work {
+    let keys: serde_json::Value = serde_json::from_str(KEYS).expect("keys");
+    let x = keys["keys"].as_array().and_then(|keys| {
+        keys.iter().find_map(|key| {
+            (key["crv"] == "Ed25519").then(|| key["x"].as_str().unwrap_or_default().to_owned())
+        })
+    });
+    let feed = format!(
+        r#""clusters":{{"files":"files"}},"revocation":{{"feeds":{{"f":{{"uri":"https://files/r/manifest",
+          "public_key":"{}","on_failure":"close"}}}}}},"limits":"#,
+        x.expect("an Ed25519 key")
+    );
+    let document = configuration(10, 4_096).replacen(r#""limits":"#, &feed, 1);
+    let mut world = World::of(&document);
+    load(&mut world.memory, ids);
+    let token = token(Algorithm::RS256);
+    drop(world.head(&format!("Bearer {token}")));
+    let key = world.memory.tokens.key(0, token.as_bytes());
+    let Lookup::Hit(identity) =
+        world.memory.tokens.get(key, NOW, |_| world.config.issuers.first().map_or(0, generation))
+    else {
+        panic!("the token is not remembered")
+    };
+    Box::new(move || {
+        let list = world.memory.revocation.feeds().first().and_then(|feed| feed.list()).expect("a list");
+        assert!(!list.revokes(&Credential::of(&identity)));
+    })
+}
+
+fn generation(issuer: &toolgate_engine::config::Issuer) -> u64 {
+    match &issuer.keys {
+        toolgate_engine::config::KeyOrigin::Inline(keys) => keys.generation(),
+        other => panic!("not inline: {other:?}"),
+    }
+}
+
+/// Lets the first revocation feed have a list of so many token ids.
+fn load(memory: &mut Memory, ids: usize) {
+    let jti = (0..ids).map(|id| format!("token-{id}")).collect();
+    let list = List::new(&ListWire { jti, ..ListWire::default() }, HashKey([3; 16]));
+    let times = PackTimes { version: 1, issued_at: NOW.as_secs(), expires_at: NOW.as_secs() + 3_600 };
+    let packed = pack(&list, None, times).expect("a list that fits");
+    let (_, signer) = key(Algorithm::EdDSA);
+    let signature = jsonwebtoken::crypto::sign(packed.text.as_bytes(), &signer, Algorithm::EdDSA);
+    let manifest = [&packed.text, &signature.expect("a signature"), "\n"].concat();
+    let mut files: BTreeMap<String, Vec<u8>> = packed.shards.into_iter().collect();
+    files.insert("manifest".to_owned(), manifest.into_bytes());
+    let id = memory.feeds().pop().expect("a feed");
+    let feed = memory.feed(id).expect("a feed");
+    while let Some(fetch) = feed.next_fetch(NOW) {
+        let body = fetch.call.path.strip_prefix("/r/").and_then(|name| files.get(name)).expect("a file");
+        let response = Response { status: 200, freshness: Freshness::default(), etag: None, body };
+        assert_eq!(feed.on_response(fetch.page, &response, NOW, 0), Outcome::Fresh);
+    }
 }

@@ -511,6 +511,17 @@ pub struct RevocationFeed {
     pub refresh: RefreshPolicy,
     /// What holds while no list comes.
     pub on_failure: crate::revocation::OnFailure,
+    /// In which form it comes.
+    pub form: ListForm,
+}
+
+/// In which form a revocation list comes.
+#[derive(Debug)]
+pub enum ListForm {
+    /// One JSON document.
+    Json,
+    /// A manifest that one of these has signed, and shards.
+    Shards(crate::revocation::Packers),
 }
 
 /// Bounds, resolved.

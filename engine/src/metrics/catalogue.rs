@@ -117,6 +117,8 @@ catalogue! {
         "seconds since a revocation list was fetched or confirmed";
     RevocationEntries: Gauge "toolgate_revocation_entries" [Feed]
         "entries of a revocation list that was fetched";
+    RevocationVersion: Gauge "toolgate_revocation_version" [Feed]
+        "version of a signed revocation list";
     ListItems: Counter "toolgate_list_items_total" [Server, Result]
         "items of list answers, kept or removed";
     StreamsEnded: Counter "toolgate_streams_ended_total" [Server, Reason]

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A list that is fetched.
+//! A list that is fetched, whole or in shards.
 
 use super::list::{HashKey, List};
-use crate::config::RevocationFeed;
+use super::shards::Sharded;
+use crate::config::{ListForm, RevocationFeed};
 use crate::feed::{Document, Feed, SourceId};
 use crate::time::UnixTime;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec;
 
@@ -22,25 +24,36 @@ pub enum OnFailure {
 pub struct ListFeed {
     issuer: Option<usize>,
     on_failure: OnFailure,
-    document: Document<List>,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    Whole(Box<Document<List>>),
+    Sharded(Box<Sharded>),
 }
 
 impl ListFeed {
-    /// A feed that has not been fetched.
+    /// A feed that has not been fetched. `key` is for lists whose names are hashed here.
     #[must_use]
     pub fn new(feed: &RevocationFeed, key: HashKey) -> ListFeed {
-        let url = &feed.target.url;
+        let (place, url) = (feed.target.clone(), &feed.target.url);
         let id = SourceId::new(&["revocation", &url.origin(), &url.path_and_query()]);
-        ListFeed {
-            issuer: feed.issuer,
-            on_failure: feed.on_failure,
-            document: Document::new(id, vec![feed.target.clone()], feed.refresh, key),
-        }
+        let form = match &feed.form {
+            ListForm::Json => Form::Whole(Box::new(Document::new(id, vec![place], feed.refresh, key))),
+            ListForm::Shards(packers) => {
+                Form::Sharded(Box::new(Sharded::new(id, place, feed.refresh, packers.clone())))
+            }
+        };
+        ListFeed { issuer: feed.issuer, on_failure: feed.on_failure, form }
     }
 
     /// The list as something that is fetched.
     pub fn feed(&mut self) -> &mut dyn Feed {
-        &mut self.document
+        match &mut self.form {
+            Form::Whole(document) => document.as_mut(),
+            Form::Sharded(sharded) => sharded.as_mut(),
+        }
     }
 
     /// The issuer whose tokens it is about; nothing where it is about all credentials.
@@ -51,22 +64,38 @@ impl ListFeed {
 
     /// The list, however old.
     #[must_use]
-    pub fn list(&self) -> Option<&Rc<List>> {
-        self.document.held()
+    pub fn list(&self) -> Option<&List> {
+        match &self.form {
+            Form::Whole(document) => document.held().map(Rc::as_ref),
+            Form::Sharded(sharded) => sharded.list(),
+        }
     }
 
-    /// When it was fetched, or last confirmed.
+    /// When it was fetched, or last confirmed; of a list in shards, when all of it was there.
     #[must_use]
     pub fn fetched_at(&self) -> Option<UnixTime> {
-        self.document.schedule().fetched().map(|(fetched_at, _)| fetched_at)
+        match &self.form {
+            Form::Whole(document) => document.schedule().fetched().map(|(fetched_at, _)| fetched_at),
+            Form::Sharded(sharded) => sharded.whole_at(),
+        }
+    }
+
+    /// The version of a signed list that was announced last.
+    #[must_use]
+    pub fn version(&self) -> Option<u64> {
+        match &self.form {
+            Form::Whole(_) => None,
+            Form::Sharded(sharded) => sharded.version(),
+        }
     }
 
     /// Whether what is held is enough to let anybody in.
     #[must_use]
     pub fn suffices(&self, now: UnixTime) -> bool {
-        match self.on_failure {
-            OnFailure::KeepLast => true,
-            OnFailure::Close => self.document.usable(now).is_some(),
+        match (self.on_failure, &self.form) {
+            (OnFailure::KeepLast, _) => true,
+            (OnFailure::Close, Form::Whole(document)) => document.usable(now).is_some(),
+            (OnFailure::Close, Form::Sharded(sharded)) => sharded.is_recent(now),
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One list: read strictly from what is written, kept as sorted keyed hashes.
 
+use super::manifest::part_of;
 use crate::feed::Content;
 use crate::identity::{Caller, Identity};
 use crate::json::{Doc, Kind, Limits, Value, from_value};
@@ -8,6 +9,7 @@ use crate::time::UnixTime;
 use crate::token::VerifiedToken;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 use core::hash::Hasher;
@@ -57,6 +59,26 @@ impl ListWire {
     /// # Errors
     /// The member and the complaint.
     pub fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        self.check_names()?;
+        match self.count() > MAX_IDS {
+            true => Err(("jti", "there are more than 50000 ids in the list")),
+            false => Ok(()),
+        }
+    }
+
+    /// How many entries are written.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let names = [&self.jti, &self.sub, &self.client_id, &self.kid].map(Vec::len);
+        let times = [&self.not_before.sub, &self.not_before.iss].map(BTreeMap::len);
+        names.into_iter().chain(times).fold(0, usize::saturating_add)
+    }
+
+    /// As [`ListWire::check`], for a list that may be of any length.
+    ///
+    /// # Errors
+    /// The member and the complaint.
+    pub fn check_names(&self) -> Result<(), (&'static str, &'static str)> {
         let names =
             [("jti", &self.jti), ("sub", &self.sub), ("client_id", &self.client_id), ("kid", &self.kid)];
         let times = [&self.not_before.sub, &self.not_before.iss];
@@ -72,16 +94,12 @@ impl ListWire {
         if times.into_iter().any(|times| times.values().any(|secs| *secs > MAX_SECS)) {
             return Err(("not_before", "a time is after the year 9999; write seconds since 1970"));
         }
-        let count = names.iter().map(|(_, ids)| ids.len()).chain(times.map(BTreeMap::len));
-        match count.fold(0, usize::saturating_add) > MAX_IDS {
-            true => Err(("jti", "there are more than 50000 ids in the list")),
-            false => Ok(()),
-        }
+        Ok(())
     }
 }
 
-/// Keys the hashes of one VM.
-#[derive(Clone, Copy)]
+/// Keys the hashes of one VM, or of one packed list.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct HashKey(pub [u8; 16]);
 
 impl fmt::Debug for HashKey {
@@ -147,8 +165,10 @@ impl<'c> Credential<'c> {
 pub struct List {
     key: HashKey,
     generation: u64,
+    /// How many leading bits of a hash choose its part.
+    bits: u32,
     /// Sorted, each once.
-    names: Vec<u64>,
+    parts: Vec<Vec<u64>>,
     /// Sorted by hash: tokens issued earlier than this many seconds are over.
     times: Vec<(u64, u64)>,
 }
@@ -176,19 +196,69 @@ impl List {
         names.sort_unstable();
         names.dedup();
         names.shrink_to_fit();
+        let parts = Vec::from([names]);
         let bounds = [(Name::SubjectTime, &wire.not_before.sub), (Name::IssuerTime, &wire.not_before.iss)];
         let pairs = |(kind, bounds): (Name, &BTreeMap<String, u64>)| -> Vec<(u64, u64)> {
             bounds.iter().map(|(name, secs)| (key.hash(kind, name), *secs)).collect()
         };
         let mut times: Vec<(u64, u64)> = bounds.into_iter().flat_map(pairs).collect();
         times.sort_unstable();
-        List { key, generation: 0, names, times }
+        List { key, generation: 0, bits: 0, parts, times }
+    }
+
+    /// A list of `2^bits` parts that are not there yet.
+    pub(super) fn in_parts(key: HashKey, bits: u32) -> List {
+        List { key, generation: 0, bits, parts: vec![Vec::new(); 1 << bits], times: Vec::new() }
+    }
+
+    /// Replaces a part; its hashes are sorted, each once.
+    pub(super) fn put(&mut self, at: usize, names: Vec<u64>) {
+        if let Some(part) = self.parts.get_mut(at) {
+            *part = names;
+        }
+    }
+
+    /// Replaces the times; sorted.
+    pub(super) fn put_times(&mut self, times: Vec<(u64, u64)>) {
+        self.times = times;
+    }
+
+    /// Whether hashes under this key, in so many parts, are those of the list.
+    pub(super) fn is_packed_as(&self, key: &HashKey, bits: u32) -> bool {
+        self.key == *key && self.bits == bits
+    }
+
+    /// The key of its hashes.
+    pub(super) fn key(&self) -> &HashKey {
+        &self.key
+    }
+
+    /// The hashes of a list of one part, sorted.
+    pub(super) fn names(&self) -> &[u64] {
+        self.parts.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// Hashes of subjects and issuers, and the seconds before which their tokens are over; sorted.
+    pub(super) fn times(&self) -> &[(u64, u64)] {
+        &self.times
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_token(&self, id: &str) -> bool {
+        self.has(self.key.hash(Name::Token, id))
+    }
+
+    /// What its hashes take, in bytes.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let parts = self.parts.iter().map(|part| part.capacity() * 8 + size_of::<Vec<u64>>());
+        parts.sum::<usize>() + self.times.capacity() * size_of::<(u64, u64)>()
     }
 
     /// How many entries there are.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.names.len().saturating_add(self.times.len())
+        self.parts.iter().map(Vec::len).sum::<usize>().saturating_add(self.times.len())
     }
 
     /// Whether it ends this credential.
@@ -198,7 +268,7 @@ impl List {
     }
 
     fn names_one_of(&self, credential: &Credential<'_>) -> bool {
-        if self.names.is_empty() {
+        if self.parts.iter().all(Vec::is_empty) {
             return false;
         }
         let shown = [
@@ -207,10 +277,14 @@ impl List {
             (Name::Client, credential.client),
             (Name::Key, credential.key),
         ];
-        let listed = |(kind, text): (Name, Option<&str>)| {
-            text.is_some_and(|text| self.names.binary_search(&self.key.hash(kind, text)).is_ok())
-        };
+        let listed =
+            |(kind, text): (Name, Option<&str>)| text.is_some_and(|text| self.has(self.key.hash(kind, text)));
         shown.into_iter().any(listed)
+    }
+
+    fn has(&self, hash: u64) -> bool {
+        let part = self.parts.get(part_of(hash, self.bits));
+        part.is_some_and(|part| part.binary_search(&hash).is_ok())
     }
 
     /// Whether a token is older than its subject or issuer allows. One that does not say when it was issued counts as

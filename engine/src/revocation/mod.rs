@@ -4,20 +4,25 @@
 //! What enters: lists as the configuration or a feed has them, a credential that is otherwise good, the time.
 //! What leaves: a [`Standing`]. Deliberately absent: the fetch, and what an answer says (always the uniform 401).
 //!
-//! A list keeps 64-bit keyed hashes, not names; the key is random in each VM, so nobody can aim at a collision. With `n`
-//! entries, a credential that is on no list is taken for a revoked one with a probability of about `n` in 2^64 for each
+//! A list keeps 64-bit keyed hashes, not names; the key is random in each VM, or in each packed list, so nobody can aim at
+//! a collision. With `n` entries, a credential that is on no list is taken for a revoked one with a probability of about `n` in 2^64 for each
 //! name it shows.
 
 mod feed;
 mod list;
+mod manifest;
+mod shards;
 
 pub use feed::{ListFeed, OnFailure};
 pub use list::{Credential, HashKey, List, ListWire, MAX_IDS};
+pub use manifest::{
+    MAX_BITS, MAX_SHARD_IDS, MAX_TIMES, Manifest, PackTimes, Packed, Packers, ShardNote, pack, packer_key,
+    signed,
+};
 
 use crate::config::{Config, RevocationFeed};
 use crate::identity::Identity;
 use crate::time::UnixTime;
-use alloc::rc::Rc;
 use alloc::vec::Vec;
 
 /// The metric label of what a list ends.
@@ -97,8 +102,7 @@ impl Revocation {
         let unknown = self.feeds.iter().any(missing);
         if identity.asked().get() != self.epoch {
             let lists = self.lists.iter().map(|scoped| (scoped.issuer, &scoped.list));
-            let fetched =
-                self.feeds.iter().filter_map(|feed| Some((feed.issuer(), Rc::as_ref(feed.list()?))));
+            let fetched = self.feeds.iter().filter_map(|feed| Some((feed.issuer(), feed.list()?)));
             let revoked =
                 |(issuer, list): (Option<usize>, &List)| concerns(issuer) && list.revokes(&credential);
             if lists.chain(fetched).any(revoked) {

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Lists by themselves; what requests come to is tested in the flow.
 
+mod shards;
+
 use super::*;
 use crate::feed::Content;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
+use sha2::{Digest, Sha256};
 
 const KEY: HashKey = HashKey([9; 16]);
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Revocation: lists as they are written, and where others come from.
 
-use super::{Compiler, at, find, key, label, wrong};
+use super::{Compiler, at, find, key, label, shown, wrong};
 use crate::config::wire::{OnFailureWire, RevocationFeedWire};
-use crate::config::{Revocation, RevocationFeed, RevocationList};
+use crate::config::{ListForm, Revocation, RevocationFeed, RevocationList};
 use crate::feed::{FreshnessRules, RefreshPolicy};
-use crate::json::{DeError, from_value};
-use crate::revocation::{ListWire, OnFailure};
+use crate::json::{DeError, Segment, from_value};
+use crate::keys::PublicKey;
+use crate::revocation::{ListWire, OnFailure, Packers, packer_key};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -83,8 +84,38 @@ impl<'c> Compiler<'c> {
                 OnFailureWire::KeepLast => OnFailure::KeepLast,
                 OnFailureWire::Close => OnFailure::Close,
             },
+            form: form(wire)?,
         })
     }
+}
+
+fn form(wire: &RevocationFeedWire) -> Result<ListForm, DeError> {
+    let Some(first) = &wire.public_key else {
+        return match wire.more_public_keys.is_empty() {
+            true => Ok(ListForm::Json),
+            false => Err(wrong(
+                "there are other keys, but no first one".to_owned(),
+                "write `public_key`, the key that signs the list",
+            )),
+        };
+    };
+    let mut keys = Vec::from([at(packer(first), &[key("public_key")])?]);
+    for (index, text) in wire.more_public_keys.iter().enumerate() {
+        keys.push(at(packer(text), &[key("more_public_keys"), Segment::Index(index)])?);
+    }
+    match keys.len() > 4 {
+        true => at(Err(DeError::new("there are more than 3".to_owned())), &[key("more_public_keys")]),
+        false => Ok(ListForm::Shards(Packers::new(keys))),
+    }
+}
+
+fn packer(text: &str) -> Result<PublicKey, DeError> {
+    packer_key(text).ok_or_else(|| {
+        wrong(
+            format!("{} is not an Ed25519 key", shown(text)),
+            "write the `public_key` that `toolgate revocation pack` prints",
+        )
+    })
 }
 
 fn about(issuer: Option<&String>, issuers: &[&str]) -> Result<Option<usize>, DeError> {

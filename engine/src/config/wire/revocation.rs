@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -35,6 +36,11 @@ pub struct RevocationFeedWire {
     pub max_stale_seconds: Option<u32>,
     /// How long a fetch may take, in milliseconds.
     pub timeout_milliseconds: Option<u32>,
+    /// The list comes in signed shards; the Ed25519 key that signs them: 32 bytes in base64url.
+    pub public_key: Option<String>,
+    /// Others, while one key takes the place of another.
+    #[serde(default)]
+    pub more_public_keys: Vec<String>,
 }
 
 /// `on_failure`
