@@ -18,6 +18,9 @@ const STREAM: &[u8] = b",\"stream\":\"";
 /// What stands before the last member.
 const MAC: &[u8] = b",\"mac\":\"";
 
+/// What stands before the seal of the record before.
+const PREV: &[u8] = b",\"prev\":\"";
+
 /// The length of the last member with its quote and the brace: 32 bytes in base64url.
 const TAIL: usize = 43 + 2;
 
@@ -134,7 +137,10 @@ fn escaped(text: &[u8]) -> bool {
 
 /// Where a record ends. Inside a text of JSON a quote is escaped, so the first match is the member itself.
 fn end(text: &[u8]) -> Option<usize> {
-    let end = memmem::find(text, MAC)? + MAC.len() + TAIL;
+    // `heads` and `continues` have seals too: the record's own stands behind the one of the record before.
+    let at = memmem::find(text, PREV)? + PREV.len() + 43;
+    let end = at + MAC.len() + 1 + TAIL;
+    text.get(at + 1..).filter(|rest| rest.starts_with(MAC))?;
     text.get(..end).filter(|record| record.ends_with(b"\"}")).map(<[u8]>::len)
 }
 
@@ -214,7 +220,9 @@ mod tests {
 
     fn record() -> String {
         let mac = "A".repeat(43);
-        format!(r#"{{"v":1,"stream":"00","seq":1,"target":"a\"b\u0001ü😀","prev":"{mac}","mac":"{mac}"}}"#)
+        format!(
+            r#"{{"v":1,"stream":"00","seq":1,"heads":[{{"seq":1,"mac":"{mac}"}}],"target":"a\"b\u0001ü😀","prev":"{mac}","mac":"{mac}"}}"#
+        )
     }
 
     fn all(line: &str) -> Vec<String> {
