@@ -71,7 +71,7 @@ test-alerts: ## promtool and amtool over alerts/, under both settings
 	@alerts/test
 
 test-e2e: wasm bin envoy node python prometheus ## tests under a real Envoy, both host modes
-	$(CARGO) test --locked -p toolgate-harness
+	$(CARGO) test --locked -p toolgate-harness --no-fail-fast
 
 bench: wasm bin envoy ## measure chains beside Envoy's own filters (QUICK=1: short)
 	$(CARGO) run --release --locked -q -p toolgate-harness --bin toolgate-bench
