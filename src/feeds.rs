@@ -13,7 +13,7 @@ use toolgate_engine::feed::{
     Adopted, Failure, Feed, Fetch, Freshness, Lease, LeaseState, Outcome, Page, Rejected, Response,
     SealedHead, SharedState, SourceId, StateKey,
 };
-use toolgate_engine::flow::{Component, FeedId, Health, Memory};
+use toolgate_engine::flow::{Component, FeedId, Health, Memory, policy_in_force};
 use toolgate_engine::keys::{KeySet, KeyStatus, PublicKey};
 use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
 use toolgate_engine::time::UnixTime;
@@ -183,7 +183,13 @@ fn changed(vm: &Vm, slot: &Slot, word: &'static str) {
         note(vm, &slot.feed.title(&vm.config), word);
     }
     vm.keys_changed();
-    vm.memory(|memory| memory.feed_changed(slot.feed, vm::now()));
+    let replaced = vm.memory(|memory| {
+        let at = memory.feed_changed(slot.feed, vm::now())?;
+        Some(policy_in_force(&vm.config, &memory.policies, at))
+    });
+    if let Some(text) = replaced.filter(|_| vm.config.audit.is_on()) {
+        vm.trails.borrow_mut().note(&vm.config, Kind::Policy, &text);
+    }
     count(vm, slot.feed.series(word));
 }
 

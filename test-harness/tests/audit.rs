@@ -1,6 +1,10 @@
 //! The audit trail under Envoy: every decision once in every outlet, chains that verify, nothing that must not be there.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -37,7 +41,7 @@ fn access_log(bootstrap: &mut Value) {
 }
 
 impl Stage {
-    async fn start(outlets: Value, more: Value) -> Result<Self> {
+    async fn start(outlets: Value, workers: u8) -> Result<Self> {
         let (issuer, upstream, collector) = (TestIssuer::start()?, Scripted::start()?, Collector::start()?);
         let mut configuration = configuration(&issuer, Mode::Held)?;
         configuration["secrets"]["audit"] = json!({ "env": "TOOLGATE_AUDIT_KEY" });
@@ -51,12 +55,9 @@ impl Stage {
             });
             configuration["clusters"][&authority] = json!("audit");
         }
-        for (name, value) in more.as_object().into_iter().flatten() {
-            configuration["audit"][name] = value.clone();
-        }
         let mut gateway =
             Gateway::new(upstream.address(), issuer.address()).with_plugin(configuration.clone())?;
-        gateway.concurrency = 2;
+        gateway.concurrency = workers;
         gateway.delivery = Delivery::Lds;
         gateway.patch = Some(access_log);
         gateway.clusters.insert("audit".to_owned(), collector.address());
@@ -102,7 +103,7 @@ fn verdicts(streams: &BTreeMap<String, Vec<Value>>) -> Vec<String> {
 
 #[tokio::test]
 async fn every_decision_is_told_once_everywhere_and_nothing_else() -> Result<()> {
-    let mut stage = Stage::start(json!(["log", "access_log", "collector"]), json!({})).await?;
+    let mut stage = Stage::start(json!(["log", "access_log", "collector"]), 2).await?;
     reqwest::Client::new().post(stage.envoy.admin("/logging?wasm=trace")).send().await?.error_for_status()?;
     let token = stage.token(&["developer"])?;
     let mut expected = Vec::new();
@@ -188,37 +189,50 @@ async fn another_configuration(stage: &mut Stage) -> Result<()> {
 
 #[tokio::test]
 async fn a_collector_that_is_down_costs_records_and_says_which() -> Result<()> {
-    let stage = Stage::start(json!(["collector"]), json!({})).await?;
+    let stage = Stage::start(json!(["collector"]), 1).await?;
+    let (began, asked) = (Instant::now(), AtomicU64::new(0));
+    let ask = || async {
+        assert_eq!(stage.call("echo", json!({})).send().await?.status, 401, "and nobody waits");
+        asked.fetch_add(1, Ordering::SeqCst);
+        anyhow::Ok(())
+    };
+    // Records that came, and records that gaps name.
+    let accounted = || -> Option<(u64, u64)> {
+        let records: Vec<Value> = stage.collected().ok()?.into_values().flatten().collect();
+        let came = records.iter().filter(|record| record["kind"] == "authentication").count();
+        let gaps = records.iter().filter(|record| record["kind"] == "gap");
+        Some((u64::try_from(came).ok()?, gaps.filter_map(|record| record["records"].as_u64()).sum()))
+    };
     stage.collector.answer_with(503);
-    let mut asked = 0;
     let dropped = || async {
         let metrics = stage.envoy.metrics().await.ok()?;
         let dropped = metrics.metric("toolgate_audit_records_total").label("result", "dropped").value();
         (dropped > 0.0).then_some(dropped)
     };
     while dropped().await.is_none() {
-        ensure!(asked < 2_000, "nothing is ever dropped");
+        ensure!(asked.load(Ordering::SeqCst) < 20_000, "nothing is ever dropped");
         for _ in 0..50 {
-            assert_eq!(stage.call("echo", json!({})).send().await?.status, 401, "and nobody waits");
-            asked += 1;
+            ask().await?;
         }
     }
     let metrics = stage.envoy.metrics().await?;
     let failed = metrics.metric("toolgate_audit_batches_total").label("result", "unreachable").value();
     ensure!(failed > 0.0, "{:?}", metrics.lines("toolgate_audit").collect::<Vec<_>>());
     stage.collector.answer_with(200);
-    let whole = || async {
+    let gap = || async {
         // Something has to follow a gap: it is said with the next record.
-        stage.call("echo", json!({})).send().await.ok()?;
-        let streams = stage.collected().ok()?;
-        let gaps: u64 = streams
-            .values()
-            .flatten()
-            .filter(|record| record["kind"] == "gap")
-            .filter_map(|record| record["records"].as_u64())
-            .sum();
-        (gaps > 0).then_some(())
+        ask().await.ok()?;
+        accounted().filter(|(_, missing)| *missing > 0).map(drop)
     };
-    wait_for("the gap", PATIENCE, whole).await?;
-    Ok(())
+    wait_for("the gap", PATIENCE, gap).await?;
+    let total = asked.load(Ordering::SeqCst);
+    // A gap counts lost records of every kind, and a checkpoint is made once a second.
+    let whole = || async {
+        let (came, missing) = accounted()?;
+        let checkpoints = began.elapsed().as_secs() + 1;
+        (total..=total + checkpoints).contains(&(came + missing)).then_some(())
+    };
+    wait_for("every record, or its gap", PATIENCE, whole)
+        .await
+        .with_context(|| format!("{:?} of {total}", accounted()))
 }

@@ -128,6 +128,7 @@ impl Stage {
             "uri": format!("http://{authority}/default.bundle"), "public_key": public, "refresh_seconds": 1,
         } });
         configuration["limits"] = json!({ "max_wait_milliseconds": 500 });
+        configuration["audit"] = json!({ "outlets": ["log"] });
         let mut gateway = Gateway::new(upstream.address(), shelf.address()).with_plugin(configuration)?;
         gateway.concurrency = 2;
         let envoy = Envoy::start(gateway).await?;
@@ -221,6 +222,11 @@ async fn bundles_are_swapped_and_bad_ones_refused(mode: Mode) -> Result<()> {
     let calls = load.finish().await?;
     ensure!(calls > 50, "{calls} calls are no load");
     assert_eq!(stage.gauge("toolgate_policy_version").await?, 2.0);
+    for version in [1, 2] {
+        let record =
+            format!(r#""kind":"policy","policy":{{"name":"default","version":"{version}","digest":""#);
+        ensure!(stage.envoy.log().contains(&record), "no record of version {version}");
+    }
     wait_for("a confirmation", PATIENCE, || async { (stage.shelf.counts().1 > 0).then_some(()) }).await?;
     ensure!(stage.loads("shared").await? > 0.0, "one worker takes it over from the other");
 

@@ -31,6 +31,15 @@ struct Held {
     bundle: Option<(Document<Bundle>, OnExpiry)>,
 }
 
+/// What a bundle that was taken did to the policy at its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// The one that was in force still is.
+    Same,
+    /// Another version is in force now.
+    Another,
+}
+
 impl Held {
     fn of(origin: &PolicyOrigin) -> Held {
         let empty = Held { policy: None, version: String::from("none"), until: None, loads: 0, bundle: None };
@@ -87,10 +96,10 @@ impl Policies {
     }
 
     /// A fetch has brought something: from here on the new policy is in force.
-    pub fn changed(&mut self, at: usize) {
-        let Some(held) = self.all.get_mut(at) else { return };
-        let Some((document, on_expiry)) = &held.bundle else { return };
-        let Some(bundle) = document.held() else { return };
+    pub fn changed(&mut self, at: usize) -> Swap {
+        let Some(held) = self.all.get_mut(at) else { return Swap::Same };
+        let Some((document, on_expiry)) = &held.bundle else { return Swap::Same };
+        let Some(bundle) = document.held() else { return Swap::Same };
         let version = bundle.version.to_string();
         held.until = match on_expiry {
             OnExpiry::Close => Some(bundle.expires),
@@ -101,7 +110,9 @@ impl Policies {
             held.version = version;
             held.loads = held.loads.saturating_add(1);
             self.epoch = self.epoch.saturating_add(1);
+            return Swap::Another;
         }
+        Swap::Same
     }
 
     /// Grows with every change of any policy.

@@ -15,5 +15,5 @@ pub(crate) mod tests;
 mod text;
 
 pub use feed::{Bundle, BundleRules, OnExpiry};
-pub use held::Policies;
+pub use held::{Policies, Swap};
 pub use text::{Fault, HEAD, Manifest, Opened, open, public_key, signed_part};

@@ -2,7 +2,7 @@
 //! What one VM remembers between requests. All of it is bounded.
 
 use super::health::Reported;
-use crate::bundle::Policies;
+use crate::bundle::{Policies, Swap};
 use crate::config::{Config, Issuer, KeyOrigin, KeyPlace};
 use crate::dpop::Replay;
 use crate::feed::{Document, Feed, SourceId};
@@ -179,14 +179,18 @@ impl Memory {
         }
     }
 
-    /// The shell says that a feed has brought something: what depends on it looks again.
-    pub fn feed_changed(&mut self, id: FeedId, now: UnixTime) {
+    /// The shell says that a feed has brought something: what depends on it looks again. What leaves is the place of the policy that another one has taken, if one has.
+    pub fn feed_changed(&mut self, id: FeedId, now: UnixTime) -> Option<usize> {
         match id {
             FeedId::Keys(_) => {}
             FeedId::Discovery(at) => self.keys_located(at, now),
             FeedId::Revocation(_) => self.revocation.changed(),
-            FeedId::Policy(at) => self.policies.changed(at),
+            FeedId::Policy(at) => match self.policies.changed(at) {
+                Swap::Another => return Some(at),
+                Swap::Same => {}
+            },
         }
+        None
     }
 
     /// The keys of an issuer are fetched from where its metadata says now.

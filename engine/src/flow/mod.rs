@@ -50,7 +50,7 @@ pub use memory::{DecisionId, Entropy, FeedId, Memory};
 pub use outcome::Outcome;
 pub use reply::{Reply, ReplyBody, ReplyStep};
 pub use streams::StreamEnd;
-pub use trail::{Judged, Keep, Trail};
+pub use trail::{Judged, Keep, Trail, policy_in_force};
 
 use crate::config::Config;
 use crate::connection::Connection;

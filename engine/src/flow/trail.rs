@@ -247,6 +247,14 @@ fn policy_of(config: &Config, place: Place) -> Option<usize> {
     }
 }
 
+/// The members of the record that another policy is in force at that place now.
+#[must_use]
+pub fn policy_in_force(config: &Config, policies: &Policies, at: usize) -> String {
+    let mut text = String::new();
+    name(config, policies, at, &mut Members::more(&mut text).nest("policy"));
+    text
+}
+
 fn name(config: &Config, policies: &Policies, at: usize, members: &mut Members<'_>) {
     if let (Some(name), Some(policy)) = (config.policy_names.get(at), policies.held(at)) {
         let digest = policy.digest();

@@ -88,6 +88,10 @@ fn a_new_bundle_is_in_force_for_those_who_are_known_already() {
     let roles = passage.edits.iter().map(|edit| format!("{edit:?}")).find(|edit| edit.contains("roles"));
     assert_eq!((world.call("echo", "{}").status(), world.memory.tokens.count()), (403, 1));
     assert!(roles.is_none_or(|edit| !edit.contains("guest")));
+    let recorded = policy_in_force(&world.config, &world.memory.policies, 0);
+    assert!(recorded.starts_with(r#","policy":{"name":"default","version":"2","digest":""#), "{recorded}");
+    // The same version once more replaces nothing.
+    assert_eq!(world.memory.feed_changed(FEED, UnixTime::from_secs(world.now)), None);
     let cached = world.counted(Metric::TokenCache);
     assert_eq!(cached.iter().filter(|name| name.ends_with("miss")).count(), 1, "verified once: {cached:?}");
     assert_eq!(
