@@ -91,6 +91,10 @@ impl RawRequest {
                 Ok(read) if read > 0 => answer.extend_from_slice(piece.get(..read).unwrap_or_default()),
                 _ => break,
             }
+            // Envoy keeps a connection open for a second where it has answered before the request was whole.
+            if RawResponse::parse(&answer).is_some_and(|answer| answer.is_delimited() && answer.complete) {
+                break;
+            }
         }
         RawResponse::parse(&answer).ok_or_else(|| anyhow!("no HTTP answer in {} bytes", answer.len()))
     }
@@ -123,6 +127,12 @@ impl RawResponse {
     #[must_use]
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
+    }
+
+    /// Whether the head says where the body ends.
+    fn is_delimited(&self) -> bool {
+        self.header("content-length").is_some()
+            || self.header("transfer-encoding").is_some_and(|value| value == "chunked")
     }
 
     fn parse(answer: &[u8]) -> Option<Self> {
