@@ -227,7 +227,8 @@ async fn signed_shards_are_loaded_by_every_worker_and_kept_while_what_comes_is_b
     assert_eq!((first.len(), all.difference(&first).count()), (8, 1));
     stage.until("token-30000", 401).await?;
     let asked: u64 = all.iter().map(|name| stage.site.asked(name).times).sum();
-    assert!(asked <= all.len() as u64 + 3, "{asked} fetches of {} shards", all.len());
+    // Two workers that shared nothing would each fetch all of them.
+    assert!(asked < 2 * all.len() as u64, "{asked} fetches of {} shards", all.len());
     let metrics = stage.envoy.metrics().await?;
     for (name, value) in [("version", 2.0), ("entries", 30_001.0)] {
         let gauge = metrics.metric(&format!("toolgate_revocation_{name}")).label("feed", "packed");
