@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The way to the engine: secrets in, its errors out as diagnostics with a line.
 
-use std::{cell::RefCell, collections::BTreeMap, env, os::unix::ffi::OsStringExt};
+use std::{cell::RefCell, collections::BTreeMap, env, os::unix::ffi::OsStringExt, path::Path};
 
 use toolgate_engine::{
     config::{Config, Secrets},
@@ -9,7 +9,7 @@ use toolgate_engine::{
 };
 
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, Failure},
     yaml::{Document, KeyPath},
 };
 
@@ -61,6 +61,12 @@ impl Environment {
 /// Compiles a configuration as the plugin does.
 pub(crate) fn compile(document: &Document, secrets: &Environment) -> Result<Config, Diagnostic> {
     Config::compile(document.json().as_bytes(), secrets).map_err(|error| diagnostic(document, error))
+}
+
+/// Compiles the configuration that a command may be given beside what it is about.
+pub(crate) fn optional(path: Option<&Path>) -> Result<Option<Config>, Failure> {
+    let document = path.map(Document::open).transpose()?;
+    Ok(document.map(|document| compile(&document, &Environment::default())).transpose()?)
 }
 
 /// An error of the engine, at its line.

@@ -11,6 +11,7 @@ mod command;
 mod diagnostic;
 mod engine;
 mod file;
+mod html;
 mod issuer;
 mod jws;
 mod keychain;

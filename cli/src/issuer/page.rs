@@ -9,7 +9,10 @@ use axum::{
 use base64ct::{Base64, Encoding};
 use sha2::{Digest, Sha256};
 
-use crate::issuer::{authorize::Asked, redirect, routes::set};
+use crate::{
+    html::escape,
+    issuer::{authorize::Asked, redirect, routes::set},
+};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:3rem auto;padding:0 1rem;color:#1b1f24}\
 input,button{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;margin:.25rem 0 .75rem}\
@@ -17,7 +20,7 @@ dt{color:#57606a}dd{margin:0 0 .5rem;overflow-wrap:anywhere}.fault{color:#a40e26
 
 /// The page that asks for name, password and consent.
 pub(super) fn login(asked: &Asked, transaction: &str, action: &str, fault: Option<&str>) -> Response {
-    let fault = fault.map(|fault| format!("<p class=\"fault\" role=\"alert\">{}</p>", escaped(fault)));
+    let fault = fault.map(|fault| format!("<p class=\"fault\" role=\"alert\">{}</p>", escape(fault)));
     let scope = asked.scope.as_deref().unwrap_or("no particular scope");
     let resources = match asked.resources.as_slice() {
         [] => "the default audience".to_owned(),
@@ -34,12 +37,12 @@ pub(super) fn login(asked: &Asked, transaction: &str, action: &str, fault: Optio
          <button name=\"decision\" value=\"deny\" formnovalidate>Deny</button></form>\
          <p>This is a development issuer.</p>",
         fault = fault.unwrap_or_default(),
-        client = escaped(&asked.client.name),
-        resources = escaped(&resources),
-        scope = escaped(scope),
-        place = escaped(redirect::place(&asked.redirect)),
-        action = escaped(action),
-        transaction = escaped(transaction),
+        client = escape(&asked.client.name),
+        resources = escape(&resources),
+        scope = escape(scope),
+        place = escape(redirect::place(&asked.redirect)),
+        action = escape(action),
+        transaction = escape(transaction),
     );
     // Browsers hold the redirect that follows the form to `form-action`, too.
     page(StatusCode::OK, &body, &format!("'self' {}", redirect::source(&asked.redirect)))
@@ -47,7 +50,7 @@ pub(super) fn login(asked: &Asked, transaction: &str, action: &str, fault: Optio
 
 /// A page that says what is wrong, where nobody can be sent back.
 pub(super) fn fault(status: StatusCode, message: &str) -> Response {
-    page(status, &format!("<h1>That did not work</h1><p>{}</p>", escaped(message)), "'none'")
+    page(status, &format!("<h1>That did not work</h1><p>{}</p>", escape(message)), "'none'")
 }
 
 fn page(status: StatusCode, body: &str, form_action: &str) -> Response {
@@ -87,32 +90,5 @@ fn guard(response: &mut Response) {
     ];
     for (name, value) in fixed {
         set(response, name, value);
-    }
-}
-
-/// Text as it may stand in an element or a quoted attribute.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            control if control.is_control() => safe.push('\u{fffd}'),
-            other => safe.push(other),
-        }
-    }
-    safe
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_a_text_ends_an_element_or_an_attribute() {
-        assert_eq!(escaped("<b a='\"&\">\u{1b}"), "&lt;b a=&#39;&quot;&amp;&quot;&gt;\u{fffd}");
     }
 }

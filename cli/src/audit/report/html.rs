@@ -10,6 +10,7 @@ use super::{
     section::{Cell, Section},
     svg,
 };
+use crate::html::escape;
 
 const STYLE: &str = "\
 :root{--ink:#1c2430;--soft:#5b6675;--line:#d9dee5;--ground:#fff;--card:#f6f8fa;--allowed:#3b7dd8;--denied:#d9534f;--odd:#e0a030}
@@ -146,21 +147,4 @@ fn table(page: &mut String, section: &Section) {
         page.push_str("</tr>");
     }
     page.push_str("</table>");
-}
-
-/// What was named by outsiders stays text.
-pub(super) fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            control if control.is_control() => safe.push('\u{fffd}'),
-            other => safe.push(other),
-        }
-    }
-    safe
 }

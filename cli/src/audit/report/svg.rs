@@ -3,8 +3,8 @@
 
 use std::fmt::Write;
 
-use super::{html::escape, volume::Bucket};
-use crate::clock;
+use super::volume::Bucket;
+use crate::{clock, html::escape};
 
 const WIDTH: u64 = 960;
 const HEIGHT: u64 = 220;

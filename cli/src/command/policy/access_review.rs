@@ -19,10 +19,9 @@ use crate::{
     },
     command::Outcome,
     diagnostic::Exit,
-    engine::{self, Environment},
+    engine,
     out::{Heard, Out},
     policy::{Answer, Asked, Known, Thing, Written},
-    yaml::Document,
 };
 
 #[derive(Debug, clap::Args)]
@@ -71,11 +70,7 @@ const COLUMNS: [&str; 9] =
 
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let asked = Asked::new(Written::open(&args.policy)?)?;
-    let configuration = args.config.as_ref().map(|path| Document::open(path)).transpose()?;
-    let config = configuration
-        .as_ref()
-        .map(|document| engine::compile(document, &Environment::default()))
-        .transpose()?;
+    let config = engine::optional(args.config.as_deref())?;
     let known = config.as_ref().map(|config| Known::of(config, &asked.policy.digest()).0).unwrap_or_default();
     let mut uses = Uses::new();
     let genuine = args.source.read(out, |kind, record, at| {

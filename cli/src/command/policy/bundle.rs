@@ -6,7 +6,8 @@ use std::{path::PathBuf, time::Duration};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::json;
 use toolgate_engine::{
-    bundle::{Bundle, BundleRules, Fault, public_key, signed_part},
+    bundle::{Bundle, BundleRules, Fault, signed_part},
+    keys::PublicKey,
     policy::Mode,
     time::UnixTime,
 };
@@ -83,7 +84,8 @@ fn sealed(document: &str, key: &SigningKey) -> String {
 
 /// What the plugin will say. What it would refuse is not written.
 fn verify(text: &str, args: &Args, public: &str, now: i64) -> Result<(), Failure> {
-    let key = public_key(public).ok_or_else(|| Failure::refused("the key is not an Ed25519 key"))?;
+    let key =
+        PublicKey::from_ed25519(public).ok_or_else(|| Failure::refused("the key is not an Ed25519 key"))?;
     let (name, keys) = (args.name.clone(), vec![key]);
     let rules = BundleRules { name, keys, min_version: 1, roles: Vec::new(), mode: Mode::Shadow };
     let now = UnixTime::from_secs(u64::try_from(now).unwrap_or_default());

@@ -13,10 +13,9 @@ use toolgate_engine::mcp::{Method, MethodClass};
 use crate::{
     command::Outcome,
     diagnostic::{Exit, Failure},
-    engine::{self, Environment},
+    engine,
     out::Out,
     policy::{Answer, Asked, Known, Reach, Term, Thing, Written, cases},
-    yaml::Document,
 };
 
 #[derive(Debug, clap::Args)]
@@ -68,11 +67,7 @@ struct Row {
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let old = Asked::new(Written::open(&args.old)?)?;
     let new = Asked::new(Written::open(&args.new)?)?;
-    let configuration = args.config.as_ref().map(|path| Document::open(path)).transpose()?;
-    let config = configuration
-        .as_ref()
-        .map(|document| engine::compile(document, &Environment::default()))
-        .transpose()?;
+    let config = engine::optional(args.config.as_deref())?;
     let known = config.as_ref().map(|config| Known::of(config, &old.policy.digest()).0).unwrap_or_default();
     let changes = changes(&old, &new, &known);
     let parts = parts(&old, &new);

@@ -19,8 +19,7 @@ use crate::{
     clock,
     command::Outcome,
     diagnostic::{Exit, Failure},
-    engine::{self, Environment},
-    file,
+    engine, file,
     jws::{self, Object},
     out::Out,
     policy::{Caller, Decision, Known, Question, Target, Verdict, Written, WrittenRule},
@@ -86,11 +85,7 @@ enum Shown {
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let written = Written::open(&args.file)?;
     let policy = written.compile()?;
-    let configuration = args.config.as_ref().map(|path| Document::open(path)).transpose()?;
-    let config = configuration
-        .as_ref()
-        .map(|document| engine::compile(document, &Environment::default()))
-        .transpose()?;
+    let config = engine::optional(args.config.as_deref())?;
     let known = config.as_ref().map(|config| Known::of(config, &policy.digest()).0).unwrap_or_default();
     let caller = caller(args, config.as_ref(), out)?;
     let arguments = args.args.as_ref().map(|text| Document::parse("--args", text)).transpose()?;

@@ -12,13 +12,12 @@ use crate::{
     },
     command::Outcome,
     diagnostic::{Exit, Failure},
-    engine::{self, Environment},
+    engine,
     out::Out,
     policy::{
         Decision, Verdict, Written,
         replay::{Recorded, Replay, Replayed},
     },
-    yaml::Document,
 };
 
 #[derive(Debug, clap::Args)]
@@ -92,9 +91,7 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
 
 /// The names of issuers by their addresses.
 fn issuers(args: &Args) -> Result<BTreeMap<String, String>, Failure> {
-    let document = args.config.as_ref().map(|path| Document::open(path)).transpose()?;
-    let config =
-        document.as_ref().map(|document| engine::compile(document, &Environment::default())).transpose()?;
+    let config = engine::optional(args.config.as_deref())?;
     let issuers = config.iter().flat_map(|config| &config.issuers);
     Ok(issuers.map(|issuer| (issuer.rules.issuer.clone(), issuer.name.to_string())).collect())
 }

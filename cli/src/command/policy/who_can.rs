@@ -9,7 +9,7 @@ use toolgate_engine::{mcp::Method, policy::Facts, suggest::nearest};
 use crate::{
     command::Outcome,
     diagnostic::{Exit, Failure},
-    engine::{self, Environment},
+    engine,
     out::Out,
     policy::{Answer, Asked, Known, Reach, Term, Thing, Written, parse},
     yaml::Document,
@@ -67,11 +67,7 @@ struct Held {
 
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let asked = Asked::new(Written::open(&args.file)?)?;
-    let configuration = args.config.as_ref().map(|path| Document::open(path)).transpose()?;
-    let config = configuration
-        .as_ref()
-        .map(|document| engine::compile(document, &Environment::default()))
-        .transpose()?;
+    let config = engine::optional(args.config.as_deref())?;
     let known = config.as_ref().map(|config| Known::of(config, &asked.policy.digest()).0).unwrap_or_default();
     let arguments = args.args.as_ref().map(|text| Document::parse("--args", text)).transpose()?;
     let doc =

@@ -13,9 +13,8 @@ use rand_core::{OsRng, RngCore};
 use serde_json::{Value, json};
 use toolgate_engine::{
     feed::Content,
-    revocation::{
-        HashKey, List, ListWire, MAX_TIMES, Manifest, PackTimes, Packers, ShardNote, pack, packer_key, signed,
-    },
+    keys::PublicKey,
+    revocation::{HashKey, List, ListWire, MAX_TIMES, Manifest, PackTimes, Packers, ShardNote, pack, signed},
     time::UnixTime,
 };
 
@@ -56,7 +55,7 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let name = args.key.display().to_string();
     let signer = SigningKey::from_pem(&file::read(&args.key)?, &name)?.with(Algorithm::EdDsa, &name)?;
     let x = signer.jwk().get("x").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let key = packer_key(&x).ok_or_else(|| Failure::refused("the key is not an Ed25519 key"))?;
+    let key = PublicKey::from_ed25519(&x).ok_or_else(|| Failure::refused("the key is not an Ed25519 key"))?;
     let before = previous(&args.out, &Packers::new(vec![key]))?;
     let version = version(args.number, before.as_ref())?;
     let wire = read(&args.list)?;
