@@ -16,4 +16,4 @@ mod text;
 
 pub use feed::{Bundle, BundleRules, OnExpiry};
 pub use held::{Policies, Swap};
-pub use text::{Fault, HEAD, Manifest, Opened, open, public_key, signed_part};
+pub use text::{Fault, HEAD, Manifest, Opened, open, signed_part};

@@ -2,6 +2,7 @@
 //! Bundles by themselves; what requests come to is tested in the flow.
 
 use super::*;
+use crate::keys::PublicKey;
 use crate::policy::Mode;
 use crate::time::UnixTime;
 use alloc::borrow::ToOwned;
@@ -28,7 +29,7 @@ const POLICY: &str = r#"{"version":1,"roles":{"guest":{"allow":[{"tools":["echo"
 fn rules() -> BundleRules {
     BundleRules {
         name: "default".to_owned(),
-        keys: [1, 2].iter().filter_map(|seed| public_key(&public(*seed))).collect(),
+        keys: [1, 2].iter().filter_map(|seed| PublicKey::from_ed25519(&public(*seed))).collect(),
         min_version: 3,
         roles: Vec::from(["guest".into()]),
         mode: Mode::Enforce,
@@ -107,11 +108,11 @@ fn without_a_good_signature_nothing_is_read() {
 
 #[test]
 fn only_a_whole_key_is_a_key() {
-    assert!(public_key(&public(1)).is_some());
+    assert!(PublicKey::from_ed25519(&public(1)).is_some());
     let padded = format!("{}=", public(1));
     let zero = Base64UrlUnpadded::encode_string(&[0; 32]);
     for text in ["", "AAAA", public(1).split_at(1).1, &padded, &zero, "\",\"d\":\"x"] {
-        assert!(public_key(text).is_none(), "{text}");
+        assert!(PublicKey::from_ed25519(text).is_none(), "{text}");
     }
 }
 

@@ -144,14 +144,3 @@ pub fn open<'b>(text: &'b [u8], keys: &[PublicKey]) -> Result<Opened<'b>, Fault>
     }
     Ok(Opened { manifest: Manifest { name: wire.name, version: wire.version, expires }, document })
 }
-
-/// A public key as a configuration writes it: the 32 bytes in base64url, as in the `x` of a JWK (RFC 8037).
-#[must_use]
-pub fn public_key(text: &str) -> Option<PublicKey> {
-    if Base64UrlUnpadded::decode_vec(text).ok()?.len() != 32 {
-        return None;
-    }
-    let jwk = [r#"{"kty":"OKP","crv":"Ed25519","x":""#, text, r#""}"#].concat();
-    let document = Doc::parse(jwk.as_bytes(), Limits::TOKEN).ok()?;
-    PublicKey::from_jwk(document.root()).ok()
-}

@@ -361,14 +361,6 @@ fn params(front: &Front<'_>) -> Vec<Param> {
 }
 
 pub(super) fn tool_label(server: &Server, target: &Target<'_>) -> ToolLabel {
-    match target {
-        Target::Tool(name) => server.tool_index(name).map_or(ToolLabel::Other, ToolLabel::Known),
-        Target::None
-        | Target::Prompt(_)
-        | Target::Resource(_)
-        | Target::Listen { .. }
-        | Target::PromptRef(_)
-        | Target::ResourceRef(_)
-        | Target::Task(_) => ToolLabel::None,
-    }
+    facts::tool_of(target)
+        .map_or(ToolLabel::None, |name| server.tool_index(name).map_or(ToolLabel::Other, ToolLabel::Known))
 }

@@ -2,10 +2,11 @@
 //! A public key that passed every check, in the forms its verifiers need.
 
 use super::alg::{Alg, Family};
+use super::decode_base64url;
 use super::jwk::{self, JwkRefusal};
 use super::p384::P384Key;
 use super::verifier::{Signature, SignatureVerifier, Verdict};
-use crate::json::Value;
+use crate::json::{Doc, Limits, Value};
 use crate::time::UnixTime;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -57,6 +58,18 @@ impl PublicKey {
     /// Why the key is of no use.
     pub fn from_jwk(value: Value<'_>) -> Result<PublicKey, JwkRefusal> {
         jwk::read(value)
+    }
+
+    /// The Ed25519 key whose `x` (RFC 8037 section 2) this is, as operators write the keys of those who sign documents.
+    #[must_use]
+    pub fn from_ed25519(x: &str) -> Option<PublicKey> {
+        // What decodes has no quote that could end the member.
+        if decode_base64url(x)?.len() != 32 {
+            return None;
+        }
+        let jwk = [r#"{"kty":"OKP","crv":"Ed25519","x":""#, x, r#""}"#].concat();
+        let document = Doc::parse(jwk.as_bytes(), Limits::TOKEN).ok()?;
+        PublicKey::from_jwk(document.root()).ok()
     }
 
     /// Says whether `signature` belongs to `message` under this key by `alg`. A key of another family, a key bound to

@@ -50,17 +50,6 @@ impl Packers {
     }
 }
 
-/// The Ed25519 key whose `x` (RFC 8037 section 2) this is.
-#[must_use]
-pub fn packer_key(x: &str) -> Option<PublicKey> {
-    if decode_base64url(x)?.len() != 32 {
-        return None;
-    }
-    let jwk = [r#"{"kty":"OKP","crv":"Ed25519","x":""#, x, r#""}"#].concat();
-    let document = Doc::parse(jwk.as_bytes(), Limits::TOKEN).ok()?;
-    PublicKey::from_jwk(document.root()).ok()
-}
-
 /// What a manifest says of one shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardNote {

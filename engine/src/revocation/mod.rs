@@ -16,8 +16,7 @@ mod shards;
 pub use feed::{ListFeed, OnFailure};
 pub use list::{Credential, HashKey, List, ListWire, MAX_IDS};
 pub use manifest::{
-    MAX_BITS, MAX_SHARD_IDS, MAX_TIMES, Manifest, PackTimes, Packed, Packers, ShardNote, pack, packer_key,
-    signed,
+    MAX_BITS, MAX_SHARD_IDS, MAX_TIMES, Manifest, PackTimes, Packed, Packers, ShardNote, pack, signed,
 };
 
 use crate::config::{Config, RevocationFeed};

@@ -42,18 +42,9 @@ impl Claims {
         if !matches!(root.kind(), Kind::Object) {
             return Err(PAYLOAD);
         }
-        Ok(Claims {
-            iss: text(root, "iss")?.ok_or(Rejection::MissingClaim)?,
-            exp: date(root, "exp")?.ok_or(Rejection::MissingClaim)?,
-            sub: text(root, "sub")?,
-            aud: audiences(root)?,
-            nbf: date(root, "nbf")?,
-            iat: date(root, "iat")?,
-            jti: text(root, "jti")?,
-            client_id: client(root)?,
-            cnf: Confirmation::read(root)?,
-            doc: doc.into_owned(),
-        })
+        let iss = text(root, "iss")?.ok_or(Rejection::MissingClaim)?;
+        let exp = date(root, "exp")?.ok_or(Rejection::MissingClaim)?;
+        Claims::rest(doc, iss, exp)
     }
 
     /// Reads what an issuer says of an opaque token (RFC 7662 section 2.2): as a payload, except that `iss` and `exp`
@@ -64,9 +55,17 @@ impl Claims {
     pub(crate) fn introspected(answer: &[u8], issuer: &str, ends: UnixTime) -> Result<Self, Rejection> {
         let doc = Doc::parse(answer, Limits::TOKEN).map_err(|_| PAYLOAD)?;
         let root = doc.root();
+        let iss = text(root, "iss")?.unwrap_or_else(|| String::from(issuer));
+        let exp = date(root, "exp")?.unwrap_or(ends);
+        Claims::rest(doc, iss, exp)
+    }
+
+    /// The claims that both kinds have, beside who issued them and until when they hold.
+    fn rest(doc: Doc<'_>, iss: String, exp: UnixTime) -> Result<Self, Rejection> {
+        let root = doc.root();
         Ok(Claims {
-            iss: text(root, "iss")?.unwrap_or_else(|| String::from(issuer)),
-            exp: date(root, "exp")?.unwrap_or(ends),
+            iss,
+            exp,
             sub: text(root, "sub")?,
             aud: audiences(root)?,
             nbf: date(root, "nbf")?,

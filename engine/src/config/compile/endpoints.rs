@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Where something is fetched from: only hosts that the configuration gives a cluster to are ever called.
+//! Where something is fetched from: only hosts that the configuration gives a cluster to are ever called. How often,
+//! and whose signature it must bear.
 
-use super::{Compiler, shown, wrong};
+use super::{Compiler, at, key, shown, wrong};
 use crate::config::origin::Url;
-use crate::feed::Endpoint;
-use crate::json::DeError;
+use crate::feed::{Endpoint, FreshnessRules, RefreshPolicy};
+use crate::json::{DeError, Segment};
+use crate::keys::PublicKey;
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 impl Compiler<'_> {
     /// The endpoint at a URL. `example` shows how one is written.
@@ -32,5 +36,35 @@ impl Compiler<'_> {
             );
             DeError::new(format!("no cluster reaches `{}`", url.authority)).with_help(help)
         })
+    }
+}
+
+/// The refresh of what takes effect as fast as the operator has said: what an answer says of its freshness is not asked.
+pub(super) fn steady(refresh_secs: u64, max_stale_secs: u64, timeout_millis: u64) -> RefreshPolicy {
+    RefreshPolicy {
+        freshness: FreshnessRules {
+            floor_secs: refresh_secs,
+            ceiling_secs: refresh_secs,
+            default_secs: refresh_secs,
+        },
+        max_stale_secs,
+        timeout_secs: timeout_millis.div_ceil(1_000),
+        retry_secs: (1, refresh_secs.min(60)),
+    }
+}
+
+/// The keys of `public_key` and `more_public_keys`: one, and at most three more.
+pub(super) fn signing_keys(
+    first: &str,
+    more: &[String],
+    read: impl Fn(&str) -> Result<PublicKey, DeError>,
+) -> Result<Vec<PublicKey>, DeError> {
+    let mut keys = Vec::from([at(read(first), &[key("public_key")])?]);
+    for (index, text) in more.iter().enumerate() {
+        keys.push(at(read(text), &[key("more_public_keys"), Segment::Index(index)])?);
+    }
+    match keys.len() > 4 {
+        true => at(Err(DeError::new("there are more than 3".to_owned())), &[key("more_public_keys")]),
+        false => Ok(keys),
     }
 }

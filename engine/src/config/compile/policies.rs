@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Policies: written in the configuration, the one for development, or where bundles come from.
 
+use super::endpoints::{signing_keys, steady};
 use super::revocation::between;
 use super::{Compiler, at, key, label, wrong};
-use crate::bundle::{BundleRules, OnExpiry, public_key};
+use crate::bundle::{BundleRules, OnExpiry};
 use crate::config::wire::{BundleWire, OnExpiryWire, PolicySourceWire};
 use crate::config::{Access, PolicyBundle, PolicyOrigin, Route, Server};
-use crate::feed::{FreshnessRules, RefreshPolicy};
-use crate::json::{DeError, Segment};
+use crate::json::DeError;
 use crate::keys::PublicKey;
 use crate::policy::{Mode, Policy};
 use alloc::borrow::ToOwned;
@@ -62,30 +62,14 @@ impl<'c> Compiler<'c> {
         label("policy that is fetched", name)?;
         let refresh_secs = between(wire.refresh_seconds, 30, (1, 3_600), "refresh_seconds")?;
         let timeout = between(wire.timeout_milliseconds, 5_000, (100, 60_000), "timeout_milliseconds")?;
-        let mut keys = Vec::from([at(signer(&wire.public_key), &[key("public_key")])?]);
-        for (index, text) in wire.more_public_keys.iter().enumerate() {
-            keys.push(at(signer(text), &[key("more_public_keys"), Segment::Index(index)])?);
-        }
-        if keys.len() > 4 {
-            return at(Err(DeError::new("there are more than 3".to_owned())), &[key("more_public_keys")]);
-        }
+        let keys = signing_keys(&wire.public_key, &wire.more_public_keys, signer)?;
         let timeout_millis = u32::try_from(timeout).unwrap_or(u32::MAX);
         let example = "https://policies.example.com/default";
         let target = self.endpoint(&wire.uri, example, "application/octet-stream", timeout_millis);
         Ok(PolicyBundle {
             target: at(target, &[key("uri")])?,
-            refresh: RefreshPolicy {
-                // The operator has said how fast a change takes effect; the answer is not asked.
-                freshness: FreshnessRules {
-                    floor_secs: refresh_secs,
-                    ceiling_secs: refresh_secs,
-                    default_secs: refresh_secs,
-                },
-                // A bundle says itself when it ends.
-                max_stale_secs: u64::from(u32::MAX),
-                timeout_secs: timeout.div_ceil(1_000),
-                retry_secs: (1, refresh_secs.min(60)),
-            },
+            // A bundle says itself when it ends.
+            refresh: steady(refresh_secs, u64::from(u32::MAX), timeout),
             rules: BundleRules {
                 name: wire.name.clone().unwrap_or_else(|| name.to_owned()),
                 keys,
@@ -102,7 +86,7 @@ impl<'c> Compiler<'c> {
 }
 
 fn signer(text: &str) -> Result<PublicKey, DeError> {
-    public_key(text).ok_or_else(|| {
+    PublicKey::from_ed25519(text).ok_or_else(|| {
         wrong(
             "this is not an Ed25519 key".to_owned(),
             "write the `x` that `toolgate keys generate --algorithm EdDSA` prints",

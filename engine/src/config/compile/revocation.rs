@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Revocation: lists as they are written, and where others come from.
 
+use super::endpoints::{signing_keys, steady};
 use super::{Compiler, at, find, key, label, shown, wrong};
 use crate::config::wire::{OnFailureWire, RevocationFeedWire};
 use crate::config::{ListForm, Revocation, RevocationFeed, RevocationList};
-use crate::feed::{FreshnessRules, RefreshPolicy};
-use crate::json::{DeError, Segment, from_value};
+use crate::json::{DeError, from_value};
 use crate::keys::PublicKey;
-use crate::revocation::{ListWire, OnFailure, Packers, packer_key};
+use crate::revocation::{ListWire, OnFailure, Packers};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -69,17 +69,7 @@ impl<'c> Compiler<'c> {
             name: Arc::from(name),
             issuer: about(wire.issuer.as_ref(), issuers)?,
             target: at(target, &[key("uri")])?,
-            // What the answer says of its freshness is not asked: the operator has said how fast a list takes effect.
-            refresh: RefreshPolicy {
-                freshness: FreshnessRules {
-                    floor_secs: refresh_secs,
-                    ceiling_secs: refresh_secs,
-                    default_secs: refresh_secs,
-                },
-                max_stale_secs,
-                timeout_secs: timeout.div_ceil(1_000),
-                retry_secs: (1, refresh_secs.min(60)),
-            },
+            refresh: steady(refresh_secs, max_stale_secs, timeout),
             on_failure: match wire.on_failure {
                 OnFailureWire::KeepLast => OnFailure::KeepLast,
                 OnFailureWire::Close => OnFailure::Close,
@@ -99,18 +89,11 @@ fn form(wire: &RevocationFeedWire) -> Result<ListForm, DeError> {
             )),
         };
     };
-    let mut keys = Vec::from([at(packer(first), &[key("public_key")])?]);
-    for (index, text) in wire.more_public_keys.iter().enumerate() {
-        keys.push(at(packer(text), &[key("more_public_keys"), Segment::Index(index)])?);
-    }
-    match keys.len() > 4 {
-        true => at(Err(DeError::new("there are more than 3".to_owned())), &[key("more_public_keys")]),
-        false => Ok(ListForm::Shards(Packers::new(keys))),
-    }
+    signing_keys(first, &wire.more_public_keys, packer).map(|keys| ListForm::Shards(Packers::new(keys)))
 }
 
 fn packer(text: &str) -> Result<PublicKey, DeError> {
-    packer_key(text).ok_or_else(|| {
+    PublicKey::from_ed25519(text).ok_or_else(|| {
         wrong(
             format!("{} is not an Ed25519 key", shown(text)),
             "write the `public_key` that `toolgate revocation pack` prints",

@@ -4,6 +4,7 @@
 use super::*;
 use crate::config::origin::Url;
 use crate::feed::{Adopted, Endpoint, Feed, Freshness, Reason, RefreshPolicy, Response, SourceId};
+use crate::keys::PublicKey;
 use crate::revocation::shards::Sharded;
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -44,7 +45,7 @@ impl Site {
     }
 
     fn packers(&self) -> Packers {
-        Packers::new(vec![packer_key(&self.x()).unwrap()])
+        Packers::new(vec![PublicKey::from_ed25519(&self.x()).unwrap()])
     }
 
     fn sharded(&self) -> Sharded {
@@ -167,7 +168,10 @@ fn a_manifest_is_believed_by_its_signature_version_and_end() {
     let read = |bytes: &[u8], packers: &Packers| Manifest::read(bytes, packers, None, NOW).err();
     let stranger = Site { signer: SigningKey::from_bytes(&[8; 32]), ..Site::new() };
     assert_eq!(read(&good, &stranger.packers()), Some("bad_signature"));
-    let both = Packers::new(vec![packer_key(&stranger.x()).unwrap(), packer_key(&site.x()).unwrap()]);
+    let both = Packers::new(vec![
+        PublicKey::from_ed25519(&stranger.x()).unwrap(),
+        PublicKey::from_ed25519(&site.x()).unwrap(),
+    ]);
     assert_eq!(read(&good, &both), None);
     for at in 0..good.len() {
         let mut bent = good.clone();
@@ -177,7 +181,7 @@ fn a_manifest_is_believed_by_its_signature_version_and_end() {
     }
     assert_eq!(read(b"", &site.packers()), Some("unsigned"));
     assert_eq!(format!("{both:?}"), "Packers(2 keys)");
-    assert!(packer_key("AAAA").is_none() && packer_key("x\",\"d\":\"").is_none());
+    assert!(PublicKey::from_ed25519("AAAA").is_none() && PublicKey::from_ed25519("x\",\"d\":\"").is_none());
 }
 
 #[test]
