@@ -19,7 +19,7 @@ pub fn repository() -> PathBuf {
 /// # Errors
 /// If it is not there.
 pub fn wasm() -> Result<PathBuf> {
-    first(
+    newest(
         "the filter",
         "TOOLGATE_WASM",
         &[repository().join("target/toolgate.wasm")],
@@ -27,13 +27,13 @@ pub fn wasm() -> Result<PathBuf> {
     )
 }
 
-/// The command line tool: `TOOLGATE_BIN`, else the release build, else the debug build.
+/// The command line tool: `TOOLGATE_BIN`, else the newest build.
 ///
 /// # Errors
 /// If it is not there.
 pub fn toolgate() -> Result<PathBuf> {
     let target = repository().join("target");
-    first(
+    newest(
         "the `toolgate` binary",
         "TOOLGATE_BIN",
         &[target.join("release/toolgate"), target.join("debug/toolgate")],
@@ -53,7 +53,7 @@ pub fn envoy_version() -> String {
 /// If it is not there.
 pub fn envoy() -> Result<PathBuf> {
     let installed = repository().join(".tools/envoy").join(envoy_version()).join("envoy");
-    first("envoy", "ENVOY_BIN", &[installed], "install it with `test-harness/fetch-envoy`")
+    newest("envoy", "ENVOY_BIN", &[installed], "install it with `test-harness/fetch-envoy`")
 }
 
 /// One of the programs that `test-harness/fetch-prometheus` found or unpacked.
@@ -92,14 +92,16 @@ pub fn python() -> Result<PathBuf> {
     bail!("Python is not at `{}`: install it with `test-harness/fetch-python`", python.display())
 }
 
-fn first(what: &str, variable: &str, candidates: &[PathBuf], mend: &str) -> Result<PathBuf> {
+fn newest(what: &str, variable: &str, candidates: &[PathBuf], mend: &str) -> Result<PathBuf> {
     if let Some(named) = env::var_os(variable).map(PathBuf::from) {
         if named.is_file() {
             return Ok(named);
         }
         bail!("{what}: `{variable}` names `{}`, which is not a file", named.display());
     }
-    if let Some(found) = candidates.iter().find(|path| path.is_file()) {
+    let built = |path: &&PathBuf| path.metadata().and_then(|file| file.modified()).ok();
+    let latest = candidates.iter().filter(|path| path.is_file()).max_by_key(built);
+    if let Some(found) = latest {
         return Ok(found.clone());
     }
     let looked = candidates.iter().map(|path| format!("`{}`", path.display())).collect::<Vec<_>>();
