@@ -69,13 +69,31 @@ impl Account {
     pub(super) fn result(&mut self, result: Value<'_>, config: &Config, samples: &mut Samples) {
         let State::Sent(verdict, _) = &self.state else { return };
         let Some(meter) = meter(config, verdict) else { return };
-        let whole = |pointer: &Option<alloc::sync::Arc<str>>| {
-            let found = result.pointer(pointer.as_deref()?)?.as_i64()?;
-            u64::try_from(found).ok()
-        };
-        self.tokens = whole(&meter.tokens).unwrap_or(0);
-        if let Some(value) = whole(&meter.bytes) {
+        let reported = usage(meter, result);
+        self.tokens = reported.tokens.unwrap_or(0);
+        if let Some(value) = reported.bytes {
             samples.push(Sample { series: self.class(Metric::ClassMemory, verdict, ""), value });
+        }
+    }
+
+    /// When it went on, if it did.
+    pub(super) fn sent(&self) -> Option<UnixTime> {
+        match self.state {
+            State::Sent(_, sent) => Some(sent),
+            State::Undecided(_) | State::Closed(_) => None,
+        }
+    }
+
+    /// The kind of work that its arguments name.
+    pub(super) fn kind(&self) -> usize {
+        self.kind
+    }
+
+    /// The method that went on, if it is one that is known.
+    pub(super) fn method(&self) -> Option<Method> {
+        match self.state {
+            State::Sent(Series { method: MethodLabel::Known(at), .. }, _) => Method::ALL.get(at).copied(),
+            State::Sent(..) | State::Undecided(_) | State::Closed(_) => None,
         }
     }
 
@@ -172,12 +190,9 @@ impl Account {
 
     /// Whether the answer has a message that is waited for; an event stream that only listens has none.
     pub(super) fn awaits_message(&self) -> Awaits {
-        match &self.state {
-            State::Sent(Series { method: MethodLabel::Known(at), .. }, _) => match Method::ALL.get(*at) {
-                Some(Method::Stream | Method::SubscriptionsListen) | None => Awaits::Nothing,
-                Some(_) => Awaits::Message,
-            },
-            State::Sent(..) | State::Undecided(_) | State::Closed(_) => Awaits::Nothing,
+        match self.method() {
+            Some(Method::Stream | Method::SubscriptionsListen) | None => Awaits::Nothing,
+            Some(_) => Awaits::Message,
         }
     }
 
@@ -267,6 +282,21 @@ pub struct Sizes {
 
 fn error(place: Place, class: &'static str) -> Series {
     Series { kind: class, ..Series::new(Metric::Errors, "").at(place) }
+}
+
+/// What a result says of what it took.
+pub(super) struct Usage {
+    pub tokens: Option<u64>,
+    pub bytes: Option<u64>,
+}
+
+/// Reads what a result says of tokens and memory, where the configuration asks for it.
+pub(super) fn usage(meter: &ToolMeter, result: Value<'_>) -> Usage {
+    let whole = |pointer: &Option<alloc::sync::Arc<str>>| {
+        let found = result.pointer(pointer.as_deref()?)?.as_i64()?;
+        u64::try_from(found).ok()
+    };
+    Usage { tokens: whole(&meter.tokens), bytes: whole(&meter.bytes) }
 }
 
 /// How the tool of a verdict is metered.

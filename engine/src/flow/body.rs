@@ -224,7 +224,7 @@ impl AwaitBody {
         match clearing.look(call, body) {
             Ok(cleared) => {
                 self.waiting.reply.expect(call.method, server.answers);
-                self.waiting.reply.about(cleared.tool);
+                self.waiting.reply.about(cleared.task);
                 let method = MethodLabel::Known(call.method.index());
                 let tool = tool_label(server, &call.target);
                 let place = Place::Server(self.waiting.at);

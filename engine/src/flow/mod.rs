@@ -33,6 +33,7 @@ mod shadow;
 mod shown;
 mod streams;
 mod surfaces;
+mod task;
 #[cfg(test)]
 mod tests;
 mod trail;

@@ -5,6 +5,7 @@ use super::account::Awaits;
 use super::answer::{self, EXPOSED, Scene, cors_origin};
 use super::door::{Front, note};
 use super::factors;
+use super::task::AboutTask;
 use super::view::View;
 use super::{Desk, Edit, Fields, Outcome, session};
 use crate::config::{Answers, HostMode, Server};
@@ -35,7 +36,7 @@ struct Guarded {
     identity: Rc<Identity>,
     cors: Option<String>,
     expected: Expected,
-    tool: Option<Rc<str>>,
+    task: AboutTask,
     login_until: Option<UnixTime>,
 }
 
@@ -75,7 +76,7 @@ pub enum ReplyBody {
 pub struct Filter {
     at: usize,
     identity: Rc<Identity>,
-    tool: Option<Rc<str>>,
+    task: AboutTask,
     /// When the login will be too old for the server.
     login_until: Option<UnixTime>,
 }
@@ -99,7 +100,7 @@ impl Reply {
         };
         let login_until = factors::good_until(&server.credentials.require, &identity);
         let expected = Expected::Other;
-        let guarded = Guarded { at, identity, cors, expected, tool: None, login_until };
+        let guarded = Guarded { at, identity, cors, expected, task: AboutTask::None, login_until };
         let mut reply = Reply { guarded: Some(guarded), nonce: None };
         method.into_iter().for_each(|method| reply.expect(method, server.answers));
         reply
@@ -111,10 +112,10 @@ impl Reply {
         self
     }
 
-    /// Notes the tool that tasks of the answer belong to.
-    pub(super) fn about(&mut self, tool: Option<Rc<str>>) {
+    /// Notes the task that the answer may speak of.
+    pub(super) fn about(&mut self, task: AboutTask) {
         if let Some(guarded) = &mut self.guarded {
-            guarded.tool = tool;
+            guarded.task = task;
         }
     }
 
@@ -173,8 +174,8 @@ impl Reply {
             vary.extend_from_slice(b"origin");
             edits.push(Edit::set("vary", vary));
         }
-        let Guarded { at, identity, tool, login_until, .. } = guarded;
-        let filter = Filter { at, identity, tool, login_until };
+        let Guarded { at, identity, task, login_until, .. } = guarded;
+        let filter = Filter { at, identity, task, login_until };
         let (kind, expected) = (media(content_type), guarded.expected);
         match desk.config.servers.get(at).map(|server| session::sealed(session, server, filter.identity())) {
             Some(Ok(edit)) => edits.extend(edit),
@@ -292,7 +293,7 @@ impl Filter {
     fn run(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Left, FilterError> {
         let limits = Limits { depth: desk.config.limits.json.depth.max(64), nodes: 1_000_000 };
         let options = Options { limits, max_ttl_ms: Some(desk.config.limits.list_ttl_millis) };
-        let mut view = View::new(desk, self.at, &self.identity, self.tool.as_deref());
+        let mut view = View::new(desk, self.at, &self.identity, &self.task);
         let filtered = filter_answer(bytes, &mut view, options)?;
         let place = Place::Server(self.at);
         for (word, count) in [("kept", filtered.kept), ("removed", filtered.removed)] {

@@ -5,6 +5,7 @@
 use super::edit::Edit;
 use super::factors;
 use super::memory::Memory;
+use super::task::{AboutTask, TaskNote};
 use crate::config::{Drift, Permission, Schemas, Server, Tasks};
 use crate::deny::{Auth, Denial, Surface};
 use crate::identity::{Identity, header_value};
@@ -40,8 +41,8 @@ pub(super) struct Clearing<'c> {
 pub(super) struct Cleared {
     /// The message as the server may read it, in the length of the one that came; nothing where it goes on as it is.
     pub body: Option<Vec<u8>>,
-    /// The tool that a task of the answer belongs to.
-    pub tool: Option<Rc<str>>,
+    /// The task that the answer may speak of.
+    pub task: AboutTask,
 }
 
 /// Why a call does not go on.
@@ -139,16 +140,17 @@ impl Clearing<'_> {
     ) -> Result<Cleared, Objection> {
         let bond = Bond { purpose: Purpose::Task, server: &self.server.name, principal };
         let mut places: Vec<(core::ops::Range<usize>, String)> = Vec::new();
-        let mut tool = match &call.target {
-            Target::Tool(name) if ids.asks_for_one || ids.takes_one => Some(Rc::from(&**name)),
-            _ => None,
+        let mut task = match &call.target {
+            Target::Tool(name) if ids.asks_for_one || ids.takes_one => AboutTask::Made(Rc::from(&**name)),
+            _ => AboutTask::None,
         };
         let foreign = || Objection::from(Denial::Surface(Surface::TaskForeign));
         for (span, id) in &ids.meant {
             let opened = key.open(&bond, id).map_err(|_| foreign())?;
-            self.may_call(&opened.note)?;
+            let note = TaskNote::read(&opened.note).ok_or_else(foreign)?;
+            self.may_call(&note.tool)?;
             self.memory.tasks.add(&bond, &opened.id, &opened.note);
-            tool = Some(Rc::from(opened.note.as_str()));
+            task = AboutTask::Known { id: Rc::from(opened.id.as_str()), note: Rc::new(note) };
             places.push((span.clone(), opened.id));
         }
         for (span, id) in &ids.related {
@@ -163,7 +165,7 @@ impl Clearing<'_> {
             true => None,
             false => Some(replaced(body, &places).ok_or_else(foreign)?),
         };
-        Ok(Cleared { body, tool })
+        Ok(Cleared { body, task })
     }
 
     /// A task shows what its tool has answered, so who may not call the tool now, arguments aside, or has not shown

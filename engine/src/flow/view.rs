@@ -2,21 +2,24 @@
 //! What one caller sees of an answer: the same rules as for their calls.
 
 use super::memory::Memory;
+use super::task::{AboutTask, Meter};
 use super::{Account, Desk, Outcome, surfaces};
 use crate::config::{Config, Drift, Permission, Schemas, Server, Tasks};
 use crate::deny::{Denial, ErrorData, Surface, error_body};
 use crate::identity::Identity;
 use crate::json::Value;
 use crate::mcp::{
-    Era, Mention, Method, MethodClass, ServerRequest, Target, TaskFate, Visibility, Visible, Withheld,
+    Era, Mention, Method, MethodClass, ServerRequest, Target, TaskEnd, TaskFate, Visibility, Visible,
+    Withheld,
 };
 use crate::metrics::{Metric, Place, Sample, Samples, Series, ToolLabel};
 use crate::pin::Pin;
 use crate::policy::{Context, Policy};
-use crate::seal::{Bond, Purpose};
+use crate::seal::SealKey;
 use crate::time::UnixTime;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 /// Shows what the caller may use.
@@ -25,8 +28,8 @@ pub(super) struct View<'v> {
     server: Option<&'v Server>,
     policy: Option<Rc<Policy>>,
     identity: Rc<Identity>,
-    /// The tool that was called, where that is known.
-    tool: Option<&'v str>,
+    /// The task that the answer may speak of.
+    about: &'v AboutTask,
     now: UnixTime,
     source: Option<IpAddr>,
     memory: &'v mut Memory,
@@ -40,7 +43,7 @@ impl<'v> View<'v> {
         desk: &'v mut Desk<'_>,
         at: usize,
         identity: &Rc<Identity>,
-        tool: Option<&'v str>,
+        about: &'v AboutTask,
     ) -> View<'v> {
         let server = desk.config.servers.get(at);
         let judge = server.and_then(|server| desk.judge(server.policy, identity));
@@ -52,7 +55,7 @@ impl<'v> View<'v> {
             server,
             policy,
             identity,
-            tool,
+            about,
             now,
             source,
             memory: desk.memory,
@@ -73,6 +76,15 @@ impl<'v> View<'v> {
             Some(Ok(_)) => Visibility::Shown,
             Some(Err(_)) | None => Visibility::Hidden,
         }
+    }
+
+    /// Where tasks are counted, and the key and principal of their ids, where tasks are bound here.
+    fn tasks(&mut self) -> Option<(Meter<'_, 'v>, &'v SealKey, Vec<u8>)> {
+        let server = self.server?;
+        let Tasks::Bound(key) = &server.tasks else { return None };
+        let principal = surfaces::principal(&self.identity)?;
+        let meter = Meter { at: self.at, server, now: self.now, memory: self.memory, samples: self.samples };
+        Some((meter, key, principal))
     }
 
     /// Learns what a definition says, whoever reads it, and whether it is the one that was pinned.
@@ -139,25 +151,21 @@ impl Visible for View<'_> {
         fate
     }
 
-    fn task(&mut self, id: &str, mention: Mention) -> TaskFate {
-        let Some(server) = self.server else { return TaskFate::Hide };
-        let key = match &server.tasks {
-            Tasks::Unbound => return TaskFate::Keep,
-            Tasks::Off => return TaskFate::Hide,
-            Tasks::Bound(key) => key,
+    fn task(&mut self, id: &str, mention: Mention, end: Option<TaskEnd>) -> TaskFate {
+        if self.server.is_some_and(|server| matches!(server.tasks, Tasks::Unbound)) {
+            return TaskFate::Keep;
+        }
+        let (about, made) = (self.about, (self.account.sent().unwrap_or(self.now), self.account.kind()));
+        let Some((mut meter, key, principal)) = self.tasks() else { return TaskFate::Hide };
+        let bond = meter.bond(&principal);
+        let note = match (mention, about) {
+            (Mention::Answered, AboutTask::Made(tool)) => Some(meter.made(&bond, id, tool, made)),
+            (Mention::Answered, AboutTask::Known { note, .. }) => Some((**note).clone()),
+            (Mention::Answered, AboutTask::None) | (Mention::Unasked, _) => meter.known(&bond, id),
         };
-        let Some(principal) = surfaces::principal(&self.identity) else { return TaskFate::Hide };
-        let bond = Bond { purpose: Purpose::Task, server: &server.name, principal: &principal };
-        let known = match (mention, self.tool) {
-            (Mention::Answered, Some(tool)) => {
-                self.memory.tasks.add(&bond, id, tool);
-                Some(key.seal(&bond, tool, id))
-            }
-            (Mention::Answered, None) | (Mention::Unasked, _) => {
-                self.memory.tasks.note(&bond, id).map(|tool| key.seal(&bond, &tool, id))
-            }
-        };
-        known.map_or(TaskFate::Hide, TaskFate::Rename)
+        let Some(note) = note else { return TaskFate::Hide };
+        end.into_iter().for_each(|end| meter.over(&bond, id, &note, end));
+        TaskFate::Rename(key.seal(&bond, &note.text(), id))
     }
 
     fn answered(&mut self, result: Option<Value<'_>>) {
@@ -168,7 +176,12 @@ impl Visible for View<'_> {
             Some(result) if failed(result) => Outcome::ToolError,
             Some(_) => Outcome::Ok,
         });
-        result.into_iter().for_each(|result| self.account.result(result, self.config, self.samples));
+        let Some(result) = result else { return };
+        self.account.result(result, self.config, self.samples);
+        let (about, method) = (self.about, self.account.method());
+        if let (AboutTask::Known { id, note }, Some((mut meter, _, principal))) = (about, self.tasks()) {
+            meter.answered(&meter.bond(&principal), (id, note), method, result);
+        }
     }
 
     fn refusal(&mut self, id: Option<&str>, why: Withheld) -> String {

@@ -37,7 +37,7 @@ pub use refusal::{Refusal, Refused};
 pub use request::{Call, classify, unreadable};
 pub use sse::{EventVerdict, SseError, SseFilter, Tail};
 pub use target::Target;
-pub use task::{Mention, TaskFate, TaskIds, replaced, task_ids};
+pub use task::{Mention, TaskEnd, TaskFate, TaskIds, replaced, task_ids};
 pub use version::{Era, Version, VersionSet};
 
 #[cfg(test)]

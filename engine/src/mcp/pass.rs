@@ -10,7 +10,7 @@
 use super::ask::ServerRequest;
 use super::list::List;
 use super::lookalike::{ENVELOPE, Likeness, likeness};
-use super::task::{Mention, TaskFate};
+use super::task::{Mention, TaskEnd, TaskFate};
 use crate::json::{Doc, JsonErrorKind, Kind, Limits, Value};
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -38,8 +38,8 @@ pub trait Visible {
     fn template(&mut self, uri_template: &str) -> Visibility;
     /// Something that the server asks of the client.
     fn server_request(&mut self, kind: ServerRequest) -> Visibility;
-    /// A task of the server, by its id there.
-    fn task(&mut self, id: &str, mention: Mention) -> TaskFate;
+    /// A task of the server, by its id there, and how it ended where that is said.
+    fn task(&mut self, id: &str, mention: Mention, end: Option<TaskEnd>) -> TaskFate;
     /// The answer to a request: its result, or nothing where it is an error.
     fn answered(&mut self, result: Option<Value<'_>>);
     /// The error that stands in the place of a result which is not shown; `id` is the raw JSON of the message's id.

@@ -25,6 +25,37 @@ pub enum Mention {
     Unasked,
 }
 
+/// How a task has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// With a result.
+    Completed,
+    /// With an error, or a result that says so.
+    Failed,
+    /// Before its time.
+    Cancelled,
+}
+
+impl TaskEnd {
+    /// The word of the protocol, and the label value.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            TaskEnd::Completed => "completed",
+            TaskEnd::Failed => "failed",
+            TaskEnd::Cancelled => "cancelled",
+        }
+    }
+
+    /// What the `status` of a task says; nothing while it is under way.
+    fn of(task: Value<'_>) -> Option<TaskEnd> {
+        let status = task.get("status")?;
+        [TaskEnd::Completed, TaskEnd::Failed, TaskEnd::Cancelled]
+            .into_iter()
+            .find(|end| status.is_str(end.word()))
+    }
+}
+
 /// What becomes of an id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskFate {
@@ -66,7 +97,7 @@ impl Pass<'_> {
     /// The `taskId` of an object, if it has one.
     pub(super) fn task_id(&mut self, holder: Value<'_>, mention: Mention) -> Result<Visibility, FilterError> {
         match holder.get("taskId") {
-            Some(id) => self.rename(id, mention),
+            Some(id) => self.rename(id, mention, TaskEnd::of(holder)),
             None => Ok(Visibility::Shown),
         }
     }
@@ -101,7 +132,8 @@ impl Pass<'_> {
         for item in list.items() {
             refuse_look_alikes(item, TASK)?;
             let before = self.edits.len();
-            let fate = self.rename(id(item).ok_or(FilterError::BadTask)?, Mention::Unasked)?;
+            let id = id(item).ok_or(FilterError::BadTask)?;
+            let fate = self.rename(id, Mention::Unasked, TaskEnd::of(item))?;
             if fate == Visibility::Hidden {
                 self.edits.truncate(before);
             }
@@ -111,9 +143,14 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn rename(&mut self, id: Value<'_>, mention: Mention) -> Result<Visibility, FilterError> {
+    fn rename(
+        &mut self,
+        id: Value<'_>,
+        mention: Mention,
+        end: Option<TaskEnd>,
+    ) -> Result<Visibility, FilterError> {
         let text = id.as_str().ok_or(FilterError::BadTask)?;
-        Ok(match self.visible.task(&text, mention) {
+        Ok(match self.visible.task(&text, mention, end) {
             TaskFate::Keep => Visibility::Shown,
             TaskFate::Hide => Visibility::Hidden,
             TaskFate::Rename(name) => {

@@ -83,6 +83,10 @@ catalogue! {
         "tokens that results report by class of tool";
     ClassMemory: Gauge "toolgate_class_memory_bytes" [Server, Class, Type]
         "memory that the last result reported by class of tool";
+    ClassTasks: Counter "toolgate_class_tasks_total" [Server, Class, Operation, Type, Status]
+        "MCP tasks that calls have made, and how they ended, by class of tool";
+    ClassTaskDuration: Histogram "toolgate_class_task_duration_milliseconds" [Server, Class, Type]
+        "time from the call that made an MCP task to its end in milliseconds by class of tool";
     AuthAttempts: Counter "toolgate_auth_attempts_total" [Server, Credential, Result]
         "attempts to authenticate by kind of credential and result";
     DecisionDuration: Histogram "toolgate_decision_duration_microseconds" [Server]

@@ -9,7 +9,7 @@
 
 mod table;
 
-pub use table::Remembered;
+pub use table::{Mark, Remembered, Seen};
 
 use crate::feed::StateKey;
 use alloc::string::String;
@@ -66,7 +66,7 @@ impl fmt::Debug for Bond<'_> {
 /// A sealed text that was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// The note: for a task, the tool.
+    /// The note: for a task, its tool and when it began.
     pub note: String,
     /// The id of the upstream.
     pub id: String,
@@ -121,7 +121,8 @@ impl SealKey {
     /// of every length.
     fn mac(&self, bond: &Bond<'_>, payload: &[u8]) -> Option<Hmac<Sha256>> {
         let purpose: &[u8] = match bond.purpose {
-            Purpose::Task => b"task",
+            // The note of a task has had another form.
+            Purpose::Task => b"task 2",
             Purpose::Session => b"session",
         };
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
@@ -135,7 +136,7 @@ impl SealKey {
 
 /// The length of the note in two bytes, the note, the id.
 fn payload(note: &str, id: &str) -> Vec<u8> {
-    // A note is the name of a tool: 256 bytes at most. A longer one is left out, so that it never opens as another.
+    // A note is the name of a tool and two numbers: 300 bytes at most. A longer one is left out, so that it never opens as another.
     let (length, note) = u16::try_from(note.len()).map_or((0, ""), |length| (length, note));
     [&length.to_be_bytes(), note.as_bytes(), id.as_bytes()].concat()
 }

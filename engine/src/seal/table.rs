@@ -12,8 +12,41 @@ use siphasher::sip::SipHasher24;
 pub struct Remembered {
     key: [u8; 16],
     capacity: usize,
-    notes: BTreeMap<u64, Arc<str>>,
+    notes: BTreeMap<u64, Entry>,
     order: VecDeque<u64>,
+}
+
+struct Entry {
+    note: Arc<str>,
+    /// One bit for each [`Mark`].
+    marks: u8,
+}
+
+/// What may have become of what an id names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It is over.
+    Over,
+    /// Its result has gone to the client.
+    Fetched,
+}
+
+impl Mark {
+    const fn bit(self) -> u8 {
+        match self {
+            Mark::Over => 1,
+            Mark::Fetched => 2,
+        }
+    }
+}
+
+/// Whether this VM has seen it before, as far as it remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It has not.
+    First,
+    /// It has.
+    Again,
 }
 
 impl fmt::Debug for Remembered {
@@ -29,23 +62,40 @@ impl Remembered {
         Remembered { key, capacity, notes: BTreeMap::new(), order: VecDeque::new() }
     }
 
-    /// Remembers an id.
-    pub fn add(&mut self, bond: &Bond<'_>, id: &str, note: &str) {
+    /// Remembers an id. Under another note it is another thing, of which nothing is known yet.
+    pub fn add(&mut self, bond: &Bond<'_>, id: &str, note: &str) -> Seen {
         let key = self.hash(bond, id);
-        if self.notes.insert(key, Arc::from(note)).is_some() {
-            return;
+        self.remember(key, note)
+    }
+
+    /// Marks an id, which is remembered from now on if it was not.
+    pub fn mark(&mut self, bond: &Bond<'_>, id: &str, note: &str, mark: Mark) -> Seen {
+        let key = self.hash(bond, id);
+        self.remember(key, note);
+        let Some(entry) = self.notes.get_mut(&key) else { return Seen::First };
+        let before = entry.marks;
+        entry.marks |= mark.bit();
+        if before & mark.bit() == 0 { Seen::First } else { Seen::Again }
+    }
+
+    fn remember(&mut self, key: u64, note: &str) -> Seen {
+        if self.notes.get(&key).is_some_and(|entry| *entry.note == *note) {
+            return Seen::Again;
         }
-        self.order.push_back(key);
+        if self.notes.insert(key, Entry { note: Arc::from(note), marks: 0 }).is_none() {
+            self.order.push_back(key);
+        }
         while self.order.len() > self.capacity {
             let oldest = self.order.pop_front();
             oldest.and_then(|oldest| self.notes.remove(&oldest));
         }
+        Seen::First
     }
 
     /// The note of an id that is remembered under this bond.
     #[must_use]
     pub fn note(&self, bond: &Bond<'_>, id: &str) -> Option<Arc<str>> {
-        self.notes.get(&self.hash(bond, id)).cloned()
+        self.notes.get(&self.hash(bond, id)).map(|entry| entry.note.clone())
     }
 
     fn hash(&self, bond: &Bond<'_>, id: &str) -> u64 {

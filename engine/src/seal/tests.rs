@@ -67,5 +67,15 @@ fn the_memory_is_bounded_and_knows_bonds() {
         [false, true, true]
     );
     assert_eq!(table.note(&Bond { principal: b"bob", ..BOND }, "c"), None);
+    let mut mark = |note: &str, mark| table.mark(&BOND, "c", note, mark);
+    let seen = [
+        mark("echo", Mark::Over),
+        mark("echo", Mark::Fetched),
+        mark("echo", Mark::Over),
+        // Under another note it is another thing.
+        mark("other", Mark::Over),
+        mark("other", Mark::Over),
+    ];
+    assert_eq!(seen, [Seen::First, Seen::First, Seen::Again, Seen::First, Seen::Again]);
     assert_eq!(format!("{table:?}"), "Remembered(2 of 2)");
 }

@@ -206,3 +206,101 @@ fn a_message_may_belong_to_a_task() {
     // A task of the client's own.
     assert_eq!(world.post(&late(&engineer()), &answer("mine")).passage().body, None);
 }
+
+const METERED: &str = r#""tools":{"catalogue":[{"name":"echo","class":"task","metrics":{
+    "type":{"argument":"/kind","values":["build","deploy"]},"tokens":"/structuredContent/tokens","bytes":"/structuredContent/bytes"}},
+    {"name":"code_edit"}]}"#;
+
+/// A worker: one of several under the same configuration.
+fn worker(now: u64) -> World {
+    let json = document("", &format!(r#""inline":{}"#, jwks()), SECRET)
+        .replace(r#""tools":{"catalogue":[{"name":"echo"},{"name":"code_edit"}]}"#, METERED)
+        .replace(
+            r#"{"id":"listen","methods":["#,
+            r#"{"id":"listen","methods":["tasks/get","tasks/result","tasks/list","tasks/cancel","#,
+        );
+    World { now, ..World::of(&json) }
+}
+
+/// One request and its answer at a time; the answer as the client has it.
+fn exchange(world: &mut World, message: &str, result: &str) -> serde_json::Value {
+    world.account = Account::default();
+    let reply = world.post(&late(&engineer()), message).passage().reply;
+    let now = UnixTime::from_secs(world.now);
+    world.account.after(now, || now, &world.config, &mut world.samples);
+    let text = answered(world, reply, &format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#));
+    serde_json::from_str(&text).expect("JSON")
+}
+
+/// The samples of a metric: its labels behind the class, and the value.
+fn measured(world: &World, metric: Metric) -> Vec<(String, u64)> {
+    let samples = world.samples.iter().filter(|sample| sample.series.metric == metric);
+    let named =
+        samples.map(|sample| (sample.series.host_name(&world.config, &world.memory.policies), sample.value));
+    named
+        .map(|(name, value)| (name.split_once("class=task;").expect("a class").1.to_string(), value))
+        .collect()
+}
+
+fn metered_task(world: &mut World) -> String {
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"kind":"deploy"},"task":{}}}"#;
+    let answer = exchange(world, call, r#"{"task":{"taskId":"upstream-1","status":"working"}}"#);
+    answer["result"]["task"]["taskId"].as_str().expect("an id").to_string()
+}
+
+#[test]
+fn whoever_sees_the_end_of_a_task_knows_how_long_it_took() {
+    let mut first = worker(NOW);
+    let id = metered_task(&mut first);
+    let started = ("operation=run;type=deploy;status=started".to_string(), 1);
+    assert_eq!(measured(&first, Metric::ClassTasks), [started]);
+    // Another worker knows nothing but what the id says.
+    let mut other = worker(NOW + 90);
+    let status = |word: &str| format!(r#"{{"taskId":"upstream-1","status":"{word}"}}"#);
+    for word in ["working", "input_required"] {
+        let same = exchange(&mut other, &about("tasks/get", &id), &status(word));
+        assert_eq!(same["result"]["taskId"], id, "a task keeps its name");
+    }
+    assert_eq!(measured(&other, Metric::ClassTasks), []);
+    other.now = NOW + 95;
+    for _ in 0..3 {
+        exchange(&mut other, &about("tasks/get", &id), &status("completed"));
+        let result = r#"{"content":[],"structuredContent":{"tokens":17,"bytes":512}}"#;
+        exchange(&mut other, &about("tasks/result", &id), result);
+    }
+    let once = |label: &str, value: u64| [(label.to_string(), value)];
+    assert_eq!(measured(&other, Metric::ClassTasks), once("operation=run;type=deploy;status=completed", 1));
+    assert_eq!(measured(&other, Metric::ClassTaskDuration), once("type=deploy", 95_000));
+    assert_eq!(measured(&other, Metric::ClassTokens), once("type=deploy", 17));
+    assert_eq!(measured(&other, Metric::ClassMemory), once("type=deploy", 512));
+}
+
+/// A client may wait for the result without a look at the status; and a list shows the end too.
+#[test]
+fn every_way_to_the_end_of_a_task_counts() {
+    let ends: [(&str, &str, &str); 5] = [
+        ("tasks/result", r#"{"content":[]}"#, "completed"),
+        ("tasks/result", r#"{"content":[],"isError":true}"#, "failed"),
+        ("tasks/cancel", r#"{"taskId":"upstream-1","status":"cancelled"}"#, "cancelled"),
+        ("tasks/get", r#"{"taskId":"upstream-1","status":"failed"}"#, "failed"),
+        ("tasks/list", r#"{"tasks":[{"taskId":"upstream-1","status":"completed"}]}"#, "completed"),
+    ];
+    for (method, result, word) in ends {
+        let mut world = worker(NOW);
+        let id = metered_task(&mut world);
+        world.now = NOW + 3;
+        exchange(&mut world, &about(method, &id), result);
+        let (labels, count) = measured(&world, Metric::ClassTasks).pop().expect("counted");
+        assert_eq!((labels.rsplit_once('=').map(|(_, word)| word), count), (Some(word), 1), "{method}");
+        assert_eq!(
+            measured(&world, Metric::ClassTaskDuration),
+            [("type=deploy".to_string(), 3_000)],
+            "{method}"
+        );
+    }
+    // A tool that is not metered has no series, and its tasks go on like all others.
+    let mut world = worker(NOW);
+    let id = started(&mut world, &engineer(), "code_edit");
+    exchange(&mut world, &about("tasks/get", &id), r#"{"taskId":"upstream-1","status":"completed"}"#);
+    assert!(world.samples.iter().all(|sample| sample.series.metric != Metric::ClassTasks));
+}

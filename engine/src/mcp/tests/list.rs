@@ -33,7 +33,7 @@ impl Visible for NoX {
             ServerRequest::Roots | ServerRequest::ClientTask => Visibility::Shown,
         }
     }
-    fn task(&mut self, id: &str, mention: Mention) -> TaskFate {
+    fn task(&mut self, id: &str, mention: Mention, _: Option<TaskEnd>) -> TaskFate {
         match (id.as_bytes().first(), mention) {
             (Some(b'x'), _) => TaskFate::Hide,
             (Some(b'k'), _) => TaskFate::Keep,
