@@ -26,6 +26,10 @@ const SLOTS: u64 = 64;
 pub(crate) struct Post {
     calls: BTreeMap<u32, (usize, u16)>,
     slots: Vec<Slot>,
+    /// The slot that the next round begins with.
+    next: usize,
+    /// Whether the last round ended before every slot was looked at.
+    round: Round,
     gauges_at: UnixTime,
     /// The generation of each issuer's keys, and since when they are here.
     key_sets: BTreeMap<usize, (u64, UnixTime)>,
@@ -40,6 +44,23 @@ struct Slot {
     /// The versions of head and wanted page that were read last.
     seen: u32,
     seen_page: u32,
+}
+
+/// How far a round came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    Whole,
+    /// It took something over, and left the other slots to the next.
+    Cut,
+}
+
+/// What looking at a slot came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// Nothing that takes long.
+    Short,
+    /// A document or a part of one was checked and taken, or not.
+    Body,
 }
 
 /// A fetch to dispatch.
@@ -64,7 +85,14 @@ impl Post {
             }
             slots.push(Slot { feed, source, number, seen: 0, seen_page: 0 });
         }
-        Post { calls: BTreeMap::new(), slots, gauges_at: UnixTime::default(), key_sets: BTreeMap::new() }
+        Post {
+            calls: BTreeMap::new(),
+            slots,
+            next: 0,
+            round: Round::Whole,
+            gauges_at: UnixTime::default(),
+            key_sets: BTreeMap::new(),
+        }
     }
 }
 
@@ -93,14 +121,20 @@ fn with_feed<T>(vm: &Vm, id: FeedId, work: impl FnOnce(&mut dyn Feed, u64) -> T)
     })
 }
 
-/// One round: takes over what other workers have fetched, and says what to fetch here.
+/// One round: takes over what another worker has fetched, and says what to fetch here. It takes over one document, or
+/// one part of one, whatever the number of feeds: the next tick comes soon, and goes on with the slot behind.
 pub(crate) fn tick(vm: &Vm) -> Vec<Order> {
     let now = vm::now();
     let mut orders = Vec::new();
-    let count = vm.post.borrow().slots.len();
-    for at in 0..count {
+    let (count, first) = (vm.post.borrow().slots.len(), vm.post.borrow().next);
+    vm.post.borrow_mut().round = Round::Whole;
+    for at in (0..count).cycle().skip(first).take(count) {
         let Some(slot) = slot_of(vm, at) else { continue };
-        adopt_shared(vm, at, &slot, now);
+        if adopt_shared(vm, at, &slot, now) == Look::Body {
+            let mut post = vm.post.borrow_mut();
+            (post.next, post.round) = ((at + 1) % count, Round::Cut);
+            break;
+        }
         let Some(fetch) = with_feed(vm, slot.feed, |feed, _| feed.next_fetch(now)).flatten() else {
             continue;
         };
@@ -118,7 +152,7 @@ pub(crate) fn tick(vm: &Vm) -> Vec<Order> {
 pub(crate) fn pressing(vm: &Vm) -> bool {
     let (now, post) = (vm::now(), vm.post.borrow());
     let pressing = |slot: &Slot| with_feed(vm, slot.feed, |feed, _| feed.is_pressing(now)) == Some(true);
-    post.slots.iter().any(pressing)
+    post.round == Round::Cut || post.slots.iter().any(pressing)
 }
 
 fn state_key(vm: &Vm) -> Option<&StateKey> {
@@ -128,23 +162,31 @@ fn state_key(vm: &Vm) -> Option<&StateKey> {
     }
 }
 
-/// Takes over what another worker has put into shared data, if it is new and ours.
-fn adopt_shared(vm: &Vm, at: usize, slot: &Slot, now: UnixTime) {
-    let Some(key) = state_key(vm) else { return };
+/// Takes over what another worker has put into shared data, if it is new and ours: a document, or else a part of one.
+fn adopt_shared(vm: &Vm, at: usize, slot: &Slot, now: UnixTime) -> Look {
+    let Some(key) = state_key(vm) else { return Look::Short };
     if let Ok(value) = host::shared(&slot.head())
         && value.version != slot.seen
         && !value.bytes.is_empty()
     {
         note_seen(vm, at, value.version);
-        match SealedHead::open(&value.bytes, key, slot.source) {
+        let look = match SealedHead::open(&value.bytes, key, slot.source) {
             Ok(head) => adopt_head(vm, slot, key, &head, now),
-            Err(rejected) => reject(vm, rejected),
+            Err(rejected) => {
+                reject(vm, rejected);
+                Look::Short
+            }
+        };
+        if look == Look::Body {
+            return look;
         }
     }
-    let Some(number) = with_feed(vm, slot.feed, |feed, _| feed.wanted_page()).flatten() else { return };
-    let Ok(value) = host::shared(&slot.page(number)) else { return };
+    let Some(number) = with_feed(vm, slot.feed, |feed, _| feed.wanted_page()).flatten() else {
+        return Look::Short;
+    };
+    let Ok(value) = host::shared(&slot.page(number)) else { return Look::Short };
     if value.version == slot.seen_page || value.bytes.is_empty() {
-        return;
+        return Look::Short;
     }
     if let Some(slot) = vm.post.borrow_mut().slots.get_mut(at) {
         slot.seen_page = value.version;
@@ -158,31 +200,37 @@ fn adopt_shared(vm: &Vm, at: usize, slot: &Slot, now: UnixTime) {
         }
         Err(rejected) => reject(vm, rejected),
     }
+    Look::Body
 }
 
-fn adopt_head(vm: &Vm, slot: &Slot, key: &StateKey, head: &SealedHead, now: UnixTime) {
+fn adopt_head(vm: &Vm, slot: &Slot, key: &StateKey, head: &SealedHead, now: UnixTime) -> Look {
     let adopt =
         |body: Option<&[u8]>| with_feed(vm, slot.feed, |feed, spread| feed.adopt(&head.0, body, now, spread));
-    let mut adopted = adopt(None);
+    let (mut adopted, mut look) = (adopt(None), Look::Short);
     if adopted == Some(Adopted::NeedsBody) {
         // What is not there, or not the head's, is fetched when it is due.
-        let Ok(value) = host::shared(&slot.page(0)) else { return };
+        let Ok(value) = host::shared(&slot.page(0)) else { return Look::Short };
+        look = Look::Body;
         adopted = match Page::open(&value.bytes, key, slot.source, 0) {
             Ok(page) => adopt(Some(page.body)),
-            Err(rejected) => return reject(vm, rejected),
+            Err(rejected) => {
+                reject(vm, rejected);
+                None
+            }
         };
     }
     match adopted {
         Some(Adopted::Taken | Adopted::Renewed) => changed(vm, slot, "shared"),
         Some(Adopted::NeedsBody | Adopted::NotNewer | Adopted::Unusable) | None => {}
     }
+    look
 }
 
 fn changed(vm: &Vm, slot: &Slot, word: &'static str) {
     if word != "unchanged" {
         note(vm, &slot.feed.title(&vm.config), word);
     }
-    vm.keys_changed();
+    wake(vm, slot);
     let replaced = vm.memory(|memory| {
         let at = memory.feed_changed(slot.feed, vm::now())?;
         Some(policy_in_force(&vm.config, &memory.policies, at))
@@ -191,6 +239,15 @@ fn changed(vm: &Vm, slot: &Slot, word: &'static str) {
         vm.trails.borrow_mut().note(&vm.config, Kind::Policy, &text);
     }
     count(vm, slot.feed.series(word));
+}
+
+/// Lets requests look again that wait for this. Nobody waits for a list: a list of many parts would have all of them
+/// look again after each.
+fn wake(vm: &Vm, slot: &Slot) {
+    match slot.feed {
+        FeedId::Keys(_) | FeedId::Discovery(_) | FeedId::Policy(_) => vm.keys_changed(),
+        FeedId::Revocation(_) => {}
+    }
 }
 
 /// Tells the audit trail what became of a feed.
@@ -270,7 +327,7 @@ fn failed(vm: &Vm, slot: &Slot, page: u16, failure: Failure, now: UnixTime) {
 }
 
 fn after_failure(vm: &Vm, slot: &Slot, failure: Failure) {
-    vm.keys_changed();
+    wake(vm, slot);
     count(vm, slot.feed.series(failure.label()));
     let what = slot.feed.title(&vm.config);
     log::warn("feed", "fetch_failed", &format!("{what} could not be fetched: {}", failure.label()));

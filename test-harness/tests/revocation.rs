@@ -229,10 +229,15 @@ async fn signed_shards_are_loaded_by_every_worker_and_kept_while_what_comes_is_b
     let asked: u64 = all.iter().map(|name| stage.site.asked(name).times).sum();
     // Two workers that shared nothing would each fetch all of them.
     assert!(asked < 2 * all.len() as u64, "{asked} fetches of {} shards", all.len());
-    let metrics = stage.envoy.metrics().await?;
+    // Gauges follow within a second.
     for (name, value) in [("version", 2.0), ("entries", 30_001.0)] {
-        let gauge = metrics.metric(&format!("toolgate_revocation_{name}")).label("feed", "packed");
-        assert!((gauge.value() - value).abs() < 0.1, "{name}: {}", gauge.value());
+        let name = format!("toolgate_revocation_{name}");
+        wait_for(&format!("{name} {value}"), PATIENCE, || async {
+            let metrics = stage.envoy.metrics().await.ok()?;
+            let shown = metrics.metric(&name).label("feed", "packed").value();
+            ((shown - value).abs() < 0.1).then_some(())
+        })
+        .await?;
     }
     // A stranger's list is not believed: the last good one stays until it is too old, then nobody is let in.
     let stranger = tempfile::tempdir()?;

@@ -6,15 +6,17 @@ use std::fmt::Write as _;
 use toolgate_engine::audit::{AuditKey, Chain, Kind, Ledger, Outlet, Seal, StreamId};
 use toolgate_engine::config::{Config, Secrets};
 use toolgate_engine::connection::NoConnection;
-use toolgate_engine::feed::{Freshness, Outcome, Response};
+use toolgate_engine::feed::{Adopted, Content, Freshness, Outcome, Page, Response, SourceId, StateKey};
 use toolgate_engine::flow::{
-    Account, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Entropy, Head, Memory, Recorded, ReplyBody,
-    ReplyStep, Sizes, Step, start,
+    Account, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Entropy, FeedId, Head, Memory, Recorded,
+    ReplyBody, ReplyStep, Sizes, Step, start,
 };
 use toolgate_engine::json::{Doc, Limits};
-use toolgate_engine::keys::{Alg, KeySet, Software};
+use toolgate_engine::keys::{Alg, KeySet, PublicKey, Software};
 use toolgate_engine::metrics::Samples;
-use toolgate_engine::revocation::{Credential, HashKey, List, ListWire, PackTimes, pack};
+use toolgate_engine::revocation::{
+    Credential, HashKey, List, ListWire, MAX_IDS, MAX_SHARD_IDS, Manifest, PackTimes, Packers, pack,
+};
 use toolgate_engine::store::NoStore;
 use toolgate_engine::time::UnixTime;
 use toolgate_engine::token::{Lookup, TokenCache};
@@ -53,6 +55,10 @@ pub(crate) fn all() -> Vec<Named> {
         ("jwks/1000", || jwks(1_000)),
         ("revocation/10", || revocation(10)),
         ("revocation/1000000", || revocation(1_000_000)),
+        ("revocation/shard_from_worker", shard_from_worker),
+        ("revocation/shard_fetched", shard_fetched),
+        ("revocation/manifest", manifest),
+        ("revocation/json_50000", whole_list),
         ("compile/10000_rules", || {
             let document = configuration(10_000, 0);
             Box::new(move || drop(Config::compile(document.as_bytes(), &Nothing).expect("a configuration")))
@@ -311,22 +317,30 @@ fn jwks(keys: usize) -> Work {
     Box::new(move || assert!(set.candidates(Some(&kid), Alg::Es256).is_ok()))
 }
 
-/// A caller looked up in a signed list of so many token ids, which does not name it.
-fn revocation(ids: usize) -> Work {
-    let keys: serde_json::Value = serde_json::from_str(KEYS).expect("keys");
-    let x = keys["keys"].as_array().and_then(|keys| {
-        keys.iter().find_map(|key| {
-            (key["crv"] == "Ed25519").then(|| key["x"].as_str().unwrap_or_default().to_owned())
-        })
-    });
+/// A VM with a feed of lists in shards that is loaded with so many token ids.
+fn world_with_list(ids: usize, bits: Option<u32>) -> (World, Files) {
     let feed = format!(
         r#""clusters":{{"files":"files"}},"revocation":{{"feeds":{{"f":{{"uri":"https://files/r/manifest",
           "public_key":"{}","on_failure":"close"}}}}}},"limits":"#,
-        x.expect("an Ed25519 key")
+        packer()
     );
     let document = configuration(10, 4_096).replacen(r#""limits":"#, &feed, 1);
     let mut world = World::of(&document);
-    load(&mut world.memory, ids);
+    let files = packed(ids, bits);
+    load(&mut world.memory, &files);
+    (world, files)
+}
+
+/// The public key that lists are signed for.
+fn packer() -> String {
+    let keys: serde_json::Value = serde_json::from_str(KEYS).expect("keys");
+    let curve = keys["keys"].as_array().and_then(|keys| keys.iter().find(|key| key["crv"] == "Ed25519"));
+    curve.and_then(|key| key["x"].as_str()).expect("an Ed25519 key").to_owned()
+}
+
+/// A caller looked up in a signed list of so many token ids, which does not name it.
+fn revocation(ids: usize) -> Work {
+    let (mut world, _) = world_with_list(ids, None);
     let token = token(Algorithm::RS256);
     drop(world.head(&format!("Bearer {token}")));
     let key = world.memory.tokens.key(0, token.as_bytes());
@@ -341,6 +355,65 @@ fn revocation(ids: usize) -> Work {
     })
 }
 
+/// Everything that one tick does with a full shard, 64 KiB, that another worker has fetched: its seal is checked, its
+/// digest, its order, and it takes its predecessor's place.
+pub(crate) fn shard_from_worker() -> Work {
+    let (mut world, files) = world_with_list(MAX_SHARD_IDS, Some(0));
+    let (key, source) = (state_key(), SourceId::new(&["bench"]));
+    let sealed = Page { number: 1, body: shard(&files) }.seal(&key, source);
+    Box::new(move || {
+        let page = Page::open(&sealed, &key, source, 1).expect("a page");
+        let feed = world.memory.feed(FeedId::Revocation(0)).expect("a feed");
+        assert_eq!(feed.adopt_page(1, page.body, NOW), Adopted::Taken);
+        assert_eq!(world.memory.feed_changed(FeedId::Revocation(0), NOW), None);
+    })
+}
+
+/// Everything that the callback with a fetched full shard does: it is taken, and sealed for the other workers.
+pub(crate) fn shard_fetched() -> Work {
+    let (mut world, files) = world_with_list(MAX_SHARD_IDS, Some(0));
+    let (key, source, body) = (state_key(), SourceId::new(&["bench"]), shard(&files).to_vec());
+    Box::new(move || {
+        let response = Response { status: 200, freshness: Freshness::default(), etag: None, body: &body };
+        let feed = world.memory.feed(FeedId::Revocation(0)).expect("a feed");
+        assert_eq!(feed.on_response(1, &response, NOW, 0), Outcome::Fresh);
+        assert_eq!(world.memory.feed_changed(FeedId::Revocation(0), NOW), None);
+        assert!(Page { number: 1, body: &body }.seal(&key, source).len() > body.len());
+    })
+}
+
+/// The signed manifest of a million ids, in 256 shards, read and believed.
+pub(crate) fn manifest() -> Work {
+    let files = packed(1_000_000, None);
+    let text = files.get("manifest").expect("a manifest").clone();
+    let packers = Packers::new(vec![PublicKey::from_ed25519(&packer()).expect("a key")]);
+    Box::new(move || {
+        let manifest = Manifest::read(&text, &packers, None, NOW).expect("a manifest");
+        assert_eq!(manifest.shards.len(), 256);
+    })
+}
+
+/// The largest list that is not in shards.
+pub(crate) fn whole_list() -> Work {
+    let ids: Vec<String> = (0..MAX_IDS).map(|id| format!("token-{id}")).collect();
+    let text = serde_json::json!({ "jti": ids }).to_string();
+    Box::new(move || {
+        let list = List::read(text.as_bytes(), &HashKey([3; 16]), None, NOW).expect("a list");
+        assert_eq!(list.count(), MAX_IDS);
+    })
+}
+
+fn state_key() -> StateKey {
+    StateKey::from_secret(b"a secret of thirty-two bytes ...").expect("a key")
+}
+
+/// The one shard of a list that has one.
+fn shard(files: &Files) -> &[u8] {
+    let (_, bytes) = files.iter().find(|(name, _)| *name != "manifest").expect("a shard");
+    assert_eq!(bytes.len(), MAX_SHARD_IDS * 8);
+    bytes
+}
+
 fn generation(issuer: &toolgate_engine::config::Issuer) -> u64 {
     match &issuer.keys {
         toolgate_engine::config::KeyOrigin::Inline(keys) => keys.generation(),
@@ -348,17 +421,23 @@ fn generation(issuer: &toolgate_engine::config::Issuer) -> u64 {
     }
 }
 
-/// Lets the first revocation feed have a list of so many token ids.
-fn load(memory: &mut Memory, ids: usize) {
+/// What the site of a packed list serves, by name.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// A signed list of so many token ids; in shards by so many bits, if that is said.
+fn packed(ids: usize, bits: Option<u32>) -> Files {
     let jti = (0..ids).map(|id| format!("token-{id}")).collect();
     let list = List::new(&ListWire { jti, ..ListWire::default() }, HashKey([3; 16]));
     let times = PackTimes { version: 1, issued_at: NOW.as_secs(), expires_at: NOW.as_secs() + 3_600 };
-    let packed = pack(&list, None, times).expect("a list that fits");
+    let packed = pack(&list, bits, times).expect("a list that fits");
     let (_, signer) = key(Algorithm::EdDSA);
     let signature = jsonwebtoken::crypto::sign(packed.text.as_bytes(), &signer, Algorithm::EdDSA);
     let manifest = [&packed.text, &signature.expect("a signature"), "\n"].concat();
-    let mut files: BTreeMap<String, Vec<u8>> = packed.shards.into_iter().collect();
-    files.insert("manifest".to_owned(), manifest.into_bytes());
+    packed.shards.into_iter().chain([("manifest".to_owned(), manifest.into_bytes())]).collect()
+}
+
+/// Lets the first revocation feed have these.
+fn load(memory: &mut Memory, files: &Files) {
     let id = memory.feeds().pop().expect("a feed");
     let feed = memory.feed(id).expect("a feed");
     while let Some(fetch) = feed.next_fetch(NOW) {

@@ -2,6 +2,7 @@
 //! One list: read strictly from what is written, kept as sorted keyed hashes.
 
 use super::manifest::part_of;
+use super::search::holds;
 use crate::feed::Content;
 use crate::identity::{Caller, Identity};
 use crate::json::{Doc, Kind, Limits, Value, from_value};
@@ -284,7 +285,7 @@ impl List {
 
     fn has(&self, hash: u64) -> bool {
         let part = self.parts.get(part_of(hash, self.bits));
-        part.is_some_and(|part| part.binary_search(&hash).is_ok())
+        part.is_some_and(|part| holds(part, hash, self.bits))
     }
 
     /// Whether a token is older than its subject or issuer allows. One that does not say when it was issued counts as

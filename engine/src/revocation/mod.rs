@@ -11,6 +11,7 @@
 mod feed;
 mod list;
 mod manifest;
+mod search;
 mod shards;
 
 pub use feed::{ListFeed, OnFailure};
