@@ -14,6 +14,7 @@ use crate::{
     node::EverythingServer,
     paths,
     scripted::Scripted,
+    typescript::TypescriptServer,
 };
 
 /// How Envoy runs the filter: `allow_on_headers_stop_iteration`.
@@ -34,6 +35,8 @@ pub enum Upstream {
     Scripted(Scripted),
     /// A server of the official TypeScript SDK.
     Everything(EverythingServer),
+    /// A server of that SDK which keeps a record.
+    Typescript(TypescriptServer),
 }
 
 impl Upstream {
@@ -44,17 +47,30 @@ impl Upstream {
             Self::Mcp(server) => server.address(),
             Self::Scripted(server) => server.address(),
             Self::Everything(server) => server.address(),
+            Self::Typescript(server) => server.address(),
         }
     }
 
-    /// What reached it.
+    /// What reached it; of a server in another process, what it told last.
     #[must_use]
     pub fn seen(&self) -> &Recorder {
         match self {
             Self::Mcp(server) => server.seen(),
             Self::Scripted(server) => server.seen(),
             Self::Everything(server) => server.seen(),
+            Self::Typescript(server) => server.seen(),
         }
+    }
+
+    /// What has reached it by now, asked of it where it is in another process.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn ask(&self) -> Result<&Recorder> {
+        if let Self::Typescript(server) = self {
+            server.ask().await?;
+        }
+        Ok(self.seen())
     }
 }
 
@@ -159,7 +175,7 @@ impl Gate {
     pub fn script(&self) -> Result<&Scripted> {
         match &self.upstream {
             Upstream::Scripted(scripted) => Ok(scripted),
-            Upstream::Mcp(_) | Upstream::Everything(_) => {
+            Upstream::Mcp(_) | Upstream::Everything(_) | Upstream::Typescript(_) => {
                 anyhow::bail!("the upstream is a real MCP server")
             }
         }

@@ -29,3 +29,4 @@ pub mod serve;
 pub mod shelf;
 pub mod site;
 pub mod tour;
+pub mod typescript;

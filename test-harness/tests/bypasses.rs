@@ -1,4 +1,5 @@
-//! Every shape of data/bypasses.yaml, through Envoy in both host modes; and docs/bypasses.md shows that table.
+//! Every shape of data/bypasses.yaml, through Envoy in both host modes, before two real servers: the Rust SDK's and the
+//! TypeScript SDK's. And docs/bypasses.md shows that table.
 //!
 //! `UPDATE=1 cargo test -p toolgate-harness --test bypasses the_page` writes the page's tables anew.
 
@@ -9,11 +10,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use toolgate_harness::{
     client::{Call, meta},
-    gate::Gate,
-    in_both_modes, paths,
-    raw::RawRequest,
+    gate::{Gate, Mode, Upstream},
+    in_both_modes,
+    mcp_server::McpServer,
+    paths,
+    raw::{RawRequest, RawResponse},
     scripted::Script,
     shared_gate,
+    typescript::TypescriptServer,
 };
 
 /// The tool that nobody here may run or see.
@@ -24,6 +28,32 @@ const BAD: &str = "admin_reset";
 struct Table {
     requests: Vec<Shape>,
     answers: Vec<Reply>,
+}
+
+/// A real server.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    /// Of the official Rust SDK.
+    Rust,
+    /// Of the official TypeScript SDK.
+    Typescript,
+}
+
+impl Kind {
+    async fn start(self) -> Result<Upstream> {
+        Ok(match self {
+            Self::Rust => Upstream::Mcp(McpServer::start()?),
+            Self::Typescript => Upstream::Typescript(TypescriptServer::start().await?),
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "Rust",
+            Self::Typescript => "TypeScript",
+        }
+    }
 }
 
 /// A request that tries to run the tool.
@@ -37,6 +67,9 @@ struct Shape {
     status: u16,
     /// What Envoy's own chain answers.
     native: Option<u16>,
+    /// Which servers, asked without a gate, run a tool that the caller may not.
+    #[serde(default)]
+    alone: BTreeSet<Kind>,
     body: String,
     #[serde(rename = "as")]
     caller: Option<String>,
@@ -91,7 +124,23 @@ fn configure(configuration: &mut Value) {
 
 shared_gate!(gate, |mode| Gate::scripted(mode, configure));
 
-in_both_modes!(gate: no_request_gets_past, no_answer_gets_past);
+in_both_modes!(gate: no_answer_gets_past);
+
+mod before_the_rust_server {
+    use super::*;
+    shared_gate!(gate, |mode| before(Kind::Rust, mode));
+    in_both_modes!(gate: no_request_gets_past);
+}
+
+mod before_the_typescript_server {
+    use super::*;
+    shared_gate!(gate, |mode| before(Kind::Typescript, mode));
+    in_both_modes!(gate: no_request_gets_past);
+}
+
+async fn before(kind: Kind, mode: Mode) -> Result<Gate> {
+    Gate::start(mode, kind.start().await?, configure, |_| ()).await
+}
 
 /// The text of a body, with its marks filled in.
 fn fill(template: &str) -> Result<Vec<u8>> {
@@ -127,7 +176,7 @@ fn fill(template: &str) -> Result<Vec<u8>> {
 }
 
 /// The headers of a request: those of its era, with the row's changes.
-fn headers(gate: &Gate, row: &Shape, mark: &str) -> Result<Vec<(String, String)>> {
+fn headers(token: impl Fn(&str) -> Result<String>, row: &Shape, mark: &str) -> Result<Vec<(String, String)>> {
     let mut usual = vec![
         ("content-type", "application/json".to_owned()),
         ("accept", "application/json, text/event-stream".to_owned()),
@@ -145,7 +194,7 @@ fn headers(gate: &Gate, row: &Shape, mark: &str) -> Result<Vec<(String, String)>
         Some("none") => {}
         caller => {
             let role = caller.unwrap_or("readonly");
-            usual.push(("authorization", format!("Bearer {}", gate.token("mallory", &[role])?)));
+            usual.push(("authorization", format!("Bearer {}", token(role)?)));
         }
     }
     let mut all: Vec<(String, String)> =
@@ -156,42 +205,43 @@ fn headers(gate: &Gate, row: &Shape, mark: &str) -> Result<Vec<(String, String)>
     Ok(all)
 }
 
-async fn send(gate: &Gate, row: &Shape, mark: &str) -> Result<u16> {
+/// Over HTTP/1.1, byte by byte.
+fn raw(row: &Shape, headers: Vec<(String, String)>) -> Result<RawRequest> {
     let (method, path) = (row.method.as_deref().unwrap_or("POST"), row.path.as_deref().unwrap_or("/mcp"));
     let body = fill(&row.body)?;
-    if row.http == Some(2) {
-        let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build()?;
-        // Written as it is: the client would tidy the path of a URL that it parses.
-        let url =
-            reqwest::Url::parse(&gate.envoy.url("/"))?.join(&path.replace("/x/%2e%2e/", "/x/%2e%2e%2f"))?;
-        let mut request = client.request(method.parse()?, url).body(body);
-        for (name, value) in headers(gate, row, mark)? {
-            request = request.header(name, value);
-        }
-        return Ok(request.send().await?.status().as_u16());
-    }
     let mut request = RawRequest::new(method, path, row.host.as_deref().unwrap_or("mcp.example.com"));
-    for (name, value) in headers(gate, row, mark)? {
+    for (name, value) in headers {
         request = request.header(name, value);
     }
-    if row.chunked {
-        let mut chunks = Vec::new();
-        for piece in body.chunks(60_000) {
-            chunks.extend(format!("{:x}\r\n", piece.len()).bytes());
-            chunks.extend_from_slice(piece);
-            chunks.extend(b"\r\n");
-        }
-        let trailer = row.trailer.as_ref().map(|trailer| format!("{trailer}\r\n")).unwrap_or_default();
-        chunks.extend(format!("0\r\n{trailer}\r\n").bytes());
-        return Ok(request
-            .header("transfer-encoding", "chunked")
-            .body(chunks)
-            .claim(0)
-            .send(gate.envoy.port())
-            .await?
-            .status);
+    if !row.chunked {
+        return Ok(request.body(body));
     }
-    Ok(request.body(body).send(gate.envoy.port()).await?.status)
+    let mut chunks = Vec::new();
+    for piece in body.chunks(60_000) {
+        chunks.extend(format!("{:x}\r\n", piece.len()).bytes());
+        chunks.extend_from_slice(piece);
+        chunks.extend(b"\r\n");
+    }
+    let trailer = row.trailer.as_ref().map(|trailer| format!("{trailer}\r\n")).unwrap_or_default();
+    chunks.extend(format!("0\r\n{trailer}\r\n").bytes());
+    Ok(request.header("transfer-encoding", "chunked").body(chunks).claim(0))
+}
+
+async fn send(gate: &Gate, row: &Shape, mark: &str) -> Result<u16> {
+    let headers = headers(|role| gate.token("mallory", &[role]), row, mark)?;
+    if row.http != Some(2) {
+        return Ok(raw(row, headers)?.send(gate.envoy.port()).await?.status);
+    }
+    let client = reqwest::Client::builder().http2_prior_knowledge().no_proxy().build()?;
+    let path = row.path.as_deref().unwrap_or("/mcp");
+    // Written as it is: the client would tidy the path of a URL that it parses.
+    let url = reqwest::Url::parse(&gate.envoy.url("/"))?.join(&path.replace("/x/%2e%2e/", "/x/%2e%2e%2f"))?;
+    let mut request =
+        client.request(row.method.as_deref().unwrap_or("POST").parse()?, url).body(fill(&row.body)?);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    Ok(request.send().await?.status().as_u16())
 }
 
 async fn counted(gate: &Gate, metric: &str, label: &str, value: &str) -> Result<f64> {
@@ -200,11 +250,11 @@ async fn counted(gate: &Gate, metric: &str, label: &str, value: &str) -> Result<
 }
 
 async fn no_request_gets_past(gate: &Gate) -> Result<()> {
+    let rows = table()?.requests;
     let mut faults = Vec::new();
-    for row in table()?.requests {
-        let mark = format!("<{}-{:?}>", row.id, gate.mode);
+    for row in &rows {
         let before = counted(gate, "requests", "reason", &row.counter).await?;
-        let status = send(gate, &row, &mark).await;
+        let status = send(gate, row, &mark(row, gate)).await;
         let after = counted(gate, "requests", "reason", &row.counter).await?;
         if !matches!(status, Ok(status) if status == row.status) {
             faults.push(format!("{}: {status:?} instead of {}", row.id, row.status));
@@ -212,16 +262,87 @@ async fn no_request_gets_past(gate: &Gate) -> Result<()> {
         if after <= before {
             faults.push(format!("{}: `{}` does not count it", row.id, row.counter));
         }
-        for seen in gate.upstream.seen().with(&mark) {
+    }
+    // What goes on to the server goes on in order: when this call is answered, whatever slipped past is there, too.
+    let token = gate.token("alice", &["readonly"])?;
+    let arguments = json!({ "name": "get_weather", "arguments": { "city": "<last>" } });
+    let last = Call::legacy(gate.url(), "1", "tools/call", arguments).token(&token).send().await?;
+    let seen = gate.upstream.ask().await?;
+    ensure!(seen.with("<last>").len() == 1, "the server does not tell what it saw: {last:?}");
+    for row in &rows {
+        for seen in seen.with(&mark(row, gate)) {
             // Where headers leave first the upstream may see them, and a stream that breaks off.
-            let held = gate.mode == toolgate_harness::gate::Mode::Held;
-            if held || String::from_utf8_lossy(&seen.body).contains(BAD) {
+            if gate.mode == Mode::Held || String::from_utf8_lossy(&seen.body).contains(BAD) {
                 faults.push(format!("{}: the upstream saw {seen:?}", row.id));
             }
         }
     }
     ensure!(faults.is_empty(), "{}", faults.join("\n"));
     Ok(())
+}
+
+/// What tells the requests of a row from others.
+fn mark(row: &Shape, gate: &Gate) -> String {
+    format!("<{}-{:?}>", row.id, gate.mode)
+}
+
+/// Which rows run a tool where no gate stands: most are no theory. The servers here speak no HTTP/2.
+async fn alone(kind: Kind) -> Result<()> {
+    let server = kind.start().await?;
+    let port = server.address().port();
+    let session = session(port).await?;
+    let (mut found, mut stated) = (Vec::new(), Vec::new());
+    for row in table()?.requests.into_iter().filter(|row| row.http.is_none()) {
+        let mut headers = headers(|_| Ok("none".to_owned()), &row, &row.id)?;
+        if let (Some(session), None) = (&session, row.era.as_ref()) {
+            headers.push(("mcp-session-id".to_owned(), session.clone()));
+        }
+        let answer = raw(&row, headers)?.send(port).await;
+        if answer.is_ok_and(|answer| ran(&answer)) {
+            found.push(row.id.clone());
+        }
+        if row.alone.contains(&kind) {
+            stated.push(row.id);
+        }
+    }
+    ensure!(found == stated, "without a gate these run at {kind:?}:\n{found:?}\nthe table says:\n{stated:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_the_rust_server_runs_alone() -> Result<()> {
+    alone(Kind::Rust).await
+}
+
+#[tokio::test]
+async fn what_the_typescript_server_runs_alone() -> Result<()> {
+    alone(Kind::Typescript).await
+}
+
+/// Whether an answer is one of the tools that the callers of the table may not run so.
+fn ran(answer: &RawResponse) -> bool {
+    let text = String::from_utf8_lossy(&answer.body);
+    ["everything was reset", "deleted src/", "edited src/.."].iter().any(|done| text.contains(done))
+}
+
+/// A session of 2025-11-25, where the server keeps any.
+async fn session(port: u16) -> Result<Option<String>> {
+    let send = async |session: Option<&str>, message: Value| {
+        let mut request = RawRequest::new("POST", "/mcp", "mcp.example.com")
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream");
+        if let Some(session) = session {
+            request = request.header("mcp-session-id", session);
+        }
+        request.body(message.to_string()).send(port).await
+    };
+    let client = json!({ "name": "test", "version": "1" });
+    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
+    let hello = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
+    let session = send(None, hello).await?.header("mcp-session-id").map(str::to_owned);
+    let ready = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+    send(session.as_deref(), ready).await?;
+    Ok(session)
 }
 
 async fn no_answer_gets_past(gate: &Gate) -> Result<()> {
@@ -264,14 +385,16 @@ fn cell(text: &str) -> String {
 
 fn page(table: &Table) -> String {
     let mut text = String::from(
-        "| # | request | Envoy's own chain | refused because | counter | status |\n|---|---|---|---|---|---|\n",
+        "| # | request | Envoy's own chain | the server alone | refused because | counter | status |\n\
+         |---|---|---|---|---|---|---|\n",
     );
     for (number, row) in table.requests.iter().enumerate() {
         let native = row.native.map_or_else(String::new, |native| native.to_string());
         text.push_str(&format!(
-            "| {} | {} | {native} | {} | `{}` | {} |\n",
+            "| {} | {} | {native} | {} | {} | `{}` | {} |\n",
             number + 1,
             cell(&row.shape),
+            row.alone.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
             cell(&row.mechanism),
             row.counter,
             row.status
