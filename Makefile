@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-cli test-policies test-oracle test-alerts test-e2e lint deny bench bench-engine guard clean
+.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-cli test-policies test-oracle test-alerts test-e2e lint deny bench bench-engine guard mutants clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -81,6 +81,9 @@ bench-engine: setup ## measure the engine by itself (criterion)
 
 guard: setup ## instructions of the engine and size of the filter, against the baseline (UPDATE=1 writes it)
 	engine/benches/guard $(if $(UPDATE),--update)
+
+mutants: setup ## change one place after another and see whether a test notices (ROOM=policy or token/verify, SHARD=1/40)
+	engine/mutants "$(ROOM)" "$(SHARD)"
 
 lint: setup ## formatting and clippy
 	$(CARGO) fmt --all --check
