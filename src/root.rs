@@ -112,9 +112,9 @@ impl Root {
         }
         vm.audit_tick();
         vm.flush();
+        crate::stream::end_streams(&vm);
         introspection::ask(&vm, dispatch);
         crate::stream::resume_waiting(&vm);
-        crate::stream::end_streams(&vm);
         crate::stream::end_revoked(&vm);
         let busy = !vm.waiting.borrow().is_empty() || feeds::pressing(&vm);
         let millis = if busy { BUSY_TICK } else { IDLE_TICK };

@@ -196,12 +196,15 @@ pub(crate) fn end_streams(vm: &Vm) {
     }
     let now = vm::now();
     for _ in 0..ENDED_PER_TICK {
-        let Some(stream) = next_due(vm, now) else { return };
-        if let Some(stream) = stream.upgrade()
-            && let Ok(mut stream) = stream.try_borrow_mut()
-        {
+        let Some(stream) = next_due(vm, now).map(|stream| stream.upgrade()) else { return };
+        let Some(stream) = stream else { continue };
+        let ending = stream.try_borrow_mut().map(|mut stream| {
             stream.open = None;
-            let _ = stream.end(|body, desk| body.end(desk));
+            stream.end(|body, desk| body.end(desk))
+        });
+        // One whose token is asked about comes up again.
+        if matches!(ending, Ok(Ending::GoesOn)) {
+            note_open(&stream);
         }
     }
 }
@@ -277,9 +280,9 @@ impl Stream {
     }
 
     /// Ends an event stream, if there is a reason to.
-    fn end(&mut self, reason: impl FnOnce(&ReplyBody, &mut Desk<'_>) -> Option<StreamEnd>) -> Ending {
+    fn end(&mut self, reason: impl FnOnce(&mut ReplyBody, &mut Desk<'_>) -> Option<StreamEnd>) -> Ending {
         let vm = self.vm.clone();
-        let Phase::Filtering(body) = &self.phase else { return Ending::GoesOn };
+        let Phase::Filtering(body) = &mut self.phase else { return Ending::GoesOn };
         if vm.step(&mut self.account, |desk| reason(body, desk)).is_none() {
             return Ending::GoesOn;
         }

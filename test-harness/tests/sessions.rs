@@ -1,8 +1,20 @@
 //! Sessions stay with who began them, whatever token says who that is.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use toolgate_harness::{client::Call, gate::Gate, in_both_modes, jwks::now, scripted::Script, shared_gate};
+use tokio::time::timeout;
+use toolgate_harness::{
+    client::{Call, LEGACY},
+    gate::{Gate, Mode},
+    in_both_modes,
+    jwks::now,
+    scripted::Script,
+    shared_gate,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 shared_gate!(gate, |mode| Gate::scripted(mode, |_: &mut Value| ()));
 
@@ -65,4 +77,45 @@ async fn a_renewed_token_keeps_its_session(gate: &Gate) -> Result<()> {
         assert_eq!(answer.status, 200, "renewal {renewal}: {}", answer.text());
     }
     Ok(())
+}
+
+/// Beyond its time a session is one that never was, whatever token is shown, and its open stream ends.
+async fn ends(mode: Mode) -> Result<()> {
+    let gate = Gate::scripted(mode, |configuration: &mut Value| {
+        configuration["limits"] = json!({ "max_session_seconds": 4 });
+    })
+    .await?;
+    let token = token(&gate, "alice", "agent", 0)?;
+    let id = begin(&gate, "brief", &token).await?;
+    let event = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n";
+    gate.script()?.on("endless", Script::new("text/event-stream").piece(event).held());
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let call = client.get(gate.url()).bearer_auth(&token).header("accept", "text/event-stream");
+    let call = call.header("mcp-protocol-version", LEGACY).header("x-script", "endless");
+    let mut stream = timeout(PATIENCE, call.header("mcp-session-id", &id).send()).await??;
+    assert_eq!(stream.status(), 200);
+    assert!(timeout(PATIENCE, stream.chunk()).await??.is_some_and(|first| first == event));
+    let used = || async { legacy(&gate, "brief", &token).header("mcp-session-id", &id).send().await };
+    assert_eq!(used().await?.status, 200);
+    let rest = timeout(PATIENCE, stream.chunk()).await.context("the stream is still open")?;
+    assert!(rest.is_err(), "{rest:?}");
+    let answer = used().await?;
+    assert_eq!((answer.status, answer.reason().as_deref()), (404, Some("session_unknown")));
+    let metrics = gate.envoy.metrics().await?;
+    let ended = metrics.metric("toolgate_streams_ended_total").label("reason", "session").value();
+    assert!((ended - 1.0).abs() < 0.1, "{ended}");
+    let next = begin(&gate, "brief", &token).await?;
+    assert_ne!(next, id);
+    assert_eq!(legacy(&gate, "brief", &token).header("mcp-session-id", &next).send().await?.status, 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_ends_held() -> Result<()> {
+    ends(Mode::Held).await
+}
+
+#[tokio::test]
+async fn a_session_ends_streamed() -> Result<()> {
+    ends(Mode::Streamed).await
 }

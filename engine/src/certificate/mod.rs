@@ -13,6 +13,7 @@ use crate::connection::{Connection, ConnectionFact, Unreadable, peer_address, te
 use crate::policy::{CertificateFacts, Network};
 use alloc::string::String;
 use alloc::vec::Vec;
+use base64ct::{Base64UrlUnpadded, Encoding};
 use core::fmt;
 
 /// A client certificate.
@@ -67,6 +68,17 @@ impl Certificate {
     pub fn name(&self) -> Option<&str> {
         let first = self.uris.first().or(self.dns.first()).or(self.subject.as_ref());
         first.map(String::as_str)
+    }
+
+    /// All its names that are known: URIs, DNS names, the subject.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.uris.iter().chain(&self.dns).chain(&self.subject).map(String::as_str)
+    }
+
+    /// Its SHA-256 as `x5t#S256` writes it (RFC 8705 section 3.1), if that is known.
+    #[must_use]
+    pub fn thumbprint(&self) -> Option<String> {
+        self.digest.map(|digest| Base64UrlUnpadded::encode_string(&digest))
     }
 
     /// What conditions may look at.

@@ -543,6 +543,8 @@ pub struct Limits {
     pub wait_millis: u32,
     /// Requests waiting at once.
     pub waiting: usize,
+    /// How long a bound session lasts, in seconds.
+    pub session_secs: u64,
     /// Milliseconds of each second for costly signatures.
     pub verify_millis: u32,
     /// Whether ES384 is verified in the module.

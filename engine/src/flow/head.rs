@@ -5,6 +5,7 @@ use super::answer::{self, Scene};
 use super::auth::{self, Authenticated};
 use super::body::{AwaitBody, Waiting};
 use super::door::{self, Front};
+use super::opaque::Vouched;
 use super::peer::Peer;
 use super::reply::Reply;
 use super::scope::{self, Lacking};
@@ -210,9 +211,14 @@ impl Onward {
         if front.has_accept_encoding {
             edits.push(Edit::remove("accept-encoding"));
         }
-        let reply = Reply::guarded(visit.at, identity.clone(), front, server, method).with_nonce(nonce);
+        let reply = Reply::guarded(visit.at, identity.clone(), front, server, method)
+            .with_nonce(nonce)
+            .vouched(Vouched::of(desk.config, front, identity));
         let message = if method.is_none() { session::Message::Comes } else { session::Message::None };
-        let session = session::opened(&front.mcp, message, server, identity);
+        let (session, reply) = match session::opened(&front.mcp, message, server, identity, desk.now) {
+            Ok(known) => (Ok(known.edit), reply.of_session(known.running)),
+            Err(door) => (Err(door), reply),
+        };
         Onward { edits, reply, session }
     }
 }

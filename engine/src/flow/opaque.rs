@@ -2,16 +2,19 @@
 //! Callers with opaque tokens: their issuer is asked, once for all who wait.
 
 use super::auth::{Authenticated, Caller};
-use super::{Attempt, Desk};
+use super::door::Front;
+use super::{Attempt, Desk, StreamEnd};
 use crate::certificate::Certificate;
-use crate::config::{Audience, KeyOrigin};
+use crate::config::{Audience, Config, KeyOrigin};
 use crate::deny::Auth;
 use crate::identity::Identity;
-use crate::introspection::{Asked, Seen};
+use crate::introspection::{Asked, Endpoints, Seen};
 use crate::metrics::{Metric, Sample, Series};
 use crate::time::UnixTime;
 use crate::token::{CacheKey, Claims, Rejection, Unread, VerifiedToken};
+use alloc::boxed::Box;
 use alloc::rc::Rc;
+use core::fmt;
 
 /// The issuer that is asked about a token here, if the token has not the form of a JWT.
 pub(super) fn issuer_of<'c>(desk: &Desk<'_>, caller: &Caller<'c>, token: Unread<'_>) -> Option<&'c Audience> {
@@ -59,7 +62,7 @@ pub(super) fn identify(
     }
 }
 
-/// What the issuer vouches for, judged by its rules and for this place.
+/// What the issuer vouches for, judged by its rules and for this place; remembered.
 fn admit(
     desk: &mut Desk<'_>,
     claims: &Claims,
@@ -69,13 +72,114 @@ fn admit(
     audience: &Audience,
     key: CacheKey,
 ) -> Result<Rc<Identity>, Rejection> {
-    let issuer = desk.config.issuers.get(audience.issuer).ok_or(Rejection::UnknownIssuer)?;
-    let token = VerifiedToken::introspected(claims, &issuer.rules, desk.now)?;
-    token.recheck(&issuer.rules, &audience.accepted, desk.now)?;
-    let policy = desk.policy(caller.policy);
-    let identity = Identity::from_token(token, certificate, issuer, policy.as_deref(), desk.now);
-    let identity = Rc::new(identity);
+    let identity = Rc::new(judged(desk, claims, certificate, caller.policy, audience)?);
     let until = until.min(identity.valid_until());
     let _ = desk.memory.tokens.insert(key, identity.clone(), until, 0, desk.now);
     Ok(identity)
+}
+
+fn judged(
+    desk: &Desk<'_>,
+    claims: &Claims,
+    certificate: Option<Rc<Certificate>>,
+    policy: usize,
+    audience: &Audience,
+) -> Result<Identity, Rejection> {
+    let issuer = desk.config.issuers.get(audience.issuer).ok_or(Rejection::UnknownIssuer)?;
+    let token = VerifiedToken::introspected(claims, &issuer.rules, desk.now)?;
+    token.recheck(&issuer.rules, &audience.accepted, desk.now)?;
+    let policy = desk.policy(policy);
+    Ok(Identity::from_token(token, certificate, issuer, policy.as_deref(), desk.now))
+}
+
+/// How long a question about an open stream's token may be open beyond the time that its issuer has to answer: a tick to
+/// ask, and one to hear.
+const GRACE_MILLIS: u64 = 3_000;
+/// How often what was asked is looked for, in milliseconds.
+const LOOK_MILLIS: u64 = 500;
+
+/// An opaque token behind an open stream. What its issuer said of it counts for a while; then it is asked again.
+pub(super) struct Vouched {
+    issuer: usize,
+    token: Box<str>,
+    next: UnixTime,
+    /// Since the first question: when an answer has to be there.
+    deadline: Option<UnixTime>,
+}
+
+impl fmt::Debug for Vouched {
+    /// Tokens are not printed.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vouched(hidden)")
+    }
+}
+
+impl Vouched {
+    /// The token of this request, if its issuer was asked about it.
+    pub(super) fn of(config: &Config, front: &Front<'_>, identity: &Identity) -> Option<Vouched> {
+        let issuer = identity.issuer_index()?;
+        endpoints(config, issuer)?;
+        let (_, token) = core::str::from_utf8((*front.authorization.first()?)?).ok()?.split_once(' ')?;
+        Some(Vouched { issuer, token: token.trim().into(), next: UnixTime::default(), deadline: None })
+    }
+
+    /// From when on the stream is asked about.
+    pub(super) fn next(&self) -> UnixTime {
+        self.next
+    }
+
+    /// A stream begins: what is known of the token counts as long as it would for a request.
+    pub(super) fn begin(mut self, desk: &mut Desk<'_>) -> Vouched {
+        let key = desk.memory.introspection.key(self.issuer, &self.token);
+        self.next = match desk.memory.introspection.seen(key, desk.now) {
+            Some(Seen::Active(_, until)) => until,
+            Some(Seen::Refused(_) | Seen::Unavailable) | None => desk.now,
+        };
+        self
+    }
+
+    /// Whether the issuer still vouches for this caller; asks it, where that is not known.
+    pub(super) fn look(&mut self, desk: &mut Desk<'_>, at: usize, was: &Identity) -> Option<StreamEnd> {
+        let (issuer, now) = (self.issuer, desk.now);
+        let key = desk.memory.introspection.key(issuer, &self.token);
+        match desk.memory.introspection.seen(key, now) {
+            Some(Seen::Active(claims, until)) => {
+                (self.next, self.deadline) = (until, None);
+                return changed(desk, &claims, at, issuer, was);
+            }
+            Some(Seen::Refused(_)) => return Some(StreamEnd::Revoked),
+            Some(Seen::Unavailable) => {}
+            None => {
+                // Where too many are asked about, it is tried again.
+                let _ = desk.memory.introspection.ask(key, issuer, &self.token);
+            }
+        }
+        let timeout = endpoints(desk.config, issuer).map_or(0, |ends| ends.target.timeout_millis);
+        let deadline = *self
+            .deadline
+            .get_or_insert_with(|| now.plus_millis(u64::from(timeout).saturating_add(GRACE_MILLIS)));
+        self.next = now.plus_millis(LOOK_MILLIS);
+        (deadline <= now).then_some(StreamEnd::Unvouched)
+    }
+}
+
+/// A token may come to speak of somebody else, or for less: the stream was given to who it was.
+fn changed(desk: &Desk<'_>, claims: &Claims, at: usize, issuer: usize, was: &Identity) -> Option<StreamEnd> {
+    let is = desk.config.servers.get(at).and_then(|server| {
+        let audience = server.issuers.iter().find(|audience| audience.issuer == issuer)?;
+        let certificate = was.certificate().cloned().map(Rc::new);
+        judged(desk, claims, certificate, server.policy, audience).ok()
+    });
+    match is {
+        Some(is) if is.caller() == was.caller() && is.roles() == was.roles() => None,
+        Some(_) => Some(StreamEnd::Grants),
+        None => Some(StreamEnd::Revoked),
+    }
+}
+
+fn endpoints(config: &Config, issuer: usize) -> Option<&Endpoints> {
+    match &config.issuers.get(issuer)?.keys {
+        KeyOrigin::Introspection(endpoints) => Some(endpoints),
+        KeyOrigin::Inline(_) | KeyOrigin::Secrets(_) | KeyOrigin::Remote { .. } => None,
+    }
 }

@@ -5,9 +5,11 @@ use super::account::Awaits;
 use super::answer::{self, EXPOSED, Scene, cors_origin};
 use super::door::{Front, note};
 use super::factors;
+use super::opaque::Vouched;
+use super::session::{self, Running};
 use super::task::AboutTask;
 use super::view::View;
-use super::{Desk, Edit, Fields, Outcome, session};
+use super::{Desk, Edit, Fields, Outcome};
 use crate::config::{Answers, HostMode, Server};
 use crate::deny::{Answer, Denial};
 use crate::identity::Identity;
@@ -38,6 +40,8 @@ struct Guarded {
     expected: Expected,
     task: AboutTask,
     login_until: Option<UnixTime>,
+    session: Option<Running>,
+    vouched: Option<Vouched>,
 }
 
 /// What kind of answer the request asks for.
@@ -79,6 +83,10 @@ pub struct Filter {
     task: AboutTask,
     /// When the login will be too old for the server.
     login_until: Option<UnixTime>,
+    /// When the session is over.
+    session_until: Option<UnixTime>,
+    /// The opaque token behind an open stream.
+    pub(super) vouched: Option<Vouched>,
 }
 
 impl Reply {
@@ -100,10 +108,35 @@ impl Reply {
         };
         let login_until = factors::good_until(&server.credentials.require, &identity);
         let expected = Expected::Other;
-        let guarded = Guarded { at, identity, cors, expected, task: AboutTask::None, login_until };
+        let guarded = Guarded {
+            at,
+            identity,
+            cors,
+            expected,
+            task: AboutTask::None,
+            login_until,
+            session: None,
+            vouched: None,
+        };
         let mut reply = Reply { guarded: Some(guarded), nonce: None };
         method.into_iter().for_each(|method| reply.expect(method, server.answers));
         reply
+    }
+
+    /// In a session that has begun.
+    pub(super) fn of_session(mut self, session: Option<Running>) -> Reply {
+        if let Some(guarded) = &mut self.guarded {
+            guarded.session = session;
+        }
+        self
+    }
+
+    /// For who has shown an opaque token.
+    pub(super) fn vouched(mut self, vouched: Option<Vouched>) -> Reply {
+        if let Some(guarded) = &mut self.guarded {
+            guarded.vouched = vouched;
+        }
+        self
     }
 
     /// With a nonce that the answer brings.
@@ -174,13 +207,19 @@ impl Reply {
             vary.extend_from_slice(b"origin");
             edits.push(Edit::set("vary", vary));
         }
-        let Guarded { at, identity, task, login_until, .. } = guarded;
-        let filter = Filter { at, identity, task, login_until };
+        let Guarded { at, identity, task, login_until, session: running, vouched, .. } = guarded;
+        let session_until = running.as_ref().map(|running| running.ends);
+        let mut filter = Filter { at, identity, task, login_until, session_until, vouched: None };
         let (kind, expected) = (media(content_type), guarded.expected);
-        match desk.config.servers.get(at).map(|server| session::sealed(session, server, filter.identity())) {
-            Some(Ok(edit)) => edits.extend(edit),
+        let begins = desk.now.plus_secs(desk.config.limits.session_secs);
+        let sealed = |server| session::sealed(session, server, &filter.identity, running.as_ref(), begins);
+        match desk.config.servers.get(at).map(sealed) {
+            Some(Ok(Some((edit, ends)))) => {
+                edits.push(edit);
+                filter.session_until = Some(ends);
+            }
+            Some(Ok(None)) | None => {}
             Some(Err(label)) => return filter.fault(desk, label),
-            None => {}
         }
         // Two content types: whichever is believed here, a client may believe the other.
         if content_type == HeaderValue::Several && status < 400 {
@@ -197,6 +236,7 @@ impl Reply {
                     desk.account.answered(Outcome::of_status(status));
                 }
                 edits.push(Edit::remove("content-length"));
+                filter.vouched = vouched.map(|vouched| vouched.begin(desk));
                 let stream = SseFilter::new(desk.config.limits.answer);
                 ReplyStep::Filter(edits, ReplyBody::Stream(filter, Box::new(stream)))
             }
@@ -272,6 +312,10 @@ impl Filter {
 
     pub(super) fn login_until(&self) -> Option<UnixTime> {
         self.login_until
+    }
+
+    pub(super) fn session_until(&self) -> Option<UnixTime> {
+        self.session_until
     }
 
     fn fault(&self, desk: &mut Desk<'_>, label: &'static str) -> ReplyStep {

@@ -3,6 +3,7 @@
 //! so it ends with what it was judged by.
 
 use super::Desk;
+use super::opaque::Vouched;
 use super::reply::{Filter, ReplyBody};
 use crate::metrics::{Metric, Place, Sample, Series};
 use crate::revocation::{REVOKED, Standing};
@@ -19,6 +20,10 @@ pub enum StreamEnd {
     Login,
     /// The credential was revoked.
     Revoked,
+    /// The session has lasted as long as sessions may.
+    Session,
+    /// The issuer of an opaque token does not say any more what it is.
+    Unvouched,
 }
 
 impl StreamEnd {
@@ -30,35 +35,30 @@ impl StreamEnd {
             StreamEnd::Revoked => REVOKED,
             StreamEnd::Grants => "grants",
             StreamEnd::Login => "login",
+            StreamEnd::Session => "session",
+            StreamEnd::Unvouched => "introspection_unavailable",
         }
     }
 }
 
 impl ReplyBody {
-    /// When an open stream has to end, if it ever has to. A whole answer is no stream, and who needs no credentials
-    /// keeps what it has.
+    /// When an open stream has to be asked whether it ends, if it ever has to. A whole answer is no stream, and who
+    /// needs no credentials keeps what it has, as long as its session lasts.
     #[must_use]
     pub fn ends_at(&self) -> Option<UnixTime> {
-        match self {
-            ReplyBody::Whole(_) => None,
-            ReplyBody::Stream(filter, _) if filter.identity().is_anonymous() => None,
-            ReplyBody::Stream(filter, _) => {
-                let until = filter.identity().valid_until();
-                Some(filter.login_until().map_or(until, |login| login.min(until)))
-            }
-        }
+        let ReplyBody::Stream(filter, _) = self else { return None };
+        let identity = filter.identity();
+        let until = Some(identity.valid_until()).filter(|_| !identity.is_anonymous());
+        let vouched = filter.vouched.as_ref().map(Vouched::next);
+        [until, filter.login_until(), filter.session_until(), vouched].into_iter().flatten().min()
     }
 
     /// Whether a stream has to end now, and why; counts it. This is the place to ask on a tick for whatever else ends
-    /// the right to a stream.
-    pub fn end(&self, desk: &mut Desk<'_>) -> Option<StreamEnd> {
-        let ends = self.ends_at().filter(|ends| *ends <= desk.now)?;
+    /// the right to a stream. One that goes on says anew when it [has to be asked](ReplyBody::ends_at).
+    pub fn end(&mut self, desk: &mut Desk<'_>) -> Option<StreamEnd> {
+        let due = self.ends_at().is_some_and(|ends| ends <= desk.now);
         let ReplyBody::Stream(filter, _) = self else { return None };
-        let reason = match (filter.identity().expires_at(), filter.login_until()) {
-            (Some(expires), _) if ends >= expires => StreamEnd::Expired,
-            (_, Some(login)) if ends >= login => StreamEnd::Login,
-            (Some(_) | None, Some(_) | None) => StreamEnd::Grants,
-        };
+        let reason = if due { over(filter, desk)? } else { return None };
         let series = Series::new(Metric::StreamsEnded, reason.label()).at(Place::Server(filter.at()));
         desk.samples.push(Sample { series, value: 1 });
         Some(reason)
@@ -78,6 +78,25 @@ impl ReplyBody {
         desk.samples.push(Sample { series: series.at(Place::Server(filter.at())), value: 1 });
         Some(end)
     }
+}
+
+fn over(filter: &mut Filter, desk: &mut Desk<'_>) -> Option<StreamEnd> {
+    let now = desk.now;
+    let passed = |end: Option<UnixTime>| end.is_some_and(|end| end <= now);
+    if passed(filter.identity().expires_at()) {
+        return Some(StreamEnd::Expired);
+    }
+    if passed(filter.login_until()) {
+        return Some(StreamEnd::Login);
+    }
+    if passed(filter.session_until()) {
+        return Some(StreamEnd::Session);
+    }
+    if !filter.identity().is_anonymous() && passed(Some(filter.identity().valid_until())) {
+        return Some(StreamEnd::Grants);
+    }
+    let (at, identity) = (filter.at(), filter.identity().clone());
+    filter.vouched.as_mut()?.look(desk, at, &identity)
 }
 
 /// What a stream shows is judged by the policy in force; who may have one at all was asked when it began.

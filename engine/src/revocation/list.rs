@@ -3,6 +3,7 @@
 
 use super::manifest::part_of;
 use super::search::holds;
+use crate::certificate::Certificate;
 use crate::feed::Content;
 use crate::identity::{Caller, Identity};
 use crate::json::{Doc, Kind, Limits, Value, from_value};
@@ -34,11 +35,11 @@ pub struct ListWire {
     pub issuer: Option<String>,
     /// Token ids.
     pub jti: Vec<String>,
-    /// Subjects of tokens, owners of API keys, names in certificates.
+    /// Subjects of tokens, owners of API keys, URIs, DNS names and subjects of certificates.
     pub sub: Vec<String>,
     /// OAuth clients.
     pub client_id: Vec<String>,
-    /// Ids of the keys that signed tokens, and of API keys.
+    /// Ids of the keys that signed tokens, and of API keys; `x5t#S256` of certificates.
     pub kid: Vec<String>,
     /// Tokens that were issued earlier than this are over.
     pub not_before: NotBeforeWire,
@@ -146,6 +147,7 @@ pub struct Credential<'c> {
     client: Option<&'c str>,
     key: Option<&'c str>,
     token: Option<&'c VerifiedToken>,
+    certificate: Option<&'c Certificate>,
 }
 
 impl<'c> Credential<'c> {
@@ -158,7 +160,9 @@ impl<'c> Credential<'c> {
             Caller::ApiKey { id, .. } => (None, Some(id)),
             Caller::Anonymous | Caller::Certificate { .. } => (None, None),
         };
-        Credential { issuer: identity.issuer_index(), subject: identity.subject(), client, key, token }
+        let certificate = identity.certificate();
+        let subject = identity.subject();
+        Credential { issuer: identity.issuer_index(), subject, client, key, token, certificate }
     }
 }
 
@@ -280,7 +284,15 @@ impl List {
         ];
         let listed =
             |(kind, text): (Name, Option<&str>)| text.is_some_and(|text| self.has(self.key.hash(kind, text)));
-        shown.into_iter().any(listed)
+        shown.into_iter().any(listed) || credential.certificate.is_some_and(|own| self.names_certificate(own))
+    }
+
+    /// Whether it names a certificate, which may stand alone or beside another credential: by any of its names, or by
+    /// its digest.
+    fn names_certificate(&self, certificate: &Certificate) -> bool {
+        let digest = certificate.thumbprint();
+        let by_digest = digest.is_some_and(|digest| self.has(self.key.hash(Name::Key, &digest)));
+        by_digest || certificate.names().any(|name| self.has(self.key.hash(Name::Subject, name)))
     }
 
     fn has(&self, hash: u64) -> bool {

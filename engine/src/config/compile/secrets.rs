@@ -71,6 +71,7 @@ impl<'c> Compiler<'c> {
             ("token_cache_entries", wire.token_cache_entries, 0, 1 << 20),
             ("max_wait_milliseconds", wire.max_wait_milliseconds as usize, 0, 60_000),
             ("max_waiting", wire.max_waiting, 0, 100_000),
+            ("max_session_seconds", wire.max_session_seconds as usize, 1, 2_592_000),
             ("verify_milliseconds_per_second", wire.verify_milliseconds_per_second as usize, 20, 1_000),
         ];
         for (name, value, low, high) in bounds {
@@ -89,6 +90,7 @@ impl<'c> Compiler<'c> {
             token_cache: wire.token_cache_entries,
             wait_millis: wire.max_wait_milliseconds,
             waiting: wire.max_waiting,
+            session_secs: wire.max_session_seconds.into(),
             verify_millis: wire.verify_milliseconds_per_second,
             slow_curve: slow_curve(wire.es384_in_module)?,
         })

@@ -49,6 +49,8 @@ pub struct LimitsWire {
     pub max_wait_milliseconds: u32,
     /// Requests that wait for keys at once in one VM.
     pub max_waiting: usize,
+    /// How long a bound session lasts, in seconds.
+    pub max_session_seconds: u32,
     /// How much of each second one VM may spend on costly signatures, in milliseconds.
     pub verify_milliseconds_per_second: u32,
     /// Whether ES384 is verified in the module where the proxy cannot.
@@ -66,6 +68,7 @@ impl Default for LimitsWire {
             token_cache_entries: 4_096,
             max_wait_milliseconds: 5_000,
             max_waiting: 1_024,
+            max_session_seconds: 86_400,
             verify_milliseconds_per_second: 100,
             es384_in_module: false,
         }

@@ -171,3 +171,84 @@ fn what_cannot_be_asked_is_told_when_the_configuration_is_read() {
         assert!(error.message().contains(message), "{}", error.message());
     }
 }
+
+/// An open stream of this token, which its issuer has vouched for.
+fn stream(world: &mut World) -> ReplyBody {
+    let _ = look(world, TOKEN, Attempt::First);
+    let number = calls(world)[0].0;
+    let _ = answer(world, number, Some((200, &lasting(""))));
+    let Step::Body(waiting) = look(world, TOKEN, Attempt::Again) else { panic!("known") };
+    let BodyStep::Pass(passage) = waiting.finish(LIST.as_bytes(), &mut world.desk()) else {
+        panic!("allowed")
+    };
+    let head: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", b"text/event-stream")];
+    let ReplyStep::Filter(_, body) = passage.reply.start(&head, &mut world.desk()) else { panic!("read") };
+    assert_eq!(body.ends_at(), Some(UnixTime::from_secs(NOW + 60)), "the answer counts for a minute");
+    body
+}
+
+/// What an issuer says of a token that is good for long.
+fn lasting(more: &str) -> String {
+    active(&format!(r#","exp":{}{more}"#, NOW + 3_600))
+}
+
+fn ended(world: &mut World, body: &mut ReplyBody, now: u64) -> Option<StreamEnd> {
+    world.now = now;
+    body.end(&mut world.desk())
+}
+
+#[test]
+fn an_open_stream_is_asked_about_again_and_goes_on_while_its_issuer_vouches_for_it() {
+    let mut world = world();
+    let mut body = stream(&mut world);
+    assert_eq!(ended(&mut world, &mut body, NOW + 59), None);
+    assert!(calls(&mut world).is_empty(), "the answer counts");
+    for round in 1..=3 {
+        let now = NOW + 60 * round;
+        assert_eq!(ended(&mut world, &mut body, now), None);
+        let asked = calls(&mut world);
+        let [(number, call)] = &asked[..] else { panic!("{asked:?}") };
+        assert_eq!(call.body, b"token=opaque-1%7Ex&token_type_hint=access_token");
+        let _ = answer(&mut world, *number, Some((200, &lasting(""))));
+        assert_eq!(ended(&mut world, &mut body, now), None);
+        assert_eq!(ended(&mut world, &mut body, now + 1), None);
+        assert_eq!(body.ends_at(), Some(UnixTime::from_secs(now + 60)), "{round}");
+    }
+    assert!(!format!("{body:?}").contains("opaque-1"));
+}
+
+#[test]
+fn an_open_stream_ends_when_its_issuer_says_so_or_nothing() {
+    let other = active(&format!(r#","exp":{}"#, NOW + 3_600)).replace("user-1", "user-2");
+    let less = lasting("").replace(r#"["eng"]"#, "[]");
+    for (said, expected) in [
+        (r#"{"active":false}"#, StreamEnd::Revoked),
+        (&other, StreamEnd::Grants),
+        (&less, StreamEnd::Grants),
+        (&lasting(r#","nbf":1900000000"#), StreamEnd::Revoked),
+    ] {
+        let mut world = world();
+        let mut body = stream(&mut world);
+        assert_eq!(ended(&mut world, &mut body, NOW + 60), None);
+        let number = calls(&mut world)[0].0;
+        let _ = answer(&mut world, number, Some((200, said)));
+        assert_eq!(ended(&mut world, &mut body, NOW + 61), Some(expected), "{said}");
+    }
+    // Nobody answers: it is asked again, and ends a while after the issuer should have answered.
+    let mut world = world();
+    let mut body = stream(&mut world);
+    let mut asked = 0;
+    for second in 60..65 {
+        assert_eq!(ended(&mut world, &mut body, NOW + second), None, "{second}");
+        for (number, _) in calls(&mut world) {
+            asked += 1;
+            let _ = answer(&mut world, number, Some((500, "")));
+        }
+    }
+    assert!(asked >= 2, "{asked}");
+    assert_eq!(ended(&mut world, &mut body, NOW + 65), Some(StreamEnd::Unvouched));
+    assert_eq!(
+        world.counted(Metric::StreamsEnded),
+        ["toolgate_streams_ended_total;server=main;reason=introspection_unavailable"]
+    );
+}

@@ -189,3 +189,38 @@ fn an_open_stream_ends_when_its_credential_does() {
         ["toolgate_streams_ended_total;server=main;reason=revoked"]
     );
 }
+
+/// A certificate that counts, alone or beside a token, is over by any of its names, and by its digest.
+#[test]
+fn each_name_and_the_digest_end_a_certificate_and_only_its_own() {
+    use crate::connection::ConnectionFact as F;
+    let facts = [
+        (F::PeerDigest, "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
+        (F::PeerUri, "spiffe://corp/ci"),
+        (F::PeerDns, "ci.example.com"),
+        (F::PeerSubject, "CN=ci,O=Corp"),
+    ];
+    for (lists, over) in [
+        ("", false),
+        (r#""sub":["spiffe://corp/ci"]"#, true),
+        (r#""sub":["ci.example.com"]"#, true),
+        (r#""sub":["CN=ci,O=Corp"]"#, true),
+        (r#""kid":["AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"]"#, true),
+        (
+            r#""sub":["spiffe://corp/other","CN=ci"],"kid":["spiffe://corp/ci"],"jti":["ci.example.com"]"#,
+            false,
+        ),
+    ] {
+        for (place, token, alone) in [("identity", "", 403), ("factor", engineer().as_str(), 0)] {
+            let server = format!(r#","client_certificates":"{place}""#);
+            let top = format!(r#","revocation":{{"lists":{{"leaked":{{{lists}}}}}}}"#);
+            let mut world = World::new(&server, &top);
+            world.connection = Facts::of(&facts);
+            let fields = [("authorization", token)];
+            let outcome = world.post(if token.is_empty() { &[] } else { &fields }, LIST);
+            // Who is known, and has no role, is told so: the certificate was good.
+            assert_eq!(outcome.status(), if over { 401 } else { alone }, "{lists} {place}");
+            assert_eq!(last(&world).ends_with("result=revoked"), over, "{lists} {place}");
+        }
+    }
+}

@@ -103,7 +103,9 @@ fn a_stream_ends_when_its_login_grows_old() {
     let token = token(Alg::Es256, "e", &format!(r#","groups":["eng"],"auth_time":{}"#, NOW - 40));
     let passage = world.post(&[("authorization", &token)], LIST).passage();
     let head: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", b"text/event-stream")];
-    let ReplyStep::Filter(_, body) = passage.reply.start(&head, &mut world.desk()) else { panic!("read") };
+    let ReplyStep::Filter(_, mut body) = passage.reply.start(&head, &mut world.desk()) else {
+        panic!("read")
+    };
     // The age, and a minute for the clocks.
     assert_eq!(body.ends_at(), Some(UnixTime::from_secs(NOW + 80)));
     world.now = NOW + 80;

@@ -140,3 +140,49 @@ fn without_a_secret_or_where_it_is_written_ids_are_the_upstreams() {
     let error = Config::compile(text.as_bytes(), &Environment).expect_err("no secret");
     assert_eq!(error.help(), Some("add `secrets.shared_state`"));
 }
+
+/// Its end is set when it begins, and stands in the id: renewed tokens and repeated ids do not move it.
+#[test]
+fn a_session_lasts_as_long_as_sessions_may() {
+    let limits = format!(r#"{SECRET},"limits":{{"max_session_seconds":90}}"#);
+    let mut world = World::new("", &limits);
+    let id = given(&mut world, &engineer(), "up-1").unwrap().expect("an id");
+    world.now = NOW + 60;
+    let reply = world.post(&[("authorization", &engineer()), ("mcp-session-id", &id)], LIST).passage().reply;
+    let fields: [(&[u8], &[u8]); 3] =
+        [(b":status", b"200"), (b"content-type", b"application/json"), (b"mcp-session-id", b"up-1")];
+    let (ReplyStep::Pass(edits) | ReplyStep::Filter(edits, _)) = reply.start(&fields, &mut world.desk())
+    else {
+        panic!("withheld")
+    };
+    assert_eq!(set(&edits), Some(id.clone()));
+    // Another session that the upstream begins has an end of its own.
+    let other = given(&mut world, &engineer(), "up-2").unwrap().expect("an id");
+    world.now = NOW + 89;
+    assert_eq!(sent(&mut world, &engineer(), &id), Ok(Some("up-1".to_string())));
+    world.now = NOW + 90;
+    assert_eq!(sent(&mut world, &engineer(), &id), Err(404));
+    assert_eq!(sent(&mut world, &engineer(), &other), Ok(Some("up-2".to_string())));
+}
+
+#[test]
+fn a_stream_ends_with_its_session() {
+    let limits = format!(r#"{SECRET},"limits":{{"max_session_seconds":90}}"#);
+    for (server, token) in [("", engineer()), (r#","anonymous":{"role":"guest"}"#, String::new())] {
+        let mut world = World::new(server, &limits);
+        let id = given(&mut world, &token, "up-1").unwrap().expect("an id");
+        world.now = NOW + 5;
+        let reply = world.post(&[("authorization", &token), ("mcp-session-id", &id)], LIST).passage().reply;
+        let head: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", b"text/event-stream")];
+        let ReplyStep::Filter(_, mut body) = reply.start(&head, &mut world.desk()) else { panic!("read") };
+        assert_eq!(body.ends_at(), Some(UnixTime::from_secs(NOW + 90)));
+        world.now = NOW + 89;
+        assert_eq!(body.end(&mut world.desk()), None);
+        world.now = NOW + 90;
+        assert_eq!(body.end(&mut world.desk()), Some(StreamEnd::Session));
+        assert_eq!(
+            world.counted(Metric::StreamsEnded),
+            ["toolgate_streams_ended_total;server=main;reason=session"]
+        );
+    }
+}

@@ -15,7 +15,7 @@ fn stream(world: &mut World, fields: &[(&str, &str)]) -> ReplyBody {
     }
 }
 
-fn ended(world: &mut World, body: &ReplyBody, now: u64) -> Option<StreamEnd> {
+fn ended(world: &mut World, body: &mut ReplyBody, now: u64) -> Option<StreamEnd> {
     world.now = now;
     body.end(&mut world.desk())
 }
@@ -24,12 +24,12 @@ fn ended(world: &mut World, body: &ReplyBody, now: u64) -> Option<StreamEnd> {
 fn a_stream_ends_when_its_token_does() {
     let mut world = World::new("", "");
     let token = engineer();
-    let body = stream(&mut world, &[("authorization", &token)]);
+    let mut body = stream(&mut world, &[("authorization", &token)]);
     // `exp` and the leeway.
     assert_eq!(body.ends_at(), Some(UnixTime::from_secs(NOW + 160)));
-    assert_eq!(ended(&mut world, &body, NOW + 159), None);
+    assert_eq!(ended(&mut world, &mut body, NOW + 159), None);
     assert!(world.counted(Metric::StreamsEnded).is_empty());
-    assert_eq!(ended(&mut world, &body, NOW + 160), Some(StreamEnd::Expired));
+    assert_eq!(ended(&mut world, &mut body, NOW + 160), Some(StreamEnd::Expired));
     assert_eq!(
         world.counted(Metric::StreamsEnded),
         ["toolgate_streams_ended_total;server=main;reason=expired"]
@@ -42,15 +42,15 @@ fn a_stream_ends_when_a_binding_does() {
         .replace(r#"{"contains":"eng"}}}"#, r#"{"contains":"eng"}},"until":"2027-01-15T08:00:30Z"}"#);
     let mut world = World::of(&document);
     let token = engineer();
-    let body = stream(&mut world, &[("authorization", &token)]);
+    let mut body = stream(&mut world, &[("authorization", &token)]);
     assert_eq!(body.ends_at(), Some(UnixTime::from_secs(NOW + 30)));
-    assert_eq!(ended(&mut world, &body, NOW + 30), Some(StreamEnd::Grants));
+    assert_eq!(ended(&mut world, &mut body, NOW + 30), Some(StreamEnd::Grants));
 }
 
 #[test]
 fn who_needs_no_credentials_keeps_the_stream() {
     let mut world = World::new(r#","anonymous":{"role":"guest"}"#, "");
-    let body = stream(&mut world, &[]);
+    let mut body = stream(&mut world, &[]);
     assert_eq!(body.ends_at(), None);
-    assert_eq!(ended(&mut world, &body, u64::MAX / 1_000_000), None);
+    assert_eq!(ended(&mut world, &mut body, u64::MAX / 1_000_000), None);
 }
