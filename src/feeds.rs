@@ -13,9 +13,8 @@ use toolgate_engine::feed::{
     Adopted, Failure, Feed, Fetch, Freshness, Lease, LeaseState, Outcome, Page, Rejected, Response,
     SealedHead, SharedState, SourceId, StateKey,
 };
-use toolgate_engine::flow::{Component, FeedId, Health, Memory, policy_in_force};
-use toolgate_engine::keys::{KeySet, KeyStatus, PublicKey};
-use toolgate_engine::metrics::{Metric, Sample, Samples, Series};
+use toolgate_engine::flow::{FeedId, Memory, policy_in_force};
+use toolgate_engine::metrics::{Metric, Sample, Series};
 use toolgate_engine::time::UnixTime;
 
 /// How many slot names there are, whatever configurations come and go.
@@ -30,9 +29,6 @@ pub(crate) struct Post {
     next: usize,
     /// Whether the last round ended before every slot was looked at.
     round: Round,
-    gauges_at: UnixTime,
-    /// The generation of each issuer's keys, and since when they are here.
-    key_sets: BTreeMap<usize, (u64, UnixTime)>,
 }
 
 /// Where one feed stands in shared data.
@@ -85,14 +81,7 @@ impl Post {
             }
             slots.push(Slot { feed, source, number, seen: 0, seen_page: 0 });
         }
-        Post {
-            calls: BTreeMap::new(),
-            slots,
-            next: 0,
-            round: Round::Whole,
-            gauges_at: UnixTime::default(),
-            key_sets: BTreeMap::new(),
-        }
+        Post { calls: BTreeMap::new(), slots, next: 0, round: Round::Whole }
     }
 }
 
@@ -144,7 +133,6 @@ pub(crate) fn tick(vm: &Vm) -> Vec<Order> {
             orders.push(Order { slot: at, fetch });
         }
     }
-    gauges(vm, now);
     orders
 }
 
@@ -401,72 +389,6 @@ fn publish(vm: &Vm, at: usize, slot: &Slot, page: u16, body: Option<&Vec<u8>>) {
 fn put(name: &str, value: &[u8]) -> Result<(), Status> {
     let version = host::shared(name).ok().map(|old| old.version);
     host::set_shared(name, value, version)
-}
-
-/// Ages and numbers of keys, once a second.
-fn gauges(vm: &Vm, now: UnixTime) {
-    if now.micros_since(vm.post.borrow().gauges_at) < 1_000_000 {
-        return;
-    }
-    vm.post.borrow_mut().gauges_at = now;
-    let mut samples = Samples::new();
-    vm.memory(|memory| {
-        for (at, source) in memory.sources.iter().enumerate() {
-            let Some(source) = source else { continue };
-            let Some((fetched_at, _)) = source.fetched() else { continue };
-            let age = now.micros_since(fetched_at) / 1_000_000;
-            samples.push(Sample { series: Series::new(Metric::JwksAge, "").of_issuer(at), value: age });
-            let keys = match source.status(now) {
-                KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => {
-                    samples.push(key_age(vm, at, &keys, now));
-                    keys.count()
-                }
-                KeyStatus::Absent | KeyStatus::Stale => 0,
-            };
-            let value = u64::try_from(keys).unwrap_or(u64::MAX);
-            samples.push(Sample { series: Series::new(Metric::JwksKeys, "").of_issuer(at), value });
-        }
-        memory.policies.gauges(now, &mut samples);
-        for (at, feed) in memory.revocation.feeds().iter().enumerate() {
-            let Some((fetched_at, list)) = feed.fetched_at().zip(feed.list()) else { continue };
-            let age = Series::new(Metric::RevocationAge, "").of_feed(at);
-            samples.push(Sample { series: age, value: now.micros_since(fetched_at) / 1_000_000 });
-            let entries = Series::new(Metric::RevocationEntries, "").of_feed(at);
-            let value = u64::try_from(list.count()).unwrap_or(u64::MAX);
-            samples.push(Sample { series: entries, value });
-            let version = Series::new(Metric::RevocationVersion, "").of_feed(at);
-            samples.extend(feed.version().map(|value| Sample { series: version, value }));
-        }
-    });
-    vm.report_health();
-    samples.extend(health(vm, now));
-    vm.record(&mut samples);
-}
-
-/// How old an issuer's newest key is: as its set says, or since this VM has had the set.
-fn key_age(vm: &Vm, issuer: usize, keys: &KeySet, now: UnixTime) -> Sample {
-    let mut post = vm.post.borrow_mut();
-    let seen = post.key_sets.entry(issuer).or_insert((keys.generation(), now));
-    if seen.0 != keys.generation() {
-        *seen = (keys.generation(), now);
-    }
-    let (word, since) = match keys.keys().filter_map(PublicKey::created).max() {
-        Some(created) => ("stated", created),
-        None => ("first_seen", seen.1),
-    };
-    let series = Series::new(Metric::KeyAge, word).of_issuer(issuer);
-    Sample { series, value: now.micros_since(since) / 1_000_000 }
-}
-
-/// Which parts of the gate work, as gauges.
-fn health(vm: &Vm, now: UnixTime) -> impl Iterator<Item = Sample> {
-    Component::ALL.into_iter().map(move |component| {
-        let series = Series { kind: component.label(), ..Series::new(Metric::ComponentHealthy, "") };
-        Sample {
-            series,
-            value: u64::from(vm.memory(|memory| memory.health(component, now)) == Health::Healthy),
-        }
-    })
 }
 
 fn count(vm: &Vm, series: Series) {

@@ -8,6 +8,7 @@ mod apply;
 mod audit;
 mod connection;
 mod feeds;
+mod gauges;
 mod host;
 mod introspection;
 mod log;

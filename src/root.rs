@@ -3,10 +3,11 @@
 
 use crate::audit::Ours;
 use crate::feeds;
+use crate::gauges;
 use crate::host::{self, Buffer};
 use crate::introspection;
 use crate::log;
-use crate::vm::Vm;
+use crate::vm::{self, Vm};
 use std::rc::Rc;
 use toolgate_engine::config::protobuf::as_json;
 use toolgate_engine::config::{Config, Secrets};
@@ -110,6 +111,7 @@ impl Root {
         for order in feeds::tick(&vm) {
             feeds::dispatched(&vm, &order, dispatch(&order.fetch.call));
         }
+        gauges::write(&vm, vm::now());
         vm.audit_tick();
         vm.flush();
         crate::stream::end_streams(&vm);

@@ -4,6 +4,7 @@
 use crate::audit::{Ours, Trails};
 use crate::connection::HostConnection;
 use crate::feeds::Post;
+use crate::gauges::Gauges;
 use crate::host::{self, Status};
 use crate::log;
 use crate::stats::Stats;
@@ -26,6 +27,7 @@ use toolgate_engine::time::UnixTime;
 pub(crate) struct Vm {
     pub(crate) config: Config,
     pub(crate) post: RefCell<Post>,
+    pub(crate) gauges: RefCell<Gauges>,
     /// Calls about opaque tokens that are under way.
     pub(crate) asked: RefCell<BTreeMap<u32, u64>>,
     pub(crate) waiting: RefCell<Vec<Rc<RefCell<Stream>>>>,
@@ -59,6 +61,7 @@ impl Vm {
         let mut memory = Memory::new(&config, entropy);
         Vm {
             post: RefCell::new(Post::new(&mut memory)),
+            gauges: RefCell::default(),
             asked: RefCell::default(),
             waiting: RefCell::default(),
             open: RefCell::default(),
