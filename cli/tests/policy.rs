@@ -145,6 +145,25 @@ fn explain_says_of_every_rule_what_became_of_it() {
         (Some(0), &json!("open"))
     );
     let route = ask(&["--claims", alice, "--route", "health", "--at", "1790000000"]);
+    let about = |policy: &str, more: &[&str]| {
+        let policy = format!("{}/../policies/{policy}/policy.yaml", env!("CARGO_MANIFEST_DIR"));
+        run(&[&["policy", "explain", &policy, "--json", "--tool", "crm_get"], more].concat())
+    };
+    for (answer, code, rule) in [
+        ("{ result: { content: [] } }", 0, json!(null)),
+        ("{ result: { content: [], isError: true } }", 2, json!("no-traces")),
+        ("{ error: { code: 1, message: x } }", 2, json!("no-traces")),
+    ] {
+        let said = about("answers", &["--claims", "{ sub: a, groups: [analysts] }", "--answer", answer]);
+        assert_eq!((said.code, &said.json()["verdict"]["rule"]), (Some(code), &rule), "{answer}");
+    }
+    for (annotations, code) in
+        [("{ readOnlyHint: true, openWorldHint: false }", 0), ("{ readOnlyHint: true }", 2)]
+    {
+        let said =
+            about("annotations", &["--claims", "{ sub: a, scope: read }", "--annotations", annotations]);
+        assert_eq!(said.code, Some(code), "{annotations}");
+    }
     assert_eq!((route.code, &route.json()["verdict"]["reason"]), (Some(2), &json!("no_rule")));
 }
 

@@ -36,6 +36,8 @@ struct Case {
     prompt: Option<String>,
     uri: Option<String>,
     args: Option<Value>,
+    annotations: Option<Value>,
+    answer: Option<Value>,
     list: Option<String>,
     given: Option<Vec<String>>,
     expect: Value,
@@ -189,7 +191,9 @@ struct Came {
 }
 
 fn came(answer: &Answer, list: Option<&str>) -> Came {
-    let denied = answer.status != 200 && answer.status != 202;
+    // An answer that a rule has denied is an error of the gate's own, under the status of the server.
+    let withheld = answer.status == 200 && answer.message().pointer("/error/data/decision_id").is_some();
+    let denied = withheld || answer.status != 200 && answer.status != 202;
     let error = |member: &str| {
         let value = answer.message().pointer(&format!("/error/data/{member}")).cloned();
         value.and_then(|value| value.as_str().map(str::to_owned))
@@ -233,9 +237,42 @@ async fn ask(gate: &Gate, example: &Example, token: &str, id: &str, case: &Case)
             gate.script()?.on(id, Script::new("application/json").piece(answer.to_string()));
             Call::modern(url, id, &method, json!({})).header("x-script", id)
         }
-        (None, None) => message(url, id, case),
+        (None, None) => {
+            if let Some(annotations) = &case.annotations {
+                announce(gate, &url, token, id, (&case.tool, annotations)).await?;
+            }
+            answering(gate.script()?, message(url, id, case), id, case)
+        }
     };
     Ok(came(&call.token(token).send().await?, case.list.as_deref()))
+}
+
+/// The upstream lists the tool with its annotations, from where the gate learns them.
+async fn announce(
+    gate: &Gate,
+    url: &str,
+    token: &str,
+    id: &str,
+    (tool, annotations): (&Option<String>, &Value),
+) -> Result<()> {
+    let tools = json!({ "tools": [{ "name": tool, "inputSchema": {}, "annotations": annotations }] });
+    let id = format!("{id}-list");
+    let answer = json!({ "jsonrpc": "2.0", "id": id, "result": tools });
+    gate.script()?.on(&id, Script::new("application/json").piece(answer.to_string()));
+    let listed = Call::modern(url.to_owned(), &id, "tools/list", json!({})).header("x-script", &id);
+    let status = listed.token(token).send().await?.status;
+    ensure!(status == 200, "{id}: {status}");
+    Ok(())
+}
+
+/// The call, to which the upstream gives the answer of its row.
+fn answering(script: &Scripted, call: Call, id: &str, case: &Case) -> Call {
+    let Some(answer) = &case.answer else { return call };
+    let mut answer = answer.clone();
+    answer["jsonrpc"] = json!("2.0");
+    answer["id"] = json!(id);
+    script.on(id, Script::new("application/json").piece(answer.to_string()));
+    call.header("x-script", id)
 }
 
 /// A request with exactly this target: a client would resolve its dots.

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use toolgate_engine::{
     deny::policy_label,
     facade,
-    policy::{Arguments, Ask, Context, Explanation, Permit, Policy, Refused, Surface},
+    json::Value as Node,
+    policy::{
+        AnswerFacts, Arguments, Ask, Context, Explained, Explanation, Hints, Permit, Policy, Refused, Surface,
+    },
     time::UnixTime,
 };
 
@@ -18,6 +21,7 @@ pub(crate) use facade::{Aim as Target, List};
 pub(crate) struct Question {
     asked: facade::Question,
     arguments: Option<String>,
+    hints: Hints,
 }
 
 /// What the policy says.
@@ -54,12 +58,24 @@ impl Verdict {
             Ok(permit) => {
                 Self { decision: Decision::Allow, reason: None, rule: Some(permit.rule().to_string()), roles }
             }
-            Err(Refused { reason, rule }) => Self {
-                decision: Decision::Deny,
-                reason: Some(policy_label(reason)),
-                rule: rule.map(|rule| rule.to_string()),
-                roles,
-            },
+            Err(refused) => Self::denied(refused, roles),
+        }
+    }
+
+    /// The engine's verdict on an answer: no rule allows one.
+    pub(crate) fn of_answer(verdict: Result<(), Refused>, roles: Vec<String>) -> Self {
+        match verdict {
+            Ok(()) => Self { decision: Decision::Allow, reason: None, rule: None, roles },
+            Err(refused) => Self::denied(refused, roles),
+        }
+    }
+
+    fn denied(Refused { reason, rule }: Refused, roles: Vec<String>) -> Self {
+        Self {
+            decision: Decision::Deny,
+            reason: Some(policy_label(reason)),
+            rule: rule.map(|rule| rule.to_string()),
+            roles,
         }
     }
 
@@ -83,7 +99,12 @@ impl Verdict {
 impl Question {
     /// Refuses a method that MCP does not know, and a target that does not fit it.
     pub(crate) fn new(method: &str, target: Target, arguments: Option<String>) -> Result<Self, String> {
-        facade::Question::new(method, target).map(|asked| Self { asked, arguments })
+        facade::Question::new(method, target).map(|asked| Self { asked, arguments, hints: Hints::default() })
+    }
+
+    /// About a tool of which its trusted server says this, as JSON.
+    pub(crate) fn annotated(self, annotations: &str) -> Result<Self, String> {
+        Ok(Self { hints: Hints::of(Some(parse(annotations)?.root())), ..self })
     }
 }
 
@@ -99,12 +120,59 @@ pub(crate) fn decide(
     let facts = caller.facts();
     let (roles, _) = policy.resolve(&facts, now);
     let (method, target) = (question.asked.method(), question.asked.target());
-    let verdict = policy.judge(&roles, &facts, method, target, &Context::at(now).with(arguments));
+    let context = Context::at(now).hinted(question.hints).with(arguments);
+    let verdict = policy.judge(&roles, &facts, method, target, &context);
     let roles = policy.role_names(&roles).map(str::to_owned).collect();
     Ok(Verdict::of(verdict, roles))
 }
 
+/// Decides a question as the gate does, and, where it is allowed, whether the caller is told this answer: an object with
+/// `result` or `error`, as JSON.
+pub(crate) fn decide_answer(
+    policy: &Policy,
+    caller: &Caller,
+    now: UnixTime,
+    question: &Question,
+    answer: &str,
+) -> Result<Verdict, String> {
+    let asked = decide(policy, caller, now, question)?;
+    if asked.decision == Decision::Deny {
+        return Ok(asked);
+    }
+    let (verdict, _) = caller.explain_answer(policy, question, &Context::at(now), answer)?;
+    Ok(match verdict.decision {
+        Decision::Allow => asked,
+        Decision::Deny => verdict,
+    })
+}
+
+fn answer_facts(answer: Node<'_>) -> Result<AnswerFacts<'_>, String> {
+    match (answer.get("result"), answer.get("error")) {
+        (Some(result), None) => Ok(AnswerFacts::of_result(result)),
+        (None, Some(error)) => Ok(AnswerFacts::of_error(error)),
+        (Some(_), Some(_)) | (None, None) => Err("an answer has one of `result` and `error`".to_owned()),
+    }
+}
+
 impl Caller {
+    /// The verdict on an answer, an object with `result` or `error` as JSON, and why. The call is taken as allowed.
+    pub(crate) fn explain_answer(
+        &self,
+        policy: &Policy,
+        question: &Question,
+        context: &Context<'_>,
+        answer: &str,
+    ) -> Result<(Verdict, Vec<Explained>), String> {
+        let doc = parse(answer)?;
+        let context = context.hinted(question.hints).answered(answer_facts(doc.root())?);
+        let facts = self.facts();
+        let (roles, _) = policy.resolve(&facts, context.now);
+        let asked = (question.asked.method(), question.asked.target());
+        let (judged, explained) = policy.explain_answer(&roles, &facts, asked, &context);
+        let roles = policy.role_names(&roles).map(str::to_owned).collect();
+        Ok((Verdict::of_answer(judged, roles), explained))
+    }
+
     /// The names of the caller's roles, and why the policy says what it says. The arguments are those of the question,
     /// unless they are open.
     pub(crate) fn explain(
@@ -116,8 +184,9 @@ impl Caller {
         let doc = question.arguments.as_deref().map(parse).transpose()?;
         let context = match (&doc, context.surface) {
             (Some(doc), Surface::Call) => context.with(Arguments::Given(doc.root())),
-            (None, Surface::Call) | (_, Surface::List) => *context,
+            (None, Surface::Call) | (_, Surface::List | Surface::Answer) => *context,
         };
+        let context = context.hinted(question.hints);
         let facts = self.facts();
         let (roles, _) = policy.resolve(&facts, context.now);
         let explanation =

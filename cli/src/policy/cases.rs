@@ -12,7 +12,7 @@ use toolgate_engine::{policy::Policy, suggest::nearest, time::UnixTime};
 
 use super::{
     Caller, Question, Written, WrittenRule,
-    answer::{List, Target, Verdict, Visible, decide, visible},
+    answer::{List, Target, Verdict, Visible, decide, decide_answer, visible},
     routes::Routes,
 };
 use crate::{
@@ -48,6 +48,10 @@ struct Case {
     prompt: Option<String>,
     uri: Option<String>,
     args: Option<Value>,
+    /// What a trusted server says of the tool.
+    annotations: Option<Value>,
+    /// What the server answers to a call that is allowed: an object with `result` or `error`.
+    answer: Option<Value>,
     list: Option<List>,
     given: Option<Vec<String>>,
     expect: Value,
@@ -189,10 +193,21 @@ struct Came {
 fn one(policy: &Policy, caller: &Caller, now: UnixTime, case: &Case, call: &str) -> Result<Came, Diagnostic> {
     let question = Question::new(call, target(case)?, case.args.as_ref().map(Value::to_string))
         .map_err(Diagnostic::error)?;
-    let verdict = decide(policy, caller, now, &question).map_err(Diagnostic::error)?;
+    let question = match &case.annotations {
+        Some(annotations) => question.annotated(&annotations.to_string()).map_err(Diagnostic::error)?,
+        None => question,
+    };
+    let verdict = match &case.answer {
+        Some(answer) => decide_answer(policy, caller, now, &question, &answer.to_string()),
+        None => decide(policy, caller, now, &question),
+    };
+    let verdict = verdict.map_err(Diagnostic::error)?;
     let matched = fits(case, &verdict)?;
     let name = case.tool.as_ref().or(case.prompt.as_ref()).or(case.uri.as_ref());
-    let what = name.map_or_else(|| call.to_owned(), |name| format!("{call} {name}"));
+    let mut what = name.map_or_else(|| call.to_owned(), |name| format!("{call} {name}"));
+    if case.answer.is_some() {
+        what.push_str(", its answer");
+    }
     Ok(Came { what, got: verdict.say(), outcome: matched, rules: verdict.rule.into_iter().collect() })
 }
 
@@ -204,8 +219,10 @@ fn requested(
     case: &Case,
     request: &str,
 ) -> Result<Came, Diagnostic> {
-    if target(case)? != Target::Nothing || case.args.is_some() {
-        return Err(Diagnostic::error("a `request` has no `tool`, `prompt`, `uri` or `args`"));
+    let more = case.args.is_some() || case.annotations.is_some() || case.answer.is_some();
+    if target(case)? != Target::Nothing || more {
+        let message = "a `request` has no `tool`, `prompt`, `uri`, `args`, `annotations` or `answer`";
+        return Err(Diagnostic::error(message));
     }
     let verdict = routes.decide(policy, caller, now, request)?;
     let outcome = fits(case, &verdict)?;
@@ -251,8 +268,10 @@ fn filtered(
     let Some(given) = case.given.as_ref().filter(|_| target(case) == Ok(Target::Nothing)) else {
         return Err(Diagnostic::error("a `list` has `given`, and no `tool`, `prompt` or `uri`"));
     };
-    if case.rule.is_some() || case.reason.is_some() || case.args.is_some() {
-        return Err(Diagnostic::error("a `list` has no `rule`, `reason` or `args`"));
+    let more = case.args.is_some() || case.annotations.is_some() || case.answer.is_some();
+    if case.rule.is_some() || case.reason.is_some() || more {
+        let message = "a `list` has no `rule`, `reason`, `args`, `annotations` or `answer`";
+        return Err(Diagnostic::error(message));
     }
     let Visible { names, rules } = visible(policy, caller, now, list, given);
     let got = names.map_or_else(|| json!("deny"), |names| json!(names));

@@ -152,18 +152,38 @@ pub(super) fn by_policy(scene: &Scene<'_>, denial: Denial, denied: &Denied<'_>) 
         Shape::Request => style,
         Shape::Notification | Shape::Response => DenialStyle::Explicit,
     };
-    let text = scene.decision.text();
-    let rule = shown(scene.config, denied.rule);
-    let data = Some(ErrorData { reason: denial.public_reason(), decision_id: &text, rule });
-    let (status, body) = match style {
-        DenialStyle::Explicit => {
-            (denial.status(), error_body(denied.id, denial.code(), denial.message(), data))
-        }
-        DenialStyle::Readable => (200, error_body(denied.id, denial.code(), denial.message(), data)),
-        DenialStyle::Hidden => hidden(denial, denied),
-    };
+    let (status, body) = worded((scene.config, style), scene.decision, denial, denied);
     let answer = decorate(scene, denial, Answer::new(status, body, denial.label()));
     ruled(scene.config, answer, denied.rule)
+}
+
+fn worded(
+    (config, style): (&Config, DenialStyle),
+    decision: DecisionId,
+    denial: Denial,
+    denied: &Denied<'_>,
+) -> (u16, String) {
+    let text = decision.text();
+    let rule = shown(config, denied.rule);
+    let data = Some(ErrorData { reason: denial.public_reason(), decision_id: &text, rule });
+    let body = || error_body(denied.id, denial.code(), denial.message(), data);
+    match style {
+        DenialStyle::Explicit => (denial.status(), body()),
+        DenialStyle::Readable => (200, body()),
+        DenialStyle::Hidden => hidden(denial, denied),
+    }
+}
+
+/// The message in the place of an answer that a rule denies. The status is that of the server: its head has been read.
+pub(super) fn instead(
+    config: &Config,
+    server: Option<&Server>,
+    decision: DecisionId,
+    denial: Denial,
+    denied: &Denied<'_>,
+) -> String {
+    let style = server.map_or(DenialStyle::Explicit, |server| server.denial);
+    worded((config, style), decision, denial, denied).1
 }
 
 /// As a server answers that does not have what was asked for. Nothing in it names the gate.

@@ -2,6 +2,7 @@
 //! The body of a request: read strictly, judged once.
 
 use super::answer::{self, Denied, Scene};
+use super::answering::Asked;
 use super::door::Front;
 use super::factors;
 use super::head::{refusal, verdict};
@@ -163,11 +164,12 @@ impl AwaitBody {
 
     fn judge_call(mut self, call: &Call<'_>, body: &[u8], server: &Server, desk: &mut Desk<'_>) -> BodyStep {
         let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
-        let context =
-            Context::at(desk.now).from(desk.source).of_class(server.class_of(&call.target)).with(arguments);
         let Some((policy, identity)) = desk.judge(server.policy, &self.waiting.identity) else {
             return self.refuse(desk, Denial::Auth(Auth::PolicyUnavailable));
         };
+        let hints = desk.memory.hints(&policy, (self.waiting.at, server), &call.target);
+        let context = Context::at(desk.now).from(desk.source).of_class(server.class_of(&call.target));
+        let context = context.hinted(hints).with(arguments);
         self.waiting.identity = identity;
         desk.account.trail.call(desk.config, server, call);
         let identity = &self.waiting.identity;
@@ -224,6 +226,9 @@ impl AwaitBody {
         match clearing.look(call, body) {
             Ok(cleared) => {
                 self.waiting.reply.expect(call.method, server.answers);
+                let decision = self.waiting.decision;
+                let asked = Asked::of(desk, (server, policy), call, cleared.task.tool(), decision);
+                self.waiting.reply.judged_as(asked);
                 self.waiting.reply.about(cleared.task);
                 let method = MethodLabel::Known(call.method.index());
                 let tool = tool_label(server, &call.target);

@@ -37,7 +37,8 @@ pub(super) fn judge(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: &Identity)
     };
     let policy = desk.policy(server.policy)?;
     let context = Context::at(desk.now).from(desk.source);
-    let open = context.of_class(server.class_of(&target)).with(Arguments::Open);
+    let hints = desk.memory.hints(&policy, (visit.at, server), &target);
+    let open = context.of_class(server.class_of(&target)).hinted(hints).with(Arguments::Open);
     let ask = |roles: &RoleSet, facts: &Facts<'_>| match (method.class(), method.name_source()) {
         // What these aim at stands in no header, so the headers say too little to deny by.
         (MethodClass::Completion | MethodClass::Resource, NameSource::Nothing) => None,

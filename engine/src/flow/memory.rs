@@ -2,6 +2,7 @@
 //! What one VM remembers between requests. All of it is bounded.
 
 use super::health::Reported;
+use super::hints::LearnedHints;
 use crate::bundle::{Policies, Swap};
 use crate::config::{Config, Issuer, KeyOrigin, KeyPlace};
 use crate::dpop::Replay;
@@ -76,6 +77,8 @@ pub struct Memory {
     pub schemas: Vec<Learned>,
     /// Which headers mirror arguments, as servers have told, one per server.
     pub marks: Vec<LearnedMarks>,
+    /// What servers have said of their tools, one per server.
+    pub hints: Vec<LearnedHints>,
     /// Pinned tools, by server and place in its catalogue, whose last definition was another.
     pub drifted: BTreeSet<(usize, usize)>,
     /// Revocation lists.
@@ -109,6 +112,7 @@ impl Memory {
             replay: Replay::new(&config.shared_state, entropy.key(3)),
             schemas: config.servers.iter().map(|_| Learned::default()).collect(),
             marks: config.servers.iter().map(|_| LearnedMarks::default()).collect(),
+            hints: config.servers.iter().map(|_| LearnedHints::default()).collect(),
             drifted: BTreeSet::new(),
             policies,
             revocation: Revocation::new(config, HashKey(entropy.derived(1, b"revocation"))),

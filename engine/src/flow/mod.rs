@@ -9,6 +9,7 @@
 
 mod account;
 mod answer;
+mod answering;
 mod auth;
 mod body;
 mod documents;
@@ -19,6 +20,7 @@ mod factors;
 mod facts;
 mod head;
 mod health;
+mod hints;
 mod kept;
 mod memory;
 mod opaque;

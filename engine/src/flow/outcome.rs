@@ -16,19 +16,22 @@ pub enum Outcome {
     ServerError,
     /// The gate refused it.
     Denied,
+    /// It was done, and a rule withheld the answer.
+    Withheld,
     /// No answer came: the client left, or the stream ended without one.
     NoAnswer,
 }
 
 impl Outcome {
     /// The words of all outcomes.
-    pub const ALL: [Outcome; 7] = [
+    pub const ALL: [Outcome; 8] = [
         Outcome::Ok,
         Outcome::ToolError,
         Outcome::RpcError,
         Outcome::ClientError,
         Outcome::ServerError,
         Outcome::Denied,
+        Outcome::Withheld,
         Outcome::NoAnswer,
     ];
 
@@ -42,6 +45,7 @@ impl Outcome {
             Outcome::ClientError => "http_4xx",
             Outcome::ServerError => "http_5xx",
             Outcome::Denied => "denied",
+            Outcome::Withheld => "withheld",
             Outcome::NoAnswer => "no_answer",
         }
     }
@@ -52,6 +56,7 @@ impl Outcome {
         match self {
             Outcome::Ok | Outcome::Denied => None,
             Outcome::ToolError => Some("tool"),
+            Outcome::Withheld => Some("authorization"),
             Outcome::RpcError | Outcome::ClientError => Some("request"),
             Outcome::ServerError => Some("upstream"),
             Outcome::NoAnswer => Some("no_answer"),

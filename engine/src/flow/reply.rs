@@ -3,6 +3,7 @@
 
 use super::account::Awaits;
 use super::answer::{self, EXPOSED, Scene, cors_origin};
+use super::answering::Asked;
 use super::door::{Front, note};
 use super::factors;
 use super::opaque::Vouched;
@@ -39,6 +40,7 @@ struct Guarded {
     cors: Option<String>,
     expected: Expected,
     task: AboutTask,
+    asked: Option<Rc<Asked>>,
     login_until: Option<UnixTime>,
     session: Option<Running>,
     vouched: Option<Vouched>,
@@ -81,6 +83,8 @@ pub struct Filter {
     at: usize,
     identity: Rc<Identity>,
     task: AboutTask,
+    /// What was asked, where there are rules on answers.
+    asked: Option<Rc<Asked>>,
     /// When the login will be too old for the server.
     login_until: Option<UnixTime>,
     /// When the session is over.
@@ -114,6 +118,7 @@ impl Reply {
             cors,
             expected,
             task: AboutTask::None,
+            asked: None,
             login_until,
             session: None,
             vouched: None,
@@ -149,6 +154,15 @@ impl Reply {
     pub(super) fn about(&mut self, task: AboutTask) {
         if let Some(guarded) = &mut self.guarded {
             guarded.task = task;
+        }
+    }
+
+    /// Notes what the answer is judged by; it has to be read then.
+    pub(super) fn judged_as(&mut self, asked: Option<Rc<Asked>>) {
+        let Some((guarded, asked)) = self.guarded.as_mut().zip(asked) else { return };
+        guarded.asked = Some(asked);
+        if guarded.expected == Expected::Other {
+            guarded.expected = Expected::Message;
         }
     }
 
@@ -207,9 +221,9 @@ impl Reply {
             vary.extend_from_slice(b"origin");
             edits.push(Edit::set("vary", vary));
         }
-        let Guarded { at, identity, task, login_until, session: running, vouched, .. } = guarded;
+        let Guarded { at, identity, task, asked, login_until, session: running, vouched, .. } = guarded;
         let session_until = running.as_ref().map(|running| running.ends);
-        let mut filter = Filter { at, identity, task, login_until, session_until, vouched: None };
+        let mut filter = Filter { at, identity, task, asked, login_until, session_until, vouched: None };
         let (kind, expected) = (media(content_type), guarded.expected);
         let begins = desk.now.plus_secs(desk.config.limits.session_secs);
         let sealed = |server| session::sealed(session, server, &filter.identity, running.as_ref(), begins);
@@ -337,7 +351,7 @@ impl Filter {
     fn run(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Left, FilterError> {
         let limits = Limits { depth: desk.config.limits.json.depth.max(64), nodes: 1_000_000 };
         let options = Options { limits, max_ttl_ms: Some(desk.config.limits.list_ttl_millis) };
-        let mut view = View::new(desk, self.at, &self.identity, &self.task);
+        let mut view = View::new(desk, self.at, &self.identity, (&self.task, self.asked.clone()));
         let filtered = filter_answer(bytes, &mut view, options)?;
         let place = Place::Server(self.at);
         for (word, count) in [("kept", filtered.kept), ("removed", filtered.removed)] {

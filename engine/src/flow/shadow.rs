@@ -78,7 +78,7 @@ pub(super) fn effect(judged: &Result<Permit, Refused>) -> Effect {
 }
 
 /// The roles that a candidate gives the caller; not remembered, for a candidate is not there to stay.
-fn roles(policy: &Policy, server: &Server, identity: &Identity, context: &Context<'_>) -> RoleSet {
+pub(super) fn roles(policy: &Policy, server: &Server, identity: &Identity, context: &Context<'_>) -> RoleSet {
     match identity.is_anonymous() {
         true => {
             let role = server.shadow.as_ref().and_then(|shadow| shadow.anonymous.as_deref());
@@ -97,20 +97,33 @@ fn ask(
     context: &Context<'_>,
 ) -> Note {
     let facts = verdict.identity.facts();
+    let context = &hinted(desk, verdict, policy, context);
     let supposed: Supposed = match verdict.asked {
         Asked::Call(method, target) => policy.suppose(roles, &facts, method, target, context),
         Asked::One(ask) => policy.suppose_one(roles, &facts, ask, context),
     };
-    let rule = RuleLabel::Of { policy: at, rule: supposed.rule, load: desk.memory.policies.loads(at) };
-    let series = Series {
-        rule,
-        decision: verdict.live.word(),
-        ..Series::new(Metric::Shadow, supposed.effect.word()).at(verdict.place)
-    };
-    desk.samples.push(Sample { series, value: 1 });
+    let load = desk.memory.policies.loads(at);
+    desk.samples.push(sample(verdict.place, verdict.live, (at, load), supposed));
     desk.account.trail.shadowed(supposed.effect, at, supposed.rule);
     let rule = supposed.rule.and_then(|rule| policy.rule_id(rule)).unwrap_or("-");
     Some(("toolgate_shadow", [supposed.effect.word(), " ", rule].concat()))
+}
+
+/// What the server says of its tools counts as the policy that is asked has it.
+fn hinted<'c>(desk: &Desk<'_>, verdict: &Verdict<'_>, policy: &Policy, context: &Context<'c>) -> Context<'c> {
+    match (verdict.asked, verdict.place) {
+        (Asked::Call(_, target), Place::Server(at)) if let Some(server) = desk.config.servers.get(at) => {
+            context.hinted(desk.memory.hints(policy, (at, server), target))
+        }
+        (Asked::Call(..) | Asked::One(_), _) => *context,
+    }
+}
+
+/// What is counted of a comparison.
+pub(super) fn sample(place: Place, live: Effect, (policy, load): (usize, u32), supposed: Supposed) -> Sample {
+    let rule = RuleLabel::Of { policy, rule: supposed.rule, load };
+    let series = Series::new(Metric::Shadow, supposed.effect.word()).at(place);
+    Sample { series: Series { rule, decision: live.word(), ..series }, value: 1 }
 }
 
 /// Notes it where access logs look.

@@ -172,7 +172,9 @@ impl Clearing<'_> {
     /// what the tool requires, may not ask for it.
     fn may_call(&self, tool: &str) -> Result<(), Objection> {
         let target = Target::Tool(tool.into());
+        let hints = self.memory.hints(self.policy, (self.at, self.server), &target);
         let context = Context::at(self.now).from(self.source).of_class(self.server.class_of(&target));
+        let context = context.hinted(hints);
         let judged = self.policy.judge(
             self.identity.roles(),
             &self.identity.facts(),

@@ -59,6 +59,17 @@ pub(super) enum AboutTask {
     },
 }
 
+impl AboutTask {
+    /// The tool that it belongs to.
+    pub(super) fn tool(&self) -> Option<&Rc<str>> {
+        match self {
+            AboutTask::None => None,
+            AboutTask::Made(tool) => Some(tool),
+            AboutTask::Known { note, .. } => Some(&note.tool),
+        }
+    }
+}
+
 /// Where tasks are counted.
 pub(super) struct Meter<'m, 's> {
     pub at: usize,

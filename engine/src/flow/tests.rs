@@ -16,6 +16,7 @@ mod onward;
 mod opaque;
 mod replies;
 mod revocation;
+mod ruled;
 mod rules;
 mod scopes;
 mod seams;

@@ -34,6 +34,28 @@ pub struct Trail {
     caller: Caller,
     /// Whose policy is asked, and what its rules in shadow said.
     shadow: Option<(Effect, usize, Option<usize>)>,
+    answer: Answer,
+    compared: Compared,
+}
+
+/// Whether it is written that the answer would have been denied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Compared {
+    #[default]
+    No,
+    Yes,
+}
+
+/// What is recorded of the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Answer {
+    /// Nothing: no rule is on it.
+    #[default]
+    Free,
+    /// It may be denied.
+    Awaited,
+    /// It was denied, which is written.
+    Denied,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,6 +122,7 @@ impl Trail {
         }
         self.text.clear();
         (self.state, self.caller, self.shadow) = (State::Open, Caller::Unknown, None);
+        (self.answer, self.compared) = (Answer::Free, Compared::No);
         self.text.reserve(640);
         let mut members = Members::more(&mut self.text);
         members.text("id", &decision.text());
@@ -196,7 +219,8 @@ impl Trail {
             (kind, _) => kind,
         };
         self.state = State::Judged(Judged { kind, effect, keep });
-        if keep == Keep::SampledOut {
+        // An answer that is denied is recorded with its call, whether or not that was to be kept.
+        if keep == Keep::SampledOut && self.answer == Answer::Free {
             self.text.clear();
             return;
         }
@@ -219,6 +243,42 @@ impl Trail {
             }
             own.text_if("policy", config.policy_names.get(policy).map(|name| &**name));
         }
+    }
+
+    /// There are rules on the answer.
+    pub(super) fn awaits_answer(&mut self) {
+        self.answer = Answer::Awaited;
+    }
+
+    /// A rule denies the answer. Of several messages the first is recorded.
+    pub(super) fn denied_answer(&mut self, rule: Option<&str>) {
+        let State::Judged(judged) = self.state else { return };
+        if self.answer == Answer::Denied {
+            return;
+        }
+        self.answer = Answer::Denied;
+        self.state = State::Judged(Judged { effect: Effect::Deny, keep: Keep::Kept, ..judged });
+        let mut members = Members::more(&mut self.text);
+        let mut own = members.nest("answer");
+        own.text("decision", Effect::Deny.word());
+        if let Some(rule) = rule {
+            own.list("rules").item(rule);
+        }
+    }
+
+    /// What would have been said of the answer had the rules in shadow counted; written where it would have been denied.
+    pub(super) fn supposed_answer(&mut self, effect: Effect, rule: Option<&str>, policy: Option<&str>) {
+        let (State::Judged(_), Effect::Deny) = (self.state, effect) else { return };
+        if core::mem::replace(&mut self.compared, Compared::Yes) == Compared::Yes {
+            return;
+        }
+        let mut members = Members::more(&mut self.text);
+        let mut own = members.nest("answer_shadow");
+        own.text("decision", effect.word());
+        if let Some(rule) = rule {
+            own.list("rules").item(rule);
+        }
+        own.text_if("policy", policy);
     }
 
     /// The verdict, if one has fallen.

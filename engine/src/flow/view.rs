@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What one caller sees of an answer: the same rules as for their calls.
 
+use super::answering::{self, Asked};
 use super::memory::Memory;
 use super::task::{AboutTask, Meter};
 use super::{Account, Desk, Outcome, surfaces};
@@ -9,12 +10,12 @@ use crate::deny::{Denial, ErrorData, Surface, error_body};
 use crate::identity::Identity;
 use crate::json::Value;
 use crate::mcp::{
-    Era, Mention, Method, MethodClass, ServerRequest, Target, TaskEnd, TaskFate, Visibility, Visible,
-    Withheld,
+    Answered, Era, Mention, Method, MethodClass, ServerRequest, Target, TaskEnd, TaskFate, Visibility,
+    Visible, Withheld,
 };
 use crate::metrics::{Metric, Place, Sample, Samples, Series, ToolLabel};
 use crate::pin::Pin;
-use crate::policy::{Context, Policy};
+use crate::policy::{Context, Hints, Policy};
 use crate::seal::SealKey;
 use crate::time::UnixTime;
 use alloc::rc::Rc;
@@ -24,18 +25,22 @@ use core::net::IpAddr;
 
 /// Shows what the caller may use.
 pub(super) struct View<'v> {
-    at: usize,
-    server: Option<&'v Server>,
-    policy: Option<Rc<Policy>>,
-    identity: Rc<Identity>,
+    pub(super) at: usize,
+    pub(super) server: Option<&'v Server>,
+    pub(super) policy: Option<Rc<Policy>>,
+    pub(super) identity: Rc<Identity>,
     /// The task that the answer may speak of.
     about: &'v AboutTask,
-    now: UnixTime,
-    source: Option<IpAddr>,
-    memory: &'v mut Memory,
-    samples: &'v mut Samples,
-    config: &'v Config,
-    account: &'v mut Account,
+    pub(super) now: UnixTime,
+    pub(super) source: Option<IpAddr>,
+    pub(super) memory: &'v mut Memory,
+    pub(super) samples: &'v mut Samples,
+    pub(super) config: &'v Config,
+    pub(super) account: &'v mut Account,
+    /// What was asked, where there are rules on answers.
+    pub(super) asked: Option<Rc<Asked>>,
+    /// What a rule has denied, until something stands in its place.
+    pub(super) withheld: Option<answering::Withheld>,
 }
 
 impl<'v> View<'v> {
@@ -43,7 +48,7 @@ impl<'v> View<'v> {
         desk: &'v mut Desk<'_>,
         at: usize,
         identity: &Rc<Identity>,
-        about: &'v AboutTask,
+        (about, asked): (&'v AboutTask, Option<Rc<Asked>>),
     ) -> View<'v> {
         let server = desk.config.servers.get(at);
         let judge = server.and_then(|server| desk.judge(server.policy, identity));
@@ -62,6 +67,8 @@ impl<'v> View<'v> {
             samples: desk.samples,
             config: desk.config,
             account: desk.account,
+            asked,
+            withheld: None,
         }
     }
 
@@ -69,7 +76,8 @@ impl<'v> View<'v> {
         debug_assert!(!matches!(method.class(), MethodClass::Base));
         let class = self.server.and_then(|server| server.class_of(target));
         let context = Context::at(self.now).from(self.source).of_class(class).listed();
-        let judged = self.policy.as_ref().map(|policy| {
+        let judged = self.policy.as_ref().zip(self.server).map(|(policy, server)| {
+            let context = context.hinted(self.memory.hints(policy, (self.at, server), target));
             policy.judge(self.identity.roles(), &self.identity.facts(), method, target, &context)
         });
         match judged {
@@ -87,6 +95,14 @@ impl<'v> View<'v> {
         Some((meter, key, principal))
     }
 
+    /// Whether anybody looks at what the server says of its tools.
+    fn trusts(&self, server: &Server) -> bool {
+        let candidate =
+            server.shadow.as_ref().and_then(|shadow| self.memory.policies.get(shadow.policy, self.now));
+        let both = self.policy.iter().chain(candidate);
+        both.into_iter().any(|policy| policy.trusts(&server.name))
+    }
+
     /// Learns what a definition says, whoever reads it, and whether it is the one that was pinned.
     fn study(&mut self, name: &str, definition: Value<'_>) -> Visibility {
         let Some(server) = self.server else { return Visibility::Hidden };
@@ -102,6 +118,11 @@ impl<'v> View<'v> {
         if server.versions.newest(Era::Modern).is_some() {
             let marks = self.memory.marks.get_mut(self.at);
             marks.into_iter().for_each(|all| all.learn(name, definition.get("inputSchema")));
+        }
+        if self.trusts(server) {
+            let hints = Hints::of(definition.get("annotations"));
+            let learned = self.memory.hints.get_mut(self.at);
+            learned.into_iter().for_each(|all| all.learn(name, hints));
         }
         let Some((at, Some(pin))) = known.map(|(at, tool)| (at, tool.pin)) else { return Visibility::Shown };
         let drifted = Pin::of(definition) != pin;
@@ -168,28 +189,41 @@ impl Visible for View<'_> {
         TaskFate::Rename(key.seal(&bond, &note.text(), id))
     }
 
-    fn answered(&mut self, result: Option<Value<'_>>) {
+    fn answered(&mut self, answered: Answered<'_>) -> Visibility {
         let failed =
             |result: &Value<'_>| result.get("isError").and_then(|error| error.as_bool()) == Some(true);
-        self.account.answered(match &result {
-            None => Outcome::RpcError,
-            Some(result) if failed(result) => Outcome::ToolError,
-            Some(_) => Outcome::Ok,
+        self.account.answered(match &answered {
+            Answered::Error(_) => Outcome::RpcError,
+            Answered::Result(result) if failed(result) => Outcome::ToolError,
+            Answered::Result(_) => Outcome::Ok,
         });
-        let Some(result) = result else { return };
-        self.account.result(result, self.config, self.samples);
-        let (about, method) = (self.about, self.account.method());
-        if let (AboutTask::Known { id, note }, Some((mut meter, _, principal))) = (about, self.tasks()) {
-            meter.answered(&meter.bond(&principal), (id, note), method, result);
+        if let Answered::Result(result) = answered {
+            self.account.result(result, self.config, self.samples);
+            let (about, method) = (self.about, self.account.method());
+            if let (AboutTask::Known { id, note }, Some((mut meter, _, principal))) = (about, self.tasks()) {
+                meter.answered(&meter.bond(&principal), (id, note), method, result);
+            }
         }
+        self.tells(answered)
+    }
+
+    fn task_news(&mut self, id: Option<&str>, news: Value<'_>) -> Visibility {
+        let tool = id.zip(self.tasks()).and_then(|(id, (meter, _, principal))| {
+            let note = meter.known(&meter.bond(&principal), id)?;
+            Some(note.tool.clone())
+        });
+        self.tells_of_task(news, tool.as_deref())
     }
 
     fn refusal(&mut self, id: Option<&str>, why: Withheld) -> String {
+        if why == Withheld::Answer {
+            return self.instead(id);
+        }
         let bound = self.server.is_some_and(|server| matches!(server.tasks, Tasks::Bound(_)));
         let denial = Denial::Surface(match why {
             Withheld::ServerRequest => Surface::ServerRequest,
             Withheld::Task if bound => Surface::TaskForeign,
-            Withheld::Task => Surface::TasksOff,
+            Withheld::Task | Withheld::Answer => Surface::TasksOff,
         });
         let decision = self.memory.next_decision().text();
         let data = ErrorData { reason: denial.public_reason(), decision_id: &decision, rule: None };

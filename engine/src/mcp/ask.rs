@@ -122,6 +122,10 @@ impl Pass<'_> {
     fn task_news(&mut self, params: Option<Value<'_>>) -> Result<Visibility, FilterError> {
         let Some(params) = params else { return Ok(Visibility::Hidden) };
         refuse_look_alikes(params, &["taskId", "inputRequests", "_meta"])?;
+        let id = params.get("taskId").and_then(|id| id.as_str());
+        if self.visible.task_news(id.as_deref(), params) == Visibility::Hidden {
+            return Ok(Visibility::Hidden);
+        }
         match self.input_requests(params)? {
             Visibility::Hidden => Ok(Visibility::Hidden),
             Visibility::Shown => self.task_id(params, Mention::Unasked),

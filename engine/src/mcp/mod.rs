@@ -32,7 +32,9 @@ pub use envelope::{Id, Shape};
 pub use head::{Head, HeadFacts, HeaderValue, judge_head};
 pub use method::{Method, MethodClass, NameSource};
 pub use param::{LearnedMarks, Marks, PREFIX as PARAM_PREFIX, Param};
-pub use pass::{Body, FilterError, Filtered, Left, Options, Visibility, Visible, Withheld, filter_answer};
+pub use pass::{
+    Answered, Body, FilterError, Filtered, Left, Options, Visibility, Visible, Withheld, filter_answer,
+};
 pub use refusal::{Refusal, Refused};
 pub use request::{Call, classify, unreadable};
 pub use sse::{EventVerdict, SseError, SseFilter, Tail};

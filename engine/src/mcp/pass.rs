@@ -40,10 +40,21 @@ pub trait Visible {
     fn server_request(&mut self, kind: ServerRequest) -> Visibility;
     /// A task of the server, by its id there, and how it ended where that is said.
     fn task(&mut self, id: &str, mention: Mention, end: Option<TaskEnd>) -> TaskFate;
-    /// The answer to a request: its result, or nothing where it is an error.
-    fn answered(&mut self, result: Option<Value<'_>>);
+    /// The answer to a request.
+    fn answered(&mut self, answered: Answered<'_>) -> Visibility;
+    /// What a notification tells of a task, by its id on the server.
+    fn task_news(&mut self, id: Option<&str>, news: Value<'_>) -> Visibility;
     /// The error that stands in the place of a result which is not shown; `id` is the raw JSON of the message's id.
     fn refusal(&mut self, id: Option<&str>, why: Withheld) -> String;
+}
+
+/// What a request is answered with.
+#[derive(Clone, Copy, Debug)]
+pub enum Answered<'a> {
+    /// A result.
+    Result(Value<'a>),
+    /// A JSON-RPC error.
+    Error(Value<'a>),
 }
 
 /// Why a result is not shown.
@@ -53,6 +64,8 @@ pub enum Withheld {
     ServerRequest,
     /// It is about a task that is not the caller's.
     Task,
+    /// Its reader may not be told it.
+    Answer,
 }
 
 /// How to filter.
@@ -225,11 +238,17 @@ impl Pass<'_> {
         match (message.get("method"), message.get("result"), message.get("error")) {
             (Some(method), None, None) => self.server_speaks(message, method),
             (None, None, Some(error)) => {
-                self.visible.answered(None);
+                if self.visible.answered(Answered::Error(error)) == Visibility::Hidden {
+                    self.replace(message, self.edits.len(), Withheld::Answer);
+                    return Ok(Visibility::Shown);
+                }
                 self.error(message, error)
             }
             (None, Some(result), None) => {
-                self.visible.answered(Some(result));
+                if self.visible.answered(Answered::Result(result)) == Visibility::Hidden {
+                    self.replace(message, self.edits.len(), Withheld::Answer);
+                    return Ok(Visibility::Shown);
+                }
                 self.result(message, result)
             }
             (None, None, None) | (Some(_), _, _) | (None, Some(_), Some(_)) => Err(FilterError::NotAMessage),

@@ -151,6 +151,8 @@ catalogue! {
         "1 where a policy allows everyone everything, else 0";
     Shadow: Counter "toolgate_shadow_total" [Server, Policy, Revision, Live, Shadow, Rule]
         "verdicts beside what rules or policies in shadow would have said";
+    AnswersDenied: Counter "toolgate_answers_denied_total" [Server, Policy, Revision, Rule]
+        "answers that a rule of the policy has withheld";
     AuditRecords: Counter "toolgate_audit_records_total" [Outlet, Result]
         "audit records by outlet: written, dropped because too much waits, or allows that are not kept";
     AuditBatches: Counter "toolgate_audit_batches_total" [Result]

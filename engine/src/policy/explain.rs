@@ -53,7 +53,7 @@ pub enum Outcome {
     NotHeld,
     /// It speaks of something else.
     OtherTarget,
-    /// It speaks of seeing where doing is asked, or the other way round.
+    /// It speaks of seeing where doing is asked, or the other way round, or of the answer.
     OtherUse,
     /// It is in shadow, and counts for nothing.
     InShadow,
@@ -97,11 +97,7 @@ impl Policy {
     ) -> Explanation {
         let verdict = self.judge(roles, facts, method, target, context);
         let context = fitting(method, context);
-        let asks = match Questions::of(method, target) {
-            Questions::Never => Vec::new(),
-            Questions::One(ask) => Vec::from([ask]),
-            Questions::Each(asks) => asks,
-        };
+        let asks = Questions::of(method, target).into_list();
         let questions = asks.into_iter().map(|ask| self.explain_one(roles, facts, ask, &context));
         Explanation { verdict, questions: questions.collect() }
     }
@@ -120,7 +116,7 @@ impl Policy {
         Explanation { verdict, questions }
     }
 
-    fn explain_one(
+    pub(super) fn explain_one(
         &self,
         roles: &RoleSet,
         facts: &Facts<'_>,

@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: tokens, transport, and any knowledge of how the answer is worded.
 
+mod answers;
 mod classes;
 mod compile;
 mod condition;
@@ -29,6 +30,7 @@ mod tests;
 mod truth;
 pub mod wire;
 
+pub use answers::Answering;
 pub use condition::Finding;
 pub use condition::network::Network;
 pub(crate) use date::parse as parse_date;
@@ -36,7 +38,7 @@ pub(crate) use development::EVERYONE;
 pub use digest::Digest;
 pub(crate) use digest::digest as digest_of;
 pub use explain::{Considered, Explained, Explanation, Outcome};
-pub use facts::{Arguments, CertificateFacts, Context, Facts, KeyFacts, Surface};
+pub use facts::{AnswerFacts, Arguments, CertificateFacts, Context, Facts, Hints, KeyFacts, Surface};
 pub use require::Lack;
 pub(crate) use require::{LEEWAY, logged_in};
 pub use roles::RoleSet;
@@ -64,6 +66,10 @@ pub struct Policy {
     digest: Digest,
     mode: Mode,
     shadow_rules: usize,
+    /// The places of the rules on answers.
+    answer_rules: Vec<usize>,
+    /// Servers whose annotations count.
+    trusted: Vec<Arc<str>>,
     revision: Option<Arc<str>>,
     /// Roles with a name; behind them come the nameless ones of grants.
     roles: Vec<Arc<str>>,
@@ -101,7 +107,7 @@ impl Rule {
     fn is_met(&self, scene: &Scene<'_>) -> bool {
         let Some(require) = &self.require else { return true };
         match scene.context.surface {
-            Surface::List => true,
+            Surface::List | Surface::Answer => true,
             Surface::Call => {
                 let lack = require.lacks(scene.facts, scene.context.now);
                 lack.or_else(|| require.lacks_scopes(scene.facts)).is_none()
@@ -127,13 +133,19 @@ enum Surfaces {
     Both,
     Call,
     List,
+    Answer,
 }
 
 impl Surfaces {
     fn include(self, surface: Surface) -> bool {
         match (self, surface) {
-            (Surfaces::Both, _) | (Surfaces::Call, Surface::Call) | (Surfaces::List, Surface::List) => true,
-            (Surfaces::Call, Surface::List) | (Surfaces::List, Surface::Call) => false,
+            (Surfaces::Both, Surface::Call | Surface::List)
+            | (Surfaces::Call, Surface::Call)
+            | (Surfaces::List, Surface::List)
+            | (Surfaces::Answer, Surface::Answer) => true,
+            (Surfaces::Both | Surfaces::Call | Surfaces::List, Surface::Answer)
+            | (Surfaces::Call | Surfaces::Answer, Surface::List)
+            | (Surfaces::List | Surfaces::Answer, Surface::Call) => false,
         }
     }
 }
@@ -299,6 +311,12 @@ impl Policy {
     #[must_use]
     pub fn looks_at_arguments(&self) -> bool {
         self.needs.arguments
+    }
+
+    /// Whether what this server says of its tools is looked at.
+    #[must_use]
+    pub fn trusts(&self, server: &str) -> bool {
+        self.needs.hints && self.trusted.iter().any(|trusted| &**trusted == server)
     }
 
     /// Whether any rule looks at the caller's address, so that it is worth asking for.

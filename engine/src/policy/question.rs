@@ -44,6 +44,14 @@ impl<'q> Questions<'q> {
             ) => return Questions::Never,
         })
     }
+
+    pub(super) fn into_list(self) -> Vec<Ask<'q>> {
+        match self {
+            Questions::Never => Vec::new(),
+            Questions::One(ask) => Vec::from([ask]),
+            Questions::Each(asks) => asks,
+        }
+    }
 }
 
 /// Only tools and prompts have arguments; for all others a list must say what the call will say.

@@ -34,6 +34,12 @@ impl Policy {
         self.rules.get(rule).map(|rule| &*rule.id)
     }
 
+    /// The place of a rule.
+    #[must_use]
+    pub fn rule_at(&self, id: &str) -> Option<usize> {
+        self.rules.iter().position(|rule| &*rule.id == id)
+    }
+
     /// As [`Policy::judge`], with the rules in shadow.
     #[must_use]
     pub fn suppose(

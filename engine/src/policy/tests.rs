@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+mod answers;
 mod asks;
 mod compile;
 mod conditions;

@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use toolgate_engine::{
     config::Config,
-    policy::{Considered, Context, Explained, Explanation, Finding, Outcome as Came, Truth},
+    policy::{Considered, Context, Explained, Explanation, Finding, Outcome as Came, Policy, Truth},
     time::UnixTime,
 };
 
@@ -63,6 +63,12 @@ pub(crate) struct Args {
     /// Ask whether it is seen in a list, instead of whether it may be called
     #[arg(long)]
     listed: bool,
+    /// Ask whether the caller is told this answer, an object with `result` or `error`, in YAML or JSON
+    #[arg(long, value_name = "ANSWER", conflicts_with_all = ["args", "listed", "route"])]
+    answer: Option<String>,
+    /// What a trusted server says of the tool, in YAML or JSON: `{ readOnlyHint: true }`
+    #[arg(long, value_name = "ANNOTATIONS", requires = "tool")]
+    annotations: Option<String>,
     /// The time of the call, in seconds since 1970; now if left out
     #[arg(long, value_name = "SECONDS")]
     at: Option<u64>,
@@ -94,17 +100,8 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
         .from(args.source)
         .of_class(args.tool.as_deref().and_then(|tool| known.class(tool)));
     let context = if args.listed { context.listed() } else { context };
-    let explained = match &args.route {
-        Some(route) => caller.explain_route(&policy, route, &context),
-        None => {
-            let question = question(args, arguments)?;
-            caller.explain(&policy, &question, &context).map_err(Failure::refused)?
-        }
-    };
-    let (roles, explanation) = explained;
+    let (verdict, questions) = explained(args, &policy, &caller, arguments, &context)?;
     let lines = Lines { written: &written, rules: written.rules() };
-    let Explanation { verdict, questions } = explanation;
-    let verdict = Verdict::of(verdict, roles);
     let said: Vec<Value> = questions.iter().map(|question| to_json(question, &lines)).collect();
     let answer = json!({ "ok": true, "verdict": verdict.to_json(), "questions": said });
     let shown = if args.all { Shown::All } else { Shown::Relevant };
@@ -113,6 +110,31 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
         Decision::Allow => Exit::Success,
         Decision::Deny => Exit::Refused,
     })
+}
+
+fn explained(
+    args: &Args,
+    policy: &Policy,
+    caller: &Caller,
+    arguments: Option<Document>,
+    context: &Context<'_>,
+) -> Result<(Verdict, Vec<Explained>), Failure> {
+    let (roles, explanation) = match (&args.route, &args.answer) {
+        (Some(route), _) => caller.explain_route(policy, route, context),
+        (None, Some(answer)) => {
+            let answer = Document::parse("--answer", answer)?;
+            let question = question(args, None)?;
+            return caller
+                .explain_answer(policy, &question, context, answer.json())
+                .map_err(Failure::refused);
+        }
+        (None, None) => {
+            let question = question(args, arguments)?;
+            caller.explain(policy, &question, context).map_err(Failure::refused)?
+        }
+    };
+    let Explanation { verdict, questions } = explanation;
+    Ok((Verdict::of(verdict, roles), questions))
 }
 
 fn question(args: &Args, arguments: Option<Document>) -> Result<Question, Failure> {
@@ -124,7 +146,14 @@ fn question(args: &Args, arguments: Option<Document>) -> Result<Question, Failur
     };
     let call = args.call.as_deref().unwrap_or(fitting);
     let arguments = arguments.map(|document| document.json().to_owned());
-    Question::new(call, target, arguments).map_err(Failure::usage)
+    let question = Question::new(call, target, arguments).map_err(Failure::usage)?;
+    match &args.annotations {
+        Some(annotations) => {
+            let annotations = Document::parse("--annotations", annotations)?;
+            question.annotated(annotations.json()).map_err(Failure::refused)
+        }
+        None => Ok(question),
+    }
 }
 
 /// The caller whose claims or token are given. A token is not verified here: that is for `token verify`.

@@ -40,11 +40,18 @@ impl Visible for NoX {
             _ => TaskFate::Rename(format!("{mention:?}-{id}")),
         }
     }
-    fn answered(&mut self, _: Option<crate::json::Value<'_>>) {}
+    fn answered(&mut self, answered: Answered<'_>) -> Visibility {
+        let (Answered::Result(value) | Answered::Error(value)) = answered;
+        if value.get("secret").is_some() { Visibility::Hidden } else { Visibility::Shown }
+    }
+    fn task_news(&mut self, _: Option<&str>, news: crate::json::Value<'_>) -> Visibility {
+        if news.get("secret").is_some() { Visibility::Hidden } else { Visibility::Shown }
+    }
     fn refusal(&mut self, id: Option<&str>, why: Withheld) -> String {
         match why {
             Withheld::ServerRequest => format!("<refused {}>", id.unwrap_or("-")),
             Withheld::Task => format!("<no task {}>", id.unwrap_or("-")),
+            Withheld::Answer => format!("<no answer {}>", id.unwrap_or("-")),
         }
     }
 }
@@ -107,6 +114,11 @@ fn items_are_cut_and_nothing_else() {
     ] {
         assert_eq!(filter(&answer(result)).unwrap(), answer(expected));
     }
+    // What its reader may not be told goes as a whole, whatever it holds.
+    assert_eq!(filter(&answer(r#""secret":1,"tools":7,"taskId":1"#)).unwrap(), "<no answer 1>");
+    assert_eq!(filter(r#"{"jsonrpc":"2.0","id":2,"error":{"secret":1}}"#).unwrap(), "<no answer 2>");
+    let news = r#"{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"k","secret":1}}"#;
+    assert_eq!(filter(news).unwrap(), "");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::digest::digest;
 use super::index::{Filling, Over};
 use super::pattern::Pattern;
 use super::wire::{Operation, PatternWire, PolicyWire};
-use super::{Mode, Policy, Rule};
+use super::{Mode, Policy, Rule, Surfaces};
 use crate::json::{DeError, Segment, Value, from_value};
 use crate::time::UnixTime;
 use alloc::borrow::ToOwned;
@@ -69,6 +69,7 @@ fn compile(wire: &PolicyWire) -> Result<Policy, DeError> {
         revision: revision(wire.revision.as_deref())?,
         roles: names.list.iter().map(|name| Arc::from(*name)).collect(),
         parents,
+        trusted: wire.trusted_servers.iter().map(|name| Arc::from(name.as_str())).collect(),
         ..Policy::default()
     };
     let names_of = |over| Filling::new(over);
@@ -144,6 +145,8 @@ impl Compiler<'_> {
         policy.boundaries = bounds.collect::<BTreeSet<UnixTime>>().into_iter().collect();
         let conditions = policy.rules.iter().filter_map(|rule: &Rule| rule.when.as_ref());
         policy.needs = conditions.map(Condition::needs).fold(Needs::default(), Needs::join);
+        let on_answers = |(at, rule): (usize, &Rule)| (rule.surfaces == Surfaces::Answer).then_some(at);
+        policy.answer_rules = policy.rules.iter().enumerate().filter_map(on_answers).collect();
         policy.shadow_rules = policy.rules.iter().filter(|rule| rule.mode == Mode::Shadow).count();
         policy.scopes = policy.scopes_asked_for();
         policy.classes = self.classes;

@@ -93,8 +93,8 @@ impl Compiler<'_> {
         }
         check_targets(id, wire)?;
         check_methods(effect, &wire.methods)?;
-        let surfaces = surfaces(wire)?;
-        let when = self.condition(id, wire)?;
+        let surfaces = surfaces(effect, wire)?;
+        let when = self.condition(id, wire, surfaces)?;
         let require = requirement_of(effect, wire)?;
         let methods: Vec<PatternWire> = wire.methods.iter().cloned().map(PatternWire::Glob).collect();
         for (filling, word, wires) in [
@@ -122,7 +122,12 @@ impl Compiler<'_> {
     }
 
     /// Operations and `when` are one condition.
-    fn condition(&mut self, id: &str, wire: &RuleWire) -> Result<Option<Condition>, DeError> {
+    fn condition(
+        &mut self,
+        id: &str,
+        wire: &RuleWire,
+        surfaces: Surfaces,
+    ) -> Result<Option<Condition>, DeError> {
         let mut parts = match &wire.when {
             None => Vec::new(),
             Some(when) => {
@@ -142,7 +147,14 @@ impl Compiler<'_> {
             parts.push(Condition::Operations(each.fold(Labels::default(), Labels::join)));
         }
         let when = (!parts.is_empty()).then_some(Condition::All(parts));
-        check_needs(id, wire, when.as_ref().map(Condition::needs).unwrap_or_default())?;
+        let needs = when.as_ref().map(Condition::needs).unwrap_or_default();
+        check_needs(id, wire, needs)?;
+        check_answer_needs(id, surfaces, needs)?;
+        if needs.hints && self.policy.trusted.is_empty() {
+            let error = DeError::new("no server is trusted to say what its tools do".to_owned());
+            let help = "name it under `trusted_servers`, or use `classes`".to_owned();
+            return Err(error.with_help(help).inside(key("annotations")).inside(key("when")));
+        }
         Ok(when)
     }
 }
@@ -193,8 +205,8 @@ fn check_targets(id: &str, wire: &RuleWire) -> Result<(), DeError> {
     Ok(())
 }
 
-/// Only what lists show can be seen without being done.
-fn surfaces(wire: &RuleWire) -> Result<Surfaces, DeError> {
+/// Only what lists show can be seen without being done. What was allowed is answered unless a rule takes the answer away.
+fn surfaces(effect: Effect, wire: &RuleWire) -> Result<Surfaces, DeError> {
     let Some(on) = &wire.on else { return Ok(Surfaces::Both) };
     let wrong = |message: &str, help: &str| {
         Err(DeError::new(message.to_owned()).with_help(help.to_owned()).inside(key("on")))
@@ -205,11 +217,41 @@ fn surfaces(wire: &RuleWire) -> Result<Surfaces, DeError> {
             "make a rule of its own for tools, prompts and resources",
         );
     }
+    if on.contains(&SurfaceWire::Answer) {
+        return match (effect, on.iter().all(|surface| *surface == SurfaceWire::Answer)) {
+            (Effect::Deny, true) => Ok(Surfaces::Answer),
+            (Effect::Deny, false) => {
+                wrong("rules on answers look at other things", "make a rule of its own for `answer`")
+            }
+            (Effect::Allow, _) => wrong(
+                "what a caller may call is answered without another rule",
+                "write what must not be answered under `deny`",
+            ),
+        };
+    }
     match (on.contains(&SurfaceWire::Call), on.contains(&SurfaceWire::List)) {
         (true, true) => Ok(Surfaces::Both),
         (true, false) => Ok(Surfaces::Call),
         (false, true) => Ok(Surfaces::List),
         (false, false) => wrong("an empty list can never match", "leave `on` out for both"),
+    }
+}
+
+/// Answers are known once they come, and the arguments are not kept that long.
+fn check_answer_needs(id: &str, surfaces: Surfaces, needs: Needs) -> Result<(), DeError> {
+    let wrong = |name: &str, message: String, help: &str| {
+        Err(DeError::new(message).with_help(help.to_owned()).inside(key(name)).inside(key("when")))
+    };
+    match surfaces {
+        Surfaces::Answer if needs.arguments => {
+            let message = format!("rule `{id}` tests `args`, which are not kept until the answer comes");
+            wrong("args", message, "test them in a rule on the call")
+        }
+        Surfaces::Both | Surfaces::Call | Surfaces::List if needs.answer => {
+            let message = format!("rule `{id}` tests `answer`, which is not there yet");
+            wrong("answer", message, "write `on: [answer]`")
+        }
+        Surfaces::Answer | Surfaces::Both | Surfaces::Call | Surfaces::List => Ok(()),
     }
 }
 
@@ -227,8 +269,9 @@ fn check_needs(id: &str, wire: &RuleWire, needs: Needs) -> Result<(), DeError> {
         return Err(help(error, "tools and prompts").inside(key("args")).inside(key("when")));
     }
     if needs.tool && (bare(&[MethodClass::Tool]) || !wire.prompts.is_empty()) {
-        let error =
-            DeError::new(format!("rule `{id}` asks for operations or classes, which only tools have"));
+        let error = DeError::new(format!(
+            "rule `{id}` asks for operations, classes or annotations, which only tools have"
+        ));
         return Err(help(error, "tools"));
     }
     Ok(())

@@ -5,7 +5,7 @@ use super::clock::Hours;
 use super::network::Network;
 use super::path::relative_path;
 use super::test::Test;
-use super::{Condition, Operand};
+use super::{AnswerPart, Condition, Hint, Operand};
 use crate::json::{DeError, Segment};
 use crate::policy::classes::{Classes, Labels, too_many};
 use crate::policy::wire::{LengthWire, TestWire, WhenWire};
@@ -74,6 +74,12 @@ fn check_binding(wire: &WhenWire) -> Result<(), DeError> {
     if wire.classes.is_some() {
         return wrong("classes", "tools");
     }
+    if wire.annotations.is_some() {
+        return wrong("annotations", "tools");
+    }
+    if wire.answer.is_some() {
+        return wrong("answer", "answers");
+    }
     if wire.time.is_some() {
         return wrong("time", "the time of day").map_err(in_rules);
     }
@@ -116,6 +122,35 @@ fn caller(wire: &WhenWire, parts: &mut Vec<Condition>) -> Result<(), DeError> {
         ];
         atoms(own, parts).map_err(|error| at("certificate", error))?;
         refuse_empty("certificate", "say what must hold of `uri`, `dns` or `subject`", before, parts)?;
+    }
+    server(wire, parts)
+}
+
+/// What the server says: of its tool, and in its answer.
+fn server(wire: &WhenWire, parts: &mut Vec<Condition>) -> Result<(), DeError> {
+    if let Some(own) = &wire.annotations {
+        let before = parts.len();
+        let each = [
+            ("readOnlyHint", &own.read_only, Operand::Hint(Hint::ReadOnly)),
+            ("destructiveHint", &own.destructive, Operand::Hint(Hint::Destructive)),
+            ("idempotentHint", &own.idempotent, Operand::Hint(Hint::Idempotent)),
+            ("openWorldHint", &own.open_world, Operand::Hint(Hint::OpenWorld)),
+        ];
+        atoms(each, parts).map_err(|error| at("annotations", error))?;
+        refuse_empty("annotations", "say what must hold of a hint, such as `readOnlyHint`", before, parts)?;
+    }
+    if let Some(own) = &wire.answer {
+        let before = parts.len();
+        let each = [
+            ("outcome", &own.outcome, Operand::Answer(AnswerPart::Outcome)),
+            ("bytes", &own.bytes, Operand::Answer(AnswerPart::Bytes)),
+            ("types", &own.types, Operand::Answer(AnswerPart::Types)),
+        ];
+        atoms(each, parts).map_err(|error| at("answer", error))?;
+        let result = |pointer| Operand::Answer(AnswerPart::Result(pointer));
+        pointers("result", &own.result, result, parts).map_err(|error| at("answer", error))?;
+        let help = "say what must hold of `outcome`, `bytes`, `types` or `result`";
+        refuse_empty("answer", help, before, parts)?;
     }
     Ok(())
 }

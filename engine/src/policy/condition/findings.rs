@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What each test of a condition says, under the path at which it stands.
 
-use super::{Condition, Operand, Scene, Test};
+use super::{AnswerPart, Condition, Hint, Operand, Scene, Test};
 use crate::policy::truth::{Possible, Truth};
 use alloc::borrow::Cow;
 use alloc::format;
@@ -71,6 +71,16 @@ impl Operand {
             Operand::Argument(pointer) => return Cow::Owned(format!("args.{pointer}")),
             Operand::Claim(pointer) => return Cow::Owned(format!("claims.{pointer}")),
             Operand::KeyLabel(name) => return Cow::Owned(format!("key.labels.{name}")),
+            Operand::Answer(AnswerPart::Result(pointer)) => {
+                return Cow::Owned(format!("answer.result.{pointer}"));
+            }
+            Operand::Answer(AnswerPart::Outcome) => "answer.outcome",
+            Operand::Answer(AnswerPart::Bytes) => "answer.bytes",
+            Operand::Answer(AnswerPart::Types) => "answer.types",
+            Operand::Hint(Hint::ReadOnly) => "annotations.readOnlyHint",
+            Operand::Hint(Hint::Destructive) => "annotations.destructiveHint",
+            Operand::Hint(Hint::Idempotent) => "annotations.idempotentHint",
+            Operand::Hint(Hint::OpenWorld) => "annotations.openWorldHint",
             Operand::Roles => "roles",
             Operand::Scopes => "scopes",
             Operand::Groups => "groups",

@@ -12,7 +12,7 @@ pub(super) use compile::{Place, compile, compile_regex};
 pub use findings::Finding;
 
 use super::classes::{Classes, Labels};
-use super::facts::{Arguments, Context, Facts};
+use super::facts::{AnswerFacts, Arguments, Context, Facts, Hints};
 use super::truth::{Possible, Truth};
 use crate::json::Value;
 use alloc::boxed::Box;
@@ -53,6 +53,26 @@ pub(super) enum Operand {
     CertificateUri,
     CertificateDns,
     CertificateSubject,
+    Hint(Hint),
+    Answer(AnswerPart),
+}
+
+/// A part of an answer.
+#[derive(Debug)]
+pub(super) enum AnswerPart {
+    Outcome,
+    Bytes,
+    Types,
+    Result(String),
+}
+
+/// One of the annotations of a tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    ReadOnly,
+    Destructive,
+    Idempotent,
+    OpenWorld,
 }
 
 /// What a condition needs to know.
@@ -61,6 +81,8 @@ pub(super) struct Needs {
     pub(super) arguments: bool,
     pub(super) source: bool,
     pub(super) tool: bool,
+    pub(super) hints: bool,
+    pub(super) answer: bool,
 }
 
 /// Everything that one question is judged by.
@@ -123,6 +145,8 @@ impl Condition {
             }
             Condition::Not(part) => part.needs(),
             Condition::Atom(Operand::Argument(_), _) => Needs { arguments: true, ..Needs::default() },
+            Condition::Atom(Operand::Hint(_), _) => Needs { tool: true, hints: true, ..Needs::default() },
+            Condition::Atom(Operand::Answer(_), _) => Needs { answer: true, ..Needs::default() },
             Condition::Source(_) => Needs { source: true, ..Needs::default() },
             Condition::Operations(_) | Condition::Classes(_) => Needs { tool: true, ..Needs::default() },
             Condition::Atom(..) | Condition::Hours(_) => Needs::default(),
@@ -136,6 +160,8 @@ impl Needs {
             arguments: self.arguments | other.arguments,
             source: self.source | other.source,
             tool: self.tool | other.tool,
+            hints: self.hints | other.hints,
+            answer: self.answer | other.answer,
         }
     }
 }
@@ -170,12 +196,45 @@ impl Operand {
             Operand::CertificateSubject => {
                 Tested::text(facts.certificate.and_then(|certificate| certificate.subject))
             }
+            Operand::Hint(hint) => Tested::flag(hint.of(&context.hints)),
+            Operand::Answer(part) => return Possible::only(part.evaluate(tests, context.answer)),
         };
         Possible::only(test::all(tests, tested))
     }
 }
 
-/// Without a certificate its names are absent, not none.
+impl AnswerPart {
+    fn evaluate(&self, tests: &[Test], answer: Option<AnswerFacts<'_>>) -> Truth {
+        let Some(answer) = answer else { return test::all(tests, Tested::Absent) };
+        let types = match self {
+            AnswerPart::Types => answer.types(),
+            AnswerPart::Outcome | AnswerPart::Bytes | AnswerPart::Result(_) => None,
+        };
+        let tested = match self {
+            AnswerPart::Outcome => Tested::Text(answer.outcome),
+            // More bytes than 32 bits can say are more than any answer may have.
+            AnswerPart::Bytes => u32::try_from(answer.bytes).map_or(Tested::Absent, Tested::Count),
+            AnswerPart::Types => list(types.as_deref()),
+            AnswerPart::Result(pointer) => {
+                Tested::json(answer.result.and_then(|result| result.pointer(pointer)))
+            }
+        };
+        test::all(tests, tested)
+    }
+}
+
+impl Hint {
+    fn of(self, hints: &Hints) -> Option<bool> {
+        match self {
+            Hint::ReadOnly => hints.read_only,
+            Hint::Destructive => hints.destructive,
+            Hint::Idempotent => hints.idempotent,
+            Hint::OpenWorld => hints.open_world,
+        }
+    }
+}
+
+/// Without a certificate its names are absent, not none; so are types that cannot be read.
 fn list(list: Option<&[String]>) -> Tested<'_> {
     list.map_or(Tested::Absent, Tested::List)
 }

@@ -37,11 +37,17 @@ pub(super) enum Tested<'t> {
     Json(Value<'t>),
     Text(&'t str),
     List(&'t [String]),
+    Count(u32),
+    Flag(bool),
 }
 
 impl<'t> Tested<'t> {
     pub(super) fn json(value: Option<Value<'t>>) -> Tested<'t> {
         value.map_or(Tested::Absent, Tested::Json)
+    }
+
+    pub(super) fn flag(flag: Option<bool>) -> Tested<'t> {
+        flag.map_or(Tested::Absent, Tested::Flag)
     }
 
     pub(super) fn text(text: Option<&'t str>) -> Tested<'t> {
@@ -84,7 +90,10 @@ fn equals(scalar: &Scalar, value: Tested<'_>) -> Truth {
         (Scalar::Bool(wanted), Tested::Json(json)) => {
             json.as_bool().map_or(Truth::Unknown, |found| Truth::from_bool(found == *wanted))
         }
-        (Scalar::Bool(_), Tested::Absent | Tested::Text(_) | Tested::List(_)) => Truth::Unknown,
+        (Scalar::Bool(wanted), Tested::Flag(found)) => Truth::from_bool(found == *wanted),
+        (Scalar::Bool(_), Tested::Absent | Tested::Text(_) | Tested::List(_) | Tested::Count(_)) => {
+            Truth::Unknown
+        }
     }
 }
 
@@ -98,7 +107,9 @@ fn contains(scalar: &Scalar, value: Tested<'_>) -> Truth {
             // An item that cannot be compared might be the one: not found is unknown then.
             json.items().fold(Truth::False, |truth, item| truth.or(equals(scalar, Tested::Json(item))))
         }
-        Tested::Json(_) | Tested::Text(_) | Tested::Absent => Truth::Unknown,
+        Tested::Json(_) | Tested::Text(_) | Tested::Count(_) | Tested::Flag(_) | Tested::Absent => {
+            Truth::Unknown
+        }
     }
 }
 
@@ -111,7 +122,9 @@ fn on_items(value: Tested<'_>, start: Truth, join: fn(Truth, Truth) -> Truth, te
         Tested::Json(json) if json.kind() == Kind::Array => {
             json.items().fold(start, |truth, item| join(truth, all(tests, Tested::Json(item))))
         }
-        Tested::Json(_) | Tested::Text(_) | Tested::Absent => Truth::Unknown,
+        Tested::Json(_) | Tested::Text(_) | Tested::Count(_) | Tested::Flag(_) | Tested::Absent => {
+            Truth::Unknown
+        }
     }
 }
 
@@ -121,7 +134,12 @@ fn on_string(value: Tested<'_>, test: impl FnOnce(&str) -> Truth) -> Truth {
         Tested::Json(json) if json.raw().len() <= MAX_TESTED => {
             json.as_str().map_or(Truth::Unknown, |text| test(&text))
         }
-        Tested::Text(_) | Tested::Json(_) | Tested::List(_) | Tested::Absent => Truth::Unknown,
+        Tested::Text(_)
+        | Tested::Json(_)
+        | Tested::List(_)
+        | Tested::Count(_)
+        | Tested::Flag(_)
+        | Tested::Absent => Truth::Unknown,
     }
 }
 
@@ -132,14 +150,15 @@ fn on_number(value: Tested<'_>, test: impl FnOnce(f64) -> bool) -> Truth {
             Some(number) if number.abs() < EXACT => Truth::from_bool(test(number)),
             Some(_) | None => Truth::Unknown,
         },
-        Tested::Text(_) | Tested::List(_) | Tested::Absent => Truth::Unknown,
+        Tested::Count(count) => Truth::from_bool(test(f64::from(count))),
+        Tested::Text(_) | Tested::List(_) | Tested::Flag(_) | Tested::Absent => Truth::Unknown,
     }
 }
 
 /// Characters of a string, items of a list, members of an object.
 fn length(value: Tested<'_>) -> Option<usize> {
     match value {
-        Tested::Absent => None,
+        Tested::Absent | Tested::Count(_) | Tested::Flag(_) => None,
         Tested::Text(text) => (text.len() <= MAX_TESTED).then(|| text.chars().count()),
         Tested::List(list) => Some(list.len()),
         Tested::Json(json) => match json.kind() {
@@ -158,6 +177,8 @@ fn has_type(wanted: JsonType, value: Tested<'_>) -> Truth {
         Tested::Absent => return Truth::Unknown,
         Tested::Text(_) => JsonType::String,
         Tested::List(_) => JsonType::Array,
+        Tested::Count(_) => JsonType::Number,
+        Tested::Flag(_) => JsonType::Boolean,
         Tested::Json(json) => match json.kind() {
             Kind::Null => JsonType::Null,
             Kind::True | Kind::False => JsonType::Boolean,

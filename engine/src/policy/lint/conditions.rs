@@ -23,6 +23,7 @@ impl Look<'_> {
                 self.test(&below(path, &[key(word), key(pointer)]), test);
             }
         }
+        self.answer(path, when);
         for (word, test) in [
             ("roles", &when.roles),
             ("scopes", &when.scopes),
@@ -46,6 +47,17 @@ impl Look<'_> {
         }
         if let Some(not) = &when.not {
             self.when(&below(path, &[key("not")]), not);
+        }
+    }
+
+    fn answer(&mut self, path: &[Segment], when: &WhenWire) {
+        let Some(own) = &when.answer else { return };
+        let path = below(path, &[key("answer")]);
+        for (word, test) in [("outcome", &own.outcome), ("bytes", &own.bytes), ("types", &own.types)] {
+            test.iter().for_each(|test| self.test(&below(&path, &[key(word)]), test));
+        }
+        for (pointer, test) in &own.result {
+            self.test(&below(&path, &[key("result"), key(pointer)]), test);
         }
     }
 

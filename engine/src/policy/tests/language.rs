@@ -111,7 +111,7 @@ fn a_class_comes_from_the_policy_or_the_catalogue() {
 #[test]
 fn classes_and_operations_are_for_tools_alone() {
     let rule = |rule: &str| format!(r#"{{"version":1,"roles":{{"r":{{"allow":[{rule}]}}}}}}"#);
-    let only = "rule `r/allow/0` asks for operations or classes, which only tools have | make a rule of its own for tools";
+    let only = "rule `r/allow/0` asks for operations, classes or annotations, which only tools have | make a rule of its own for tools";
     for (json, expected) in [
         (rule(r#"{"prompts":["x"],"operations":["read"]}"#), format!("roles.r.allow[0]: {only}")),
         (rule(r#"{"tools":["x"],"resources":["y"],"operations":["read"]}"#), format!("roles.r.allow[0]: {only}")),

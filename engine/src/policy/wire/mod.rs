@@ -7,7 +7,8 @@ mod when;
 
 pub(super) use when::EXACT;
 pub use when::{
-    CertificateWire, JsonType, KeyWire, LengthWire, Scalar, TestWire, TimeWire, Weekday, WhenWire,
+    AnnotationsWire, AnswerWire, CertificateWire, JsonType, KeyWire, LengthWire, Scalar, TestWire, TimeWire,
+    Weekday, WhenWire,
 };
 
 use crate::config::wire::RequireWire;
@@ -40,6 +41,9 @@ pub struct PolicyWire {
     /// What tools do, by tool name.
     #[serde(default)]
     pub operations: OperationsWire,
+    /// Servers, by their names in the configuration, whose own annotations of their tools count.
+    #[serde(default)]
+    pub trusted_servers: Vec<String>,
     /// Which tools have which class.
     #[serde(default)]
     pub classes: BTreeMap<String, Vec<PatternWire>>,
@@ -100,7 +104,7 @@ pub struct RuleWire {
     pub routes: Vec<PatternWire>,
     /// Only tools that do nothing but this; any, if absent.
     pub operations: Option<Vec<Operation>>,
-    /// Whether it is about seeing, doing, or both, which it is if absent.
+    /// Whether it is about seeing, doing, or both, which it is if absent; or about answers.
     pub on: Option<Vec<SurfaceWire>>,
     /// Whether it counts, or only says what it would have done.
     #[serde(default)]
@@ -202,6 +206,8 @@ pub enum SurfaceWire {
     Call,
     /// Seeing it in a list.
     List,
+    /// What is answered to who does it; in rules that deny.
+    Answer,
 }
 
 /// One of `grants`: what one subject may do, as if it held a role of its own.

@@ -38,6 +38,10 @@ pub struct WhenWire {
     pub certificate: Option<CertificateWire>,
     /// The operator's classes for the tool, one of which must be among these; in rules on tools only.
     pub classes: Option<Vec<String>>,
+    /// What the server says of the tool, where it is trusted; in rules on tools only.
+    pub annotations: Option<AnnotationsWire>,
+    /// Tests on an answer; only in rules on answers.
+    pub answer: Option<AnswerWire>,
     /// Hours of the day and days of the week; in rules only.
     pub time: Option<TimeWire>,
     /// The caller's address lies in one of these networks; in rules only.
@@ -124,6 +128,41 @@ pub struct CertificateWire {
     pub dns: Option<TestWire>,
     /// Its subject.
     pub subject: Option<TestWire>,
+}
+
+/// `annotations`: tests on what a server says of its tool, under the names of the protocol.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AnnotationsWire {
+    /// It changes nothing.
+    #[serde(rename = "readOnlyHint")]
+    pub read_only: Option<TestWire>,
+    /// What it changes may be lost.
+    #[serde(rename = "destructiveHint")]
+    pub destructive: Option<TestWire>,
+    /// Doing it again does no more.
+    #[serde(rename = "idempotentHint")]
+    pub idempotent: Option<TestWire>,
+    /// It deals with things outside.
+    #[serde(rename = "openWorldHint")]
+    pub open_world: Option<TestWire>,
+}
+
+/// `answer`: tests on what a server has answered.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AnswerWire {
+    /// `ok`, `tool_error` (`isError` of the result) or `rpc_error`, a string.
+    pub outcome: Option<TestWire>,
+    /// How many bytes of JSON the result or error has, a number.
+    pub bytes: Option<TestWire>,
+    /// The list of types of its content blocks, each once.
+    pub types: Option<TestWire>,
+    /// Tests on the result by JSON pointer.
+    #[serde(default)]
+    pub result: BTreeMap<String, TestWire>,
 }
 
 /// `time`: a window of every week.

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Rules on answers, and what trusted servers say of their tools.
+
+use super::*;
+use crate::mcp::{Method, Target};
+use alloc::format;
+
+/// `allow`, or the rule that denies this `result` or `error` of a call to `tool`.
+fn judged(rules: &str, tool: Option<&str>, message: &str) -> String {
+    let policy = policy(&format!(
+        r#"{{"version":1,"classes":{{"secret":["s_*"]}},"roles":{{"r":{{"allow":[{{"id":"all","tools":["*"]}}],"deny":[{rules}]}}}}}}"#
+    ));
+    let doc = Doc::parse(message.as_bytes(), Limits::MESSAGE).expect(message);
+    let answer = match (doc.root().get("result"), doc.root().get("error")) {
+        (Some(result), _) => AnswerFacts::of_result(result),
+        (None, error) => AnswerFacts::of_error(error.expect("a result or an error")),
+    };
+    let target = tool.map(|tool| Target::Tool(tool.into()));
+    let answering =
+        target.as_ref().map_or(Answering::Unknown, |target| Answering::Call(Method::ToolsCall, target));
+    let roles = policy.role("r").unwrap_or_default();
+    let context = now(Arguments::Absent).answered(answer);
+    match policy.judge_answer(&roles, &NOBODY, answering, &context) {
+        Ok(()) => "allow".to_string(),
+        Err(refused) => format!("{:?} {}", refused.reason, refused.rule.as_deref().unwrap_or("-")),
+    }
+}
+
+#[test]
+fn an_answer_goes_on_unless_a_rule_denies_it() {
+    let text = r#"{"result":{"content":[{"type":"text","text":"x"}]}}"#;
+    let image = r#"{"result":{"content":[{"type":"text","text":"x"},{"type":"image","data":""}]}}"#;
+    let failed = r#"{"result":{"content":[],"isError":true}}"#;
+    let odd = r#"{"result":{"content":[{"data":""}],"isError":"no"}}"#;
+    let structured = r#"{"result":{"content":[],"structuredContent":{"level":3,"owner":"a"}}}"#;
+    let prompt = r#"{"result":{"messages":[{"role":"user","content":{"type":"image","data":""}}]}}"#;
+    let contents = r#"{"result":{"contents":[{"uri":"a:b","text":""}]}}"#;
+    let bare = r#"{"result":{"content":"x"}}"#;
+    let error = r#"{"error":{"code":-32000,"message":"x"}}"#;
+    let all = [text, image, failed, odd, structured, prompt, contents, bare, error];
+    // One letter each: `a`llowed or `d`enied.
+    for (when, expected) in [
+        (r#"{"types":{"contains":"image"}}"#, "adadadada"),
+        (r#"{"types":{"every":{"equals":"text"}}}"#, "dadddaadd"),
+        (r#"{"outcome":{"equals":"tool_error"}}"#, "aaddaaaaa"),
+        (r#"{"outcome":{"one_of":["rpc_error"]}}"#, "aaaaaaaad"),
+        (r#"{"bytes":{"min":41}}"#, "adaaddaaa"),
+        (r#"{"result":{"/structuredContent/level":{"min":4}}}"#, "ddddadddd"),
+        (r#"{"result":{"/structuredContent/level":{"exists":true}}}"#, "aaaadaaaa"),
+        (r#"{"result":{"/isError":{"exists":true}}}"#, "aaddaaaaa"),
+    ] {
+        let rule = format!(r#"{{"id":"no","tools":["*"],"on":["answer"],"when":{{"answer":{when}}}}}"#);
+        let got: String = all
+            .iter()
+            .map(|message| match judged(&rule, Some("t"), message).as_str() {
+                "allow" => 'a',
+                "DenyRule no" => 'd',
+                other => panic!("{other}"),
+            })
+            .collect();
+        assert_eq!(got, expected, "{when}");
+    }
+}
+
+#[test]
+fn a_rule_on_answers_is_about_its_targets_and_about_nothing_else() {
+    let text = r#"{"result":{"content":[{"type":"text","text":"x"}]}}"#;
+    let on = |more: &str| format!(r#"{{"id":"no","on":["answer"],{more}}}"#);
+    for (rule, tool, expected) in [
+        (on(r#""tools":["t"]"#), Some("t"), "DenyRule no"),
+        (on(r#""tools":["t"]"#), Some("u"), "allow"),
+        (on(r#""prompts":["t"]"#), Some("t"), "allow"),
+        (on(r#""tools":["*"],"when":{"classes":["secret"]}"#), Some("s_1"), "DenyRule no"),
+        (on(r#""tools":["*"],"when":{"classes":["secret"]}"#), Some("t"), "DenyRule no"),
+        (on(r#""tools":["t"],"mode":"shadow""#), Some("t"), "allow"),
+        // Rules on seeing and doing say nothing of answers.
+        (r#"{"id":"no","tools":["*"]}"#.to_string(), Some("t"), "allow"),
+        (r#"{"id":"no","tools":["*"],"on":["call"]}"#.to_string(), Some("t"), "allow"),
+        // Nobody knows what was asked: each rule may be about it, unless its condition is false.
+        (on(r#""tools":["t"]"#), None, "DenyRule no"),
+        (on(r#""prompts":["p"]"#), None, "DenyRule no"),
+        (on(r#""tools":["t"],"when":{"answer":{"types":{"contains":"image"}}}"#), None, "allow"),
+        (on(r#""tools":["t"],"when":{"classes":["secret"]}"#), None, "DenyRule no"),
+        (on(r#""tools":["t"],"mode":"shadow""#), None, "allow"),
+    ] {
+        assert_eq!(judged(&rule, tool, text), expected, "{rule} {tool:?}");
+    }
+}
+
+#[test]
+fn who_holds_no_role_gets_no_answer_and_calls_and_lists_are_left_alone() {
+    let rules = r#""allow":[{"id":"all","tools":["*"]}],"deny":[{"id":"no","tools":["t"],"on":["answer"]}]"#;
+    let policy = with_rules(rules);
+    let tool = Target::Tool("t".into());
+    let context = now(Arguments::Absent).answered(AnswerFacts { outcome: "ok", bytes: 2, result: None });
+    let answering = Answering::Call(Method::ToolsCall, &tool);
+    let refused = policy.judge_answer(&RoleSet::default(), &NOBODY, answering, &context);
+    assert_eq!(refused.map_err(|refused| refused.reason), Err(RefusedReason::NoRole));
+    for arguments in [Arguments::Absent, Arguments::Open] {
+        assert_eq!(ask(&policy, "r", Ask::Tool("tools/call", "t"), arguments), "allow all");
+    }
+}
+
+#[test]
+fn what_an_answer_rule_cannot_know_is_refused_with_its_cure() {
+    let rule = |word: &str, rule: &str| {
+        complaint(&format!(r#"{{"version":1,"roles":{{"r":{{"{word}":[{{"id":"x",{rule}}}]}}}}}}"#))
+    };
+    for (word, text, expected) in [
+        (
+            "allow",
+            r#""tools":["t"],"on":["answer"]"#,
+            "roles.r.allow[0].on: what a caller may call is answered without another rule | write what must not be answered under `deny`",
+        ),
+        (
+            "deny",
+            r#""tools":["t"],"on":["answer","call"]"#,
+            "roles.r.deny[0].on: rules on answers look at other things | make a rule of its own for `answer`",
+        ),
+        (
+            "deny",
+            r#""methods":["tools/list"],"on":["answer"]"#,
+            "roles.r.deny[0].on: methods and routes stand in no list that is filtered | make a rule of its own for tools, prompts and resources",
+        ),
+        (
+            "deny",
+            r#""tools":["t"],"on":["answer"],"when":{"args":{"/a":{"equals":1}}}"#,
+            "roles.r.deny[0].when.args: rule `x` tests `args`, which are not kept until the answer comes | test them in a rule on the call",
+        ),
+        (
+            "deny",
+            r#""tools":["t"],"when":{"answer":{"bytes":{"min":1}}}"#,
+            "roles.r.deny[0].when.answer: rule `x` tests `answer`, which is not there yet | write `on: [answer]`",
+        ),
+        (
+            "deny",
+            r#""tools":["t"],"on":["answer"],"when":{"answer":{}}"#,
+            "roles.r.deny[0].when.answer: `answer` says nothing | say what must hold of `outcome`, `bytes`, `types` or `result`",
+        ),
+        (
+            "allow",
+            r#""tools":["t"],"when":{"annotations":{"readOnlyHint":{"equals":true}}}"#,
+            "roles.r.allow[0].when.annotations: no server is trusted to say what its tools do | name it under `trusted_servers`, or use `classes`",
+        ),
+    ] {
+        assert_eq!(rule(word, text), expected);
+    }
+}
+
+#[test]
+fn what_a_trusted_server_says_of_its_tools_is_true_false_or_unknown() {
+    let policy = |rules: &str| {
+        policy(&format!(r#"{{"version":1,"trusted_servers":["one"],"roles":{{"r":{{{rules}}}}}}}"#))
+    };
+    let when = r#""when":{"annotations":{"readOnlyHint":{"equals":true},"openWorldHint":{"equals":false}}}"#;
+    let allow = policy(&format!(r#""allow":[{{"id":"a","tools":["*"],{when}}}]"#));
+    let deny = policy(&format!(
+        r#""allow":[{{"id":"all","tools":["*"]}}],"deny":[{{"id":"d","tools":["*"],{when}}}]"#
+    ));
+    for (annotations, allowed, denied) in [
+        (r#"{"readOnlyHint":true,"openWorldHint":false}"#, "allow a", "deny_rule d"),
+        (r#"{"readOnlyHint":false,"openWorldHint":false}"#, "condition_false a", "allow all"),
+        (r#"{"readOnlyHint":false}"#, "condition_false a", "allow all"),
+        (r#"{"readOnlyHint":true}"#, "condition_unknown a", "deny_rule d"),
+        (r#"{"readOnlyHint":"true","openWorldHint":false}"#, "condition_unknown a", "deny_rule d"),
+        ("{}", "condition_unknown a", "deny_rule d"),
+    ] {
+        let doc = Doc::parse(annotations.as_bytes(), Limits::MESSAGE).expect(annotations);
+        let hints = Hints::of(Some(doc.root()));
+        for (policy, expected) in [(&allow, allowed), (&deny, denied)] {
+            for context in [now(Arguments::Absent), now(Arguments::Open)] {
+                let judged = policy.decide(
+                    &policy.role("r").unwrap_or_default(),
+                    &NOBODY,
+                    Ask::Tool("tools/call", "t"),
+                    &context.hinted(hints),
+                );
+                assert_eq!(word(&judged), expected, "{annotations}");
+            }
+        }
+    }
+    assert!(allow.trusts("one") && !allow.trusts("two"));
+    assert!(!policy(r#""allow":[{"tools":["*"]}]"#).trusts("one"), "nothing looks at it");
+}
