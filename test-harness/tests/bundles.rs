@@ -45,8 +45,8 @@ struct Press {
 }
 
 impl Press {
-    fn new() -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("toolgate-bundles-{}", std::process::id()));
+    fn new(mode: Mode) -> Result<Self> {
+        let folder = std::env::temp_dir().join(format!("toolgate-bundles-{}-{mode:?}", std::process::id()));
         std::fs::create_dir_all(&folder)?;
         let press = Self { folder };
         for key in ["key.pem", "other.pem"] {
@@ -206,7 +206,7 @@ impl Load {
 }
 
 async fn bundles_are_swapped_and_bad_ones_refused(mode: Mode) -> Result<()> {
-    let press = Press::new()?;
+    let press = Press::new(mode)?;
     let short = press.bundle("key.pem", "default", 9, "1s", "bad_tool")?.0;
     let stage = Stage::start(&press, mode).await?;
     assert_eq!(stage.call("echo").await?, (503, Some("policy_unavailable".to_owned())));
@@ -265,6 +265,11 @@ async fn bundles_are_swapped_and_bad_ones_refused(mode: Mode) -> Result<()> {
 #[tokio::test]
 async fn bundles_held() -> Result<()> {
     bundles_are_swapped_and_bad_ones_refused(Mode::Held).await
+}
+
+#[tokio::test]
+async fn bundles_streamed() -> Result<()> {
+    bundles_are_swapped_and_bad_ones_refused(Mode::Streamed).await
 }
 
 /// A policy in the configuration changes with the filter's configuration, which Envoy swaps itself.
