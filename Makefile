@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-cli test-policies test-oracle test-alerts test-e2e lint deny bench bench-engine guard mutants clean
+.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-cli test-policies test-oracle test-alerts test-e2e lint deny bench bench-engine bench-scale guard mutants clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -73,11 +73,16 @@ test-alerts: ## promtool and amtool over alerts/, under both settings
 test-e2e: wasm bin envoy node python prometheus ## tests under a real Envoy, both host modes
 	$(CARGO) test --locked -p toolgate-harness --no-fail-fast
 
-bench: wasm bin envoy ## measure chains beside Envoy's own filters (QUICK=1: short)
+bench: wasm bin envoy bench-scale ## measure chains beside Envoy's own filters (QUICK=1: short)
 	$(CARGO) run --release --locked -q -p toolgate-harness --bin toolgate-bench
 
 bench-engine: setup ## measure the engine by itself (criterion)
 	$(CARGO) bench --locked -p toolgate-engine --bench engine
+
+bench-scale: setup ## how decisions, compilation, lists and memory grow with a policy; `make bench` takes it up
+	@mkdir -p target/bench
+	$(CARGO) bench --locked -q -p toolgate-engine --bench memory -- $(CURDIR)/target/bench/engine-memory.json
+	$(CARGO) bench --locked -q -p toolgate-engine --bench engine -- --noplot --warm-up-time 0.5 --measurement-time 1 "decide|compile|list"
 
 guard: setup ## instructions of the engine and size of the filter, against the baseline (UPDATE=1 writes it)
 	engine/benches/guard $(if $(UPDATE),--update)

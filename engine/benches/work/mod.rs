@@ -1,4 +1,7 @@
-//! What is measured, by name: the same work for the clock (`engine.rs`) and for instruction counts (`instructions.rs`).
+//! What is measured, by name: the same work for the clock (`engine.rs`), for instruction counts (`instructions.rs`), and for
+//! memory (`memory.rs`).
+
+pub(crate) mod scale;
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use std::collections::BTreeMap;
@@ -21,20 +24,17 @@ use toolgate_engine::store::NoStore;
 use toolgate_engine::time::UnixTime;
 use toolgate_engine::token::{Lookup, TokenCache};
 
-/// One repetition of something.
-pub(crate) type Work = Box<dyn FnMut()>;
+use scale::{Named, Work};
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const AUDIENCE: &str = "https://mcp.example.com/mcp";
 const CALL: &str = r#"{"jsonrpc":"2.0","id":123,"method":"tools/call","params":{"name":"get_weather","arguments":{"city":"Lisbon"}}}"#;
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
 
-/// A name, and how to set the work up.
-type Named = (&'static str, fn() -> Work);
-
 /// Everything that can be measured.
 pub(crate) fn all() -> Vec<Named> {
-    vec![
+    let mut all = scale::all();
+    let others: Vec<Named> = vec![
         ("parse/110", || parse(110)),
         ("parse/2048", || parse(2_048)),
         ("parse/65536", || parse(65_536)),
@@ -49,6 +49,7 @@ pub(crate) fn all() -> Vec<Named> {
         ("audit/request", || audited(World::audited())),
         ("audit/seal", seal),
         ("list/1000_tools", || list(1_000)),
+        ("list/1000_tools_sse", || stream(1_000)),
         ("cache/10", || cache(10)),
         ("cache/10000", || cache(10_000)),
         ("jwks/10", || jwks(10)),
@@ -63,7 +64,9 @@ pub(crate) fn all() -> Vec<Named> {
             let document = configuration(10_000, 0);
             Box::new(move || drop(Config::compile(document.as_bytes(), &Nothing).expect("a configuration")))
         }),
-    ]
+    ];
+    all.extend(others);
+    all
 }
 
 struct Nothing;
@@ -255,9 +258,7 @@ fn seal() -> Work {
 }
 
 /// The answer to `tools/list` with so many tools of about 500 bytes, of which the caller may see a tenth.
-fn list(tools: usize) -> Work {
-    let mut world = World::new(10, 4_096);
-    let authorization = format!("Bearer {}", token(Algorithm::RS256));
+pub(crate) fn tools(tools: usize) -> String {
     let text = "lorem ipsum dolor sit amet ".repeat(14);
     let tool = |at: usize| {
         let name = if at.is_multiple_of(10) { "even" } else { "odd" };
@@ -266,13 +267,44 @@ fn list(tools: usize) -> Work {
         )
     };
     let tools = (0..tools).map(tool).collect::<Vec<_>>().join(",");
-    let answer = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{tools}]}}}}"#);
-    let fields: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", b"application/json")];
+    format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{tools}]}}}}"#)
+}
+
+/// What stands between the answer to a `tools/list` and the caller.
+fn filter(world: &mut World, content_type: &[u8]) -> ReplyBody {
+    let authorization = format!("Bearer {}", token(Algorithm::RS256));
+    let fields: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", content_type)];
     let body = world.head(&authorization);
     let BodyStep::Pass(passage) = body.finish(LIST.as_bytes(), &mut world.desk()) else { panic!("refused") };
-    let step = passage.reply.start(&fields, &mut world.desk());
-    let ReplyStep::Filter(_, ReplyBody::Whole(filter)) = step else { panic!("not filtered: {step:?}") };
+    match passage.reply.start(&fields, &mut world.desk()) {
+        ReplyStep::Filter(_, filter) => filter,
+        step => panic!("not filtered: {step:?}"),
+    }
+}
+
+/// A list as one JSON text.
+fn list(count: usize) -> Work {
+    let mut world = World::new(10, 4_096);
+    let answer = tools(count);
+    let ReplyBody::Whole(filter) = filter(&mut world, b"application/json") else { panic!("not whole") };
     Box::new(move || assert!(filter.whole(answer.as_bytes(), &mut world.desk()).is_ok()))
+}
+
+/// The same list as one event of a stream, in pieces of 16 KiB as Envoy gives them.
+fn stream(count: usize) -> Work {
+    let mut world = World::new(10, 4_096);
+    let event = format!("event: message\ndata: {}\n\n", tools(count));
+    let body = filter(&mut world, b"text/event-stream");
+    let ReplyBody::Stream(filter, mut stream) = body else { panic!("no stream") };
+    Box::new(move || {
+        let mut passed = 0;
+        for piece in event.as_bytes().chunks(16 * 1_024) {
+            let (out, result) = filter.chunk(&mut stream, piece, &mut world.desk());
+            assert!(result.is_ok());
+            passed += out.len();
+        }
+        assert!(passed > event.len() / 20, "{passed}");
+    })
 }
 
 fn parse(size: usize) -> Work {

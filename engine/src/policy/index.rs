@@ -183,7 +183,7 @@ impl Index {
     fn of_roles(&self, list: &[u32], roles: &RoleSet, mut found: impl FnMut(&Entry)) {
         let entry = |at: &u32| usize::try_from(*at).ok().and_then(|at| self.entries.get(at));
         let role = |at: &u32| entry(at).map_or(u32::MAX, |entry| entry.role);
-        if list.len() <= 8 * roles.effective().len() {
+        if look_at_each(list.len(), roles.effective().len()) {
             let own = list.iter().filter_map(entry).filter(|entry| roles.reaches(entry.role));
             return own.for_each(found);
         }
@@ -194,4 +194,10 @@ impl Index {
             own.iter().filter_map(entry).for_each(&mut found);
         }
     }
+}
+
+/// Whether it is less work to look at each of so many entries than to search among them for each of so many roles. What
+/// is found is the same.
+fn look_at_each(entries: usize, roles: usize) -> bool {
+    entries <= 8 * roles
 }

@@ -7,6 +7,7 @@ mod conditions;
 mod explain;
 mod language;
 mod lint;
+mod many;
 mod naive;
 mod property;
 mod scopes;

@@ -6,6 +6,7 @@
 
 pub mod authz;
 pub mod chains;
+mod curves;
 pub mod load;
 pub mod picture;
 pub mod report;
@@ -90,6 +91,7 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
         latency,
         scale: scale(&props, plan).await?,
         engine: report::criterion(&paths::repository().join("target/criterion")),
+        engine_memory: report::engine_memory(&paths::repository().join("target/bench/engine-memory.json")),
         memory,
         wasm_bytes: fs::metadata(props.wasm())?.len(),
         first_verdict_ms: first_verdict_ms.round(),

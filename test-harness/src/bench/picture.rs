@@ -1,12 +1,12 @@
-//! The report as a picture: what each chain adds to a request.
+//! The report as a picture: what each chain adds to a request, and what the engine costs as a policy grows.
 
-use super::{chains::Chain, report::Report};
+use super::{chains::Chain, curves, report::Report};
 
 const LEFT: f64 = 170.0;
 const SCALE_WIDTH: f64 = 520.0;
 const ROW: f64 = 26.0;
 
-/// Bars of CPU per request above `bare`, as SVG.
+/// Bars of CPU per request above `bare`, and curves of the engine where it was measured, as SVG.
 #[must_use]
 pub fn draw(report: &Report) -> String {
     let bare = report.chains.get(Chain::Bare.name()).map_or(0.0, |cost| cost.cpu_us_per_request);
@@ -33,11 +33,12 @@ pub fn draw(report: &Report) -> String {
         );
         top += ROW;
     }
+    let (curves, top) = curves::draw(report, top);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"780\" height=\"{top:.0}\" font-family=\"sans-serif\" \
          font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
          <text x=\"12\" y=\"24\" font-size=\"15\">CPU of Envoy per request above bare ({bare:.1} µs), in µs: \
-         {} rounds, {}</text>\n{rows}</svg>\n",
+         {} rounds, {}</text>\n{rows}{curves}</svg>\n",
         report.rounds, report.envoy,
     )
 }

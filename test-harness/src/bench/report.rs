@@ -24,6 +24,8 @@ pub struct Report {
     pub scale: BTreeMap<&'static str, f64>,
     /// Nanoseconds by benchmark of the engine, as the last `cargo bench` left them.
     pub engine: BTreeMap<String, f64>,
+    /// Bytes that the engine allocates, as the last `make bench-engine` left them.
+    pub engine_memory: BTreeMap<String, u64>,
     /// Bytes by name.
     pub memory: BTreeMap<&'static str, u64>,
     /// Size of the filter.
@@ -135,6 +137,12 @@ pub fn criterion(folder: &Path) -> BTreeMap<String, f64> {
     found
 }
 
+/// What `engine/benches/memory.rs` has left in its file; nothing if it has not run.
+#[must_use]
+pub fn engine_memory(file: &Path) -> BTreeMap<String, u64> {
+    fs::read_to_string(file).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}
+
 /// The ratios: name, the chain, and what it is compared with; `bare` is taken off both.
 const RATIOS: [(&str, Chain, Chain); 6] = [
     ("warm", Chain::Toolgate, Chain::Native),
@@ -184,6 +192,13 @@ fn median(mut values: Vec<f64>) -> f64 {
     let middle = values.len() / 2;
     let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
     if values.len() % 2 == 1 { at(middle) } else { f64::midpoint(at(middle.wrapping_sub(1)), at(middle)) }
+}
+
+/// A number of bytes.
+pub(super) fn to_f64(bytes: u64) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "a number of bytes that fits into memory is exact in f64")]
+    let bytes = bytes as f64;
+    bytes
 }
 
 pub(super) fn rounded(value: f64) -> f64 {
@@ -240,6 +255,15 @@ impl Report {
         }
         line(format_args!("{:<28} {:>11} bytes", "toolgate.wasm", self.wasm_bytes));
         line(format_args!("{:<28} {:>11.0} ms", "start to first verdict", self.first_verdict_ms));
+        if !self.engine.is_empty() {
+            line(format_args!("\nthe engine alone, natively"));
+        }
+        for (name, nanoseconds) in &self.engine {
+            line(format_args!("{name:<28} {:>11.2} µs", nanoseconds / 1_000.0));
+        }
+        for (name, bytes) in &self.engine_memory {
+            line(format_args!("{name:<28} {:>11.1} KiB", rounded(to_f64(*bytes) / 1_024.0)));
+        }
         text
     }
 }

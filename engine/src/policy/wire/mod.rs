@@ -12,6 +12,7 @@ pub use when::{
 };
 
 use crate::config::wire::RequireWire;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -110,9 +111,9 @@ pub struct RuleWire {
     #[serde(default)]
     pub mode: Mode,
     /// The condition; always, if absent.
-    pub when: Option<WhenWire>,
+    pub when: Option<Box<WhenWire>>,
     /// What the caller has to show besides; who has not is told how to come back (RFC 9470).
-    pub require: Option<RequireWire>,
+    pub require: Option<Box<RequireWire>>,
 }
 
 /// `mode` of a rule or a policy.
@@ -245,7 +246,7 @@ pub struct BindingWire {
     /// The role.
     pub role: String,
     /// Who holds it.
-    pub when: Option<WhenWire>,
+    pub when: Option<Box<WhenWire>>,
     /// From when on (RFC 3339, UTC).
     pub from: Option<String>,
     /// Until when, exclusive (RFC 3339, UTC).
