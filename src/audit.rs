@@ -7,7 +7,7 @@ use crate::store::HostStore;
 use crate::vm::{self, BUILD};
 use std::cell::RefCell;
 use toolgate_engine::audit::{
-    Counts, Delivery, Head, Kind, Ledger, Outlet, Sender, Slot, StreamId, others, take_lines,
+    Counts, Delivery, Head, Kind, Ledger, Loss, Outlet, Sender, Slot, StreamId, others, take_lines,
 };
 use toolgate_engine::config::Config;
 use toolgate_engine::flow::{Health, Recorded};
@@ -57,6 +57,10 @@ impl Trails {
             Recorded::Record(kind, text) => {
                 let now = vm::now();
                 for (ledger, _) in &mut self.ledgers {
+                    if !is_open(ledger) {
+                        ledger.lose(Loss::LogLevel);
+                        continue;
+                    }
                     begin(ledger, config, now);
                     ledger.record(now, kind, &text);
                     hand_out(ledger, Place::Stream);
@@ -69,6 +73,10 @@ impl Trails {
     pub(crate) fn note(&mut self, config: &Config, kind: Kind, text: &str) {
         let now = vm::now();
         for (ledger, _) in &mut self.ledgers {
+            if !is_open(ledger) {
+                ledger.lose(Loss::LogLevel);
+                continue;
+            }
             if ledger.outlet() != Outlet::AccessLog {
                 begin(ledger, config, now);
             }
@@ -83,6 +91,10 @@ impl Trails {
     pub(crate) fn tick(&mut self, config: &Config, spread: u64, samples: &mut Samples) {
         let now = vm::now();
         for (ledger, slot) in &mut self.ledgers {
+            if !is_open(ledger) {
+                count(samples, ledger.outlet(), ledger.news());
+                continue;
+            }
             // A stream of an access log begins with the first request: other VMs than workers never see one.
             if ledger.outlet() != Outlet::AccessLog {
                 begin(ledger, config, now);
@@ -128,9 +140,11 @@ impl Trails {
         }
     }
 
-    /// The answer to a call; whether it was one of these.
+    /// The answer to a call; whether it was one of these. Where half a batch or more has come together meanwhile, it
+    /// goes at once: a batch a second would be all that a collector ever gets.
     pub(crate) fn on_response(
         &mut self,
+        config: &Config,
         call: u32,
         headers: usize,
         spread: u64,
@@ -153,6 +167,12 @@ impl Trails {
         }
         self.sender.done(delivery, vm::now(), spread);
         samples.push(batch_sample(delivery));
+        let waits = self.ledgers.iter().find(|(ledger, _)| ledger.outlet() == Outlet::Collector);
+        let waits = waits.map_or(0, |(ledger, _)| ledger.waiting().len());
+        let enough = config.audit.collector.as_ref().is_some_and(|own| waits >= own.batch_bytes / 2);
+        if delivery == Delivery::Taken && enough {
+            self.send(config, vm::now(), spread, samples);
+        }
         Ours::Yes
     }
 
@@ -169,10 +189,11 @@ impl Trails {
             match ledger.outlet() {
                 // There is no stream to hang it on.
                 Outlet::AccessLog => {}
-                Outlet::Log => {
+                Outlet::Log if is_open(ledger) => {
                     ledger.end(now);
                     hand_out(ledger, Place::Root);
                 }
+                Outlet::Log => {}
                 Outlet::Collector => {
                     ledger.end(now);
                     let mut lines = std::mem::take(&mut self.sender).leave();
@@ -202,6 +223,12 @@ enum Place {
     /// At the end of a stream.
     Stream,
     Root,
+}
+
+/// Whether what is written now comes out. The proxy's log drops lines under its level: then nothing is put into the
+/// chain that nobody will ever see.
+fn is_open(ledger: &Ledger) -> bool {
+    ledger.outlet() != Outlet::Log || host::is_written(Level::Info)
 }
 
 fn begin(ledger: &mut Ledger, config: &Config, now: UnixTime) {

@@ -12,6 +12,7 @@ mod gauges;
 mod host;
 mod introspection;
 mod log;
+mod open;
 mod root;
 mod stats;
 mod store;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the plugin itself has to say, as lines of JSON in the proxy's log. Nothing that a client sent is in them; and
-//! no more than a few a second, whatever clients do.
+//! What the plugin itself has to say, as lines of JSON in the proxy's log. Of what clients send nothing is in them but
+//! ids; and no more than a few a second, whatever clients do.
 
 use crate::host::{self, Level};
 use crate::vm::{self, BUILD};
@@ -24,20 +24,31 @@ thread_local! {
 
 /// Something that an operator should look at some day.
 pub(crate) fn warn(category: &'static str, action: &'static str, message: &str) {
-    write(Level::Warn, category, action, message);
+    write(Level::Warn, category, action, message, "");
 }
 
 /// Something that went wrong.
 pub(crate) fn error(category: &'static str, action: &'static str, message: &str) {
-    write(Level::Error, category, action, message);
+    write(Level::Error, category, action, message, "");
+}
+
+/// Something that concerns a request: `about` is what [`toolgate_engine::flow::concerning`] says of it.
+pub(crate) fn of_request(
+    level: Level,
+    category: &'static str,
+    action: &'static str,
+    message: &str,
+    about: &str,
+) {
+    write(level, category, action, message, about);
 }
 
 /// Something without which nothing works.
 pub(crate) fn critical(category: &'static str, action: &'static str, message: &str) {
-    write(Level::Critical, category, action, message);
+    write(Level::Critical, category, action, message, "");
 }
 
-fn write(level: Level, category: &'static str, action: &'static str, message: &str) {
+fn write(level: Level, category: &'static str, action: &'static str, message: &str, about: &str) {
     let second = vm::now().as_secs();
     let mut window = WINDOW.get();
     if window.second != second {
@@ -59,6 +70,7 @@ fn write(level: Level, category: &'static str, action: &'static str, message: &s
     members.text("category", category);
     members.text("action", action);
     members.text("message", message);
+    members.append(about);
     if suppressed > 0 {
         members.number("suppressed", suppressed);
     }

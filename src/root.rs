@@ -114,10 +114,10 @@ impl Root {
         gauges::write(&vm, vm::now());
         vm.audit_tick();
         vm.flush();
-        crate::stream::end_streams(&vm);
+        crate::open::end_streams(&vm);
         introspection::ask(&vm, dispatch);
         crate::stream::resume_waiting(&vm);
-        crate::stream::end_revoked(&vm);
+        crate::open::end_revoked(&vm);
         let busy = !vm.waiting.borrow().is_empty() || feeds::pressing(&vm);
         let millis = if busy { BUSY_TICK } else { IDLE_TICK };
         let _ = set_tick(&vm, millis);

@@ -2,16 +2,15 @@
 //! One request through the proxy's phases. Where a phase has no step of the engine to carry out, nothing goes on.
 
 use crate::abi::Action;
-use crate::apply::{self, Done};
+use crate::apply;
 use crate::connection::HostConnection;
-use crate::host::{self, Buffer, Map};
+use crate::host::{self, Buffer, Level, Map, Status};
 use crate::log;
+use crate::open::Ending;
 use crate::root;
 use crate::vm::{self, Vm};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::ops::Bound;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use toolgate_engine::config::{HostMode, RouteMetadata};
 use toolgate_engine::deny::{Answer, error_body};
 use toolgate_engine::flow::{
@@ -21,9 +20,6 @@ use toolgate_engine::flow::{
 use toolgate_engine::mcp::Body;
 use toolgate_engine::metrics::{Metric, Sample, Series};
 use toolgate_engine::time::UnixTime;
-
-/// Streams that one tick ends at most.
-const ENDED_PER_TICK: usize = 256;
 
 /// Where the name of a server may stand in a route's metadata.
 const ROUTE_SERVER: &str = "xds\0route_metadata\0filter_metadata\0toolgate\0server";
@@ -62,12 +58,11 @@ impl Handle {
 /// A stream without a configuration, or in a state that cannot be: closed.
 fn fault() -> Action {
     let body = error_body(None, 500, "the gate is not ready", None);
-    apply::answer(&Answer::new(500, body, "not_ready"));
+    if let Err(status) = apply::answer(&Answer::new(500, body, "not_ready")) {
+        log::error("host", "answer_failed", &format!("an answer could not be sent: {status}"));
+    }
     Action::Pause
 }
-
-/// Event streams by the time they have to end, and their context.
-pub(crate) type OpenStreams = BTreeMap<(UnixTime, u32), Weak<RefCell<Stream>>>;
 
 /// One request.
 pub(crate) struct Stream {
@@ -81,7 +76,7 @@ pub(crate) struct Stream {
     account: Account,
     sizes: Sizes,
     /// Where it stands among the open event streams.
-    open: Option<(UnixTime, u32)>,
+    pub(crate) open: Option<(UnixTime, u32)>,
 }
 
 enum Phase {
@@ -180,81 +175,13 @@ fn park(stream: &Rc<RefCell<Stream>>) -> Action {
 }
 
 /// Puts an event stream on the list of those that have to end some day.
-fn note_open(stream: &Rc<RefCell<Stream>>) {
+pub(crate) fn note_open(stream: &Rc<RefCell<Stream>>) {
     let Ok(mut inner) = stream.try_borrow_mut() else { return };
     let Phase::Filtering(body) = &inner.phase else { return };
     let Some(ends) = body.ends_at() else { return };
     let key = (ends, inner.context);
     inner.open = Some(key);
     inner.vm.open.borrow_mut().insert(key, Rc::downgrade(stream));
-}
-
-/// Ends the event streams whose time has come; runs from the root context. What is left over ends on the next tick.
-pub(crate) fn end_streams(vm: &Vm) {
-    if vm.open.borrow().is_empty() {
-        return;
-    }
-    let now = vm::now();
-    for _ in 0..ENDED_PER_TICK {
-        let Some(stream) = next_due(vm, now).map(|stream| stream.upgrade()) else { return };
-        let Some(stream) = stream else { continue };
-        let ending = stream.try_borrow_mut().map(|mut stream| {
-            stream.open = None;
-            stream.end(|body, desk| body.end(desk))
-        });
-        // One whose token is asked about comes up again.
-        if matches!(ending, Ok(Ending::GoesOn)) {
-            note_open(&stream);
-        }
-    }
-}
-
-/// How far the open streams have been asked whether their credentials were revoked.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Walk {
-    /// The epoch of the lists that the walk is about.
-    epoch: u64,
-    /// The stream asked last; nothing once all have been asked.
-    after: Option<(UnixTime, u32)>,
-}
-
-/// Ends the event streams whose credentials were revoked; runs from the root context. Each is asked once for each change
-/// of the lists; what is left over is asked on the next tick.
-pub(crate) fn end_revoked(vm: &Vm) {
-    let epoch = vm.memory(|memory| memory.epoch());
-    let mut walk = vm.walk.get();
-    if walk.epoch != epoch {
-        walk = Walk { epoch, after: Some((UnixTime::default(), 0)) };
-    }
-    let Some(after) = walk.after else { return };
-    let range = (Bound::Excluded(after), Bound::Unbounded);
-    let next = |(key, stream): (&(UnixTime, u32), &Weak<RefCell<Stream>>)| (*key, stream.clone());
-    let due: Vec<_> = vm.open.borrow().range(range).take(ENDED_PER_TICK).map(next).collect();
-    walk.after = due.last().filter(|_| due.len() == ENDED_PER_TICK).map(|(key, _)| *key);
-    vm.walk.set(walk);
-    for (key, stream) in due {
-        if let Some(stream) = stream.upgrade()
-            && let Ok(mut stream) = stream.try_borrow_mut()
-            && stream.end(|body, desk| body.revoked(desk)) == Ending::Ended
-        {
-            stream.open = None;
-            vm.open.borrow_mut().remove(&key);
-        }
-    }
-}
-
-/// What became of an event stream that was asked whether it has to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    Ended,
-    GoesOn,
-}
-
-/// Takes the first stream off the list whose time has come.
-fn next_due(vm: &Vm, now: UnixTime) -> Option<Weak<RefCell<Stream>>> {
-    let mut open = vm.open.borrow_mut();
-    let first = open.first_entry().filter(|first| first.key().0 <= now)?;
-    Some(first.remove())
 }
 
 fn count_wait(vm: &Vm, word: &'static str) {
@@ -279,8 +206,30 @@ impl Stream {
         self.vm.clone().close(&mut self.account, sizes);
     }
 
+    /// Writes a line that says which request it concerns.
+    fn say(&self, level: Level, category: &'static str, action: &'static str, message: &str) {
+        let about = flow::concerning(&self.vm.config, &self.account);
+        log::of_request(level, category, action, message, &about);
+    }
+
+    /// An answer of the upstream does not go on.
+    fn withhold(&mut self, answer: &Answer) -> Action {
+        self.say(Level::Warn, "answer", "withheld", answer.details);
+        self.answer(answer)
+    }
+
+    /// Makes header edits.
+    fn edit(&self, map: Map, edits: &[flow::Edit]) -> Result<(), Status> {
+        apply::edits(map, edits).inspect_err(|status| {
+            self.say(Level::Error, "host", "edit_failed", &format!("a header edit failed: {status}"));
+        })
+    }
+
     /// Ends an event stream, if there is a reason to.
-    fn end(&mut self, reason: impl FnOnce(&mut ReplyBody, &mut Desk<'_>) -> Option<StreamEnd>) -> Ending {
+    pub(crate) fn end(
+        &mut self,
+        reason: impl FnOnce(&mut ReplyBody, &mut Desk<'_>) -> Option<StreamEnd>,
+    ) -> Ending {
         let vm = self.vm.clone();
         let Phase::Filtering(body) = &mut self.phase else { return Ending::GoesOn };
         if vm.step(&mut self.account, |desk| reason(body, desk)).is_none() {
@@ -289,7 +238,8 @@ impl Stream {
         // Whatever the upstream still sends goes nowhere, also where the host cannot close.
         self.phase = Phase::Ended;
         if host::enter(self.context).is_err() || host::close_answer().is_err() {
-            log::warn("stream", "close_failed", "an event stream whose time is over could not be closed");
+            let message = "an event stream whose time is over could not be closed";
+            self.say(Level::Warn, "stream", "close_failed", message);
         }
         Ending::Ended
     }
@@ -370,18 +320,18 @@ impl Stream {
                 Action::Pause
             }
             // The headers leave now, so what has to change in them changes now.
-            HostMode::Streamed => match apply::edits(Map::Request, &body.take_edits()) {
-                Done::Yes => {
+            HostMode::Streamed => match self.edit(Map::Request, &body.take_edits()) {
+                Ok(()) => {
                     self.phase = Phase::Body(body);
                     Action::Continue
                 }
-                Done::No => self.fail(),
+                Err(_) => self.fail(),
             },
         }
     }
 
     fn pass(&mut self, passage: Passage) -> Action {
-        if apply::edits(Map::Request, &passage.edits) == Done::No {
+        if self.edit(Map::Request, &passage.edits).is_err() {
             return self.fail();
         }
         // It has the length of the one that came, which the headers have told already.
@@ -399,13 +349,17 @@ impl Stream {
         self.phase = Phase::Answered;
         self.account.status(answer.status);
         self.vm.clone().own_answer(&mut self.account, answer.details);
-        apply::answer(answer);
+        if let Err(status) = apply::answer(answer) {
+            let message = format!("an answer could not be sent: {status}");
+            self.say(Level::Error, "host", "answer_failed", &message);
+        }
         Action::Pause
     }
 
     fn fail(&mut self) -> Action {
         self.phase = Phase::Answered;
         self.account.status(500);
+        self.say(Level::Error, "host", "request_failed", "the proxy did not do what a request needed");
         fault()
     }
 
@@ -538,14 +492,14 @@ impl Stream {
                 self.phase = Phase::Filtering(body);
                 if hold { Action::Pause } else { Action::Continue }
             }
-            ReplyStep::Answer(answer) => self.answer(&answer),
+            ReplyStep::Answer(answer) => self.withhold(&answer),
         }
     }
 
     fn reply_edits(&mut self, edits: &[flow::Edit]) -> Action {
-        match apply::edits(Map::Response, edits) {
-            Done::Yes => Action::Continue,
-            Done::No => self.fail(),
+        match self.edit(Map::Response, edits) {
+            Ok(()) => Action::Continue,
+            Err(_) => self.fail(),
         }
     }
 
@@ -589,7 +543,7 @@ impl Stream {
                     Err(_) => self.fail(),
                 }
             }
-            Err(answer) => self.answer(&answer),
+            Err(answer) => self.withhold(&answer),
         }
     }
 
@@ -608,7 +562,7 @@ impl Stream {
         }
         match result {
             Ok(()) => Action::Continue,
-            Err(answer) => self.answer(&answer),
+            Err(answer) => self.withhold(&answer),
         }
     }
 }

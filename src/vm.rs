@@ -7,9 +7,10 @@ use crate::feeds::Post;
 use crate::gauges::Gauges;
 use crate::host::{self, Status};
 use crate::log;
+use crate::open::{OpenStreams, Walk};
 use crate::stats::Stats;
 use crate::store::HostStore;
-use crate::stream::{OpenStreams, Stream, Walk};
+use crate::stream::Stream;
 use crate::verifier::HostVerifier;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -144,7 +145,7 @@ impl Vm {
     pub(crate) fn audit_response(&self, call: u32, headers: usize) -> Ours {
         let spread = self.memory(Memory::next_spread);
         let mut samples = self.samples.take();
-        let ours = self.trails.borrow_mut().on_response(call, headers, spread, &mut samples);
+        let ours = self.trails.borrow_mut().on_response(&self.config, call, headers, spread, &mut samples);
         self.record(&mut samples);
         self.samples.replace(samples);
         ours

@@ -218,3 +218,40 @@ fn tables_are_cut_and_the_rest_is_counted() {
     let first = toolgate_engine::time::UnixTime::from_secs(MONDAY);
     assert_eq!((first.as_secs(), spans[0]["from"].as_str()), (MONDAY, Some("2026-11-16T00:00:00Z")));
 }
+
+/// A trail that is many times larger than what the command may hold in memory, with a new caller in each record.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_trail_is_read_in_little_memory() {
+    use std::{io::Write, process::Command};
+
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("trail.jsonl");
+    let mut file = fs::File::create(&path).unwrap();
+    let mut out = String::new();
+    let mut maker = start(&mut out);
+    for number in 0..60_000_u64 {
+        let subject = format!("somebody-{number}");
+        maker.at(number).call(&mut out, Call { subject: Some(&subject), ..Call::default() });
+        if out.len() > 1 << 20 {
+            file.write_all(out.as_bytes()).unwrap();
+            out.clear();
+        }
+    }
+    maker.end(&mut out);
+    file.write_all(out.as_bytes()).unwrap();
+    drop(file);
+    let size = fs::metadata(&path).unwrap().len();
+    assert!(size > 40 << 20, "{size}");
+    // `ulimit -d` bounds heap and anonymous mappings, in KiB.
+    let bounded = "ulimit -d 24576; exec \"$0\" audit report \"$1\" --key-env AUDIT_KEY --json";
+    let run = Command::new("sh")
+        .args(["-c", bounded, env!("CARGO_BIN_EXE_toolgate")])
+        .arg(&path)
+        .env("AUDIT_KEY", KEY)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let report: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(count(&report, "decisions", "allowed"), 60_000);
+}

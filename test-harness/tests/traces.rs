@@ -52,6 +52,7 @@ fn yaml(text: &str) -> Value {
 /// What a patch of the bootstrap needs; a patch is a plain function.
 struct Parts {
     tracing: String,
+    records: String,
     access_log: PathBuf,
 }
 
@@ -64,9 +65,12 @@ fn patch(bootstrap: &mut Value, parts: &Parts) {
     manager["tracing"] = tracing["tracing"].clone();
     let log =
         shipped("access-log/envoy.yaml").replace("@ACCESS_LOG@", &parts.access_log.display().to_string());
-    manager["access_log"] = yaml(&log)["access_log"].clone();
+    let records = yaml(&parts.records);
+    manager["access_log"] = json!([yaml(&log)["access_log"][0], records["access_log"][0]]);
     let clusters = bootstrap["static_resources"]["clusters"].as_array_mut().expect("clusters");
-    clusters.extend(tracing["clusters"].as_array().cloned().unwrap_or_default());
+    for part in [&tracing, &records] {
+        clusters.extend(part["clusters"].as_array().cloned().unwrap_or_default());
+    }
     // Spans leave at once, not in batches of five.
     let runtime = json!({ "tracing.opentelemetry.min_flush_spans": 1, "tracing.zipkin.min_flush_spans": 1 });
     bootstrap["layered_runtime"] = json!({ "layers": [{ "name": "test", "static_layer": runtime }] });
@@ -79,12 +83,20 @@ async fn gate(
     patch: fn(&mut Value),
 ) -> Result<Gate> {
     let address = collector.address();
-    let tracing = shipped(&format!("tracing/{file}.yaml"))
-        .replace("@COLLECTOR_HOST@", &address.ip().to_string())
-        .replace("@COLLECTOR_PORT@", &address.port().to_string());
-    let access_log = std::env::temp_dir().join(format!("toolgate-access-{}-{file}.log", std::process::id()));
-    parts.set(Parts { tracing, access_log }).ok().context("the parts are set once")?;
-    let change = |configuration: &mut Value| configuration["audit"] = json!({ "filter_state": true });
+    let [tracing, records] = [&format!("tracing/{file}.yaml"), "access-log/otlp.yaml"].map(|path| {
+        shipped(path)
+            .replace("@COLLECTOR_HOST@", &address.ip().to_string())
+            .replace("@COLLECTOR_PORT@", &address.port().to_string())
+    });
+    // A folder of its own: logrotate does not work where everybody may write.
+    let folder = std::env::temp_dir().join(format!("toolgate-access-{}-{file}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let access_log = folder.join("access.log");
+    parts.set(Parts { tracing, records, access_log }).ok().context("the parts are set once")?;
+    let change = |configuration: &mut Value| {
+        configuration["audit"] = json!({ "filter_state": true, "outlets": ["access_log"] });
+        configuration["secrets"]["audit"] = json!({ "env": "TOOLGATE_AUDIT_KEY" });
+    };
     Gate::start(Mode::Held, Upstream::Scripted(Scripted::start()?), change, |gateway| {
         gateway.patch = Some(patch)
     })
@@ -145,7 +157,35 @@ async fn spans_by_otlp_say_what_was_decided_and_keep_the_trace() -> Result<()> {
     assert!(header.contains(TRACE) && header != PARENT, "the same trace, a span of Envoy's: {header}");
     assert_eq!(upstream.json()["params"]["_meta"]["traceparent"], PARENT);
     assert_eq!(seen.len(), 1, "the denied call went on");
+    logs_by_otlp(&collector).await?;
     access_log(&gate, &OTLP.get().expect("parts").access_log).await
+}
+
+/// Log records have the fields of the access log as attributes, and the audit record for a body, whole.
+async fn logs_by_otlp(collector: &Collector) -> Result<()> {
+    const KEY: &str = "an-end-to-end-audit-key-of-32-bytes-or-more";
+    let all = || String::from_utf8_lossy(&collector.bodies("/v1/logs").concat()).into_owned();
+    let trail = || -> Vec<String> {
+        // Protobuf keeps texts as they are: a record begins like this, and ends with its seal.
+        let text = all();
+        let line = |(at, _): (usize, &str)| {
+            let (sealed, rest) = text.get(at..)?.split_once(",\"mac\":\"")?;
+            Some(format!("{sealed},\"mac\":\"{}\"}}", rest.split_once("\"}")?.0))
+        };
+        text.match_indices("{\"v\":1,\"stream\"").filter_map(line).collect()
+    };
+    let told = |record: &Value| record["decision"] == "deny" && record["tool"] == "code_delete";
+    let arrived = wait_for("log records", Duration::from_secs(15), || async {
+        let streams = toolgate_harness::audit::verified(&trail(), KEY).ok()?;
+        streams.values().flatten().any(told).then_some(())
+    });
+    arrived.await.map_err(|error| error.context(all()))?;
+    let text = all();
+    for part in ["principal", "alice", "reason", "deny_rule", "request_id", TRACE, "service.name", "toolgate"]
+    {
+        assert!(text.contains(part), "no `{part}` in {text}");
+    }
+    Ok(())
 }
 
 /// One object a line, with the words of the decision.
@@ -181,8 +221,48 @@ async fn access_log(gate: &Gate, path: &PathBuf) -> Result<()> {
     assert!(!text.contains("Bearer") && !text.contains("eyJ"), "a token is in the access log");
     let reopened = Call::new(http::Method::POST, gate.envoy.admin("/reopen_logs")).send().await?;
     assert_eq!(reopened.status, 200, "what logrotate.conf asks for");
-    fs::remove_file(path)?;
+    rotate(gate, path).await?;
+    fs::remove_dir_all(path.parent().context("a folder")?)?;
     Ok(())
+}
+
+/// The shipped logrotate.conf moves a log that Envoy writes, and Envoy goes on in the new file. Skipped without logrotate.
+async fn rotate(gate: &Gate, path: &PathBuf) -> Result<()> {
+    let folder = path.parent().context("a folder")?;
+    let shipped = shipped("logging/logrotate.conf");
+    let admin = gate.envoy.admin("/reopen_logs");
+    let filled = [
+        ("/var/log/toolgate/access.log /var/log/toolgate/envoy.log", path.display().to_string()),
+        // Who runs this test has no such user.
+        ("create 0640 envoy adm", "create 0640".to_owned()),
+        ("http://127.0.0.1:9901/reopen_logs", admin),
+    ];
+    let filled = filled.iter().fold(shipped, |text, (from, to)| {
+        assert!(text.contains(from), "logrotate.conf lacks `{from}`");
+        text.replace(from, to)
+    });
+    let (file, state) = (folder.join("logrotate.conf"), folder.join("state"));
+    fs::write(&file, filled)?;
+    let mut command = std::process::Command::new("logrotate");
+    let done = match command.arg("--force").arg("--state").arg(&state).arg(&file).output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            println!("skipped: logrotate is not installed");
+            return Ok(());
+        }
+        done => done?,
+    };
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let before: Vec<_> = fs::read_dir(folder)?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with("access.log-"))
+        .collect();
+    assert_eq!(before.len(), 1, "{before:?}");
+    assert!(fs::read_to_string(folder.join(&before[0]))?.contains("deny_rule"), "what was there has moved");
+    calls(gate).await?;
+    let fresh = wait_for("lines in the new file", Duration::from_secs(15), || async {
+        fs::read_to_string(path).ok().filter(|text| text.contains("deny_rule"))
+    });
+    fresh.await.map(drop)
 }
 
 #[tokio::test]
@@ -213,7 +293,7 @@ async fn spans_by_zipkin_say_what_was_decided() -> Result<()> {
     }
     let seen = gate.upstream.seen().with("traced");
     assert_eq!(seen.first().and_then(|seen| seen.header("traceparent")), Some(PARENT));
-    fs::remove_file(&ZIPKIN.get().expect("parts").access_log).ok();
+    ZIPKIN.get().expect("parts").access_log.parent().map(fs::remove_dir_all);
     Ok(())
 }
 
@@ -226,7 +306,16 @@ fn the_access_log_for_istio_has_the_same_fields() {
     assert_eq!(mesh["accessLogEncoding"], "JSON");
     let format: Value =
         serde_json::from_str(mesh["accessLogFormat"].as_str().expect("a format")).expect("JSON");
-    assert_eq!(format, envoy["access_log"][0]["typed_config"]["log_format"]["json_format"]);
+    let fields = &envoy["access_log"][0]["typed_config"]["log_format"]["json_format"];
+    assert_eq!(&format, fields);
+    let otlp = yaml(&shipped("access-log/otlp.yaml").replace("@COLLECTOR_PORT@", "1"));
+    let attributes =
+        otlp["access_log"][0]["typed_config"]["attributes"]["values"].as_array().expect("values");
+    let attributes: serde_json::Map<String, Value> = attributes
+        .iter()
+        .map(|one| (one["key"].as_str().unwrap_or_default().to_owned(), one["value"]["string_value"].clone()))
+        .collect();
+    assert_eq!(&Value::Object(attributes), fields);
 }
 
 /// What ships logs reads the files that are written, by the fields that are in them.

@@ -108,6 +108,7 @@ fn look<'r>(record: &'r Value, path: &str) -> Option<&'r Value> {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::collections::{BTreeMap, BTreeSet};
 
     fn decision() -> Value {
         json!({
@@ -171,5 +172,53 @@ mod tests {
         let mapped = Mapping::of(Words::Ecs).unwrap().map(&change);
         assert_eq!(mapped.pointer("/event/type"), Some(&json!(["change"])));
         assert_eq!(mapped.pointer("/toolgate/policy/version"), Some(&json!("2")));
+    }
+
+    /// Where members of the record go in a template: path by path.
+    fn places(mapping: &Mapping, template: &Value, at: &str, found: &mut BTreeMap<String, BTreeSet<String>>) {
+        match template {
+            Value::Object(members) => {
+                let word = |name: &str| members.get(name).and_then(Value::as_str);
+                match (word("part").and_then(|part| mapping.parts.get(part)), word("$")) {
+                    (Some(part), _) => places(mapping, part, at, found),
+                    (None, Some("" | "*")) => {}
+                    (None, Some(path)) => {
+                        found.entry(path.to_owned()).or_default().insert(at.to_owned());
+                    }
+                    (None, None) => {
+                        for (name, inner) in members {
+                            let dot = if at.is_empty() { "" } else { "." };
+                            places(mapping, inner, &format!("{at}{dot}{name}"), found);
+                        }
+                    }
+                }
+            }
+            Value::Array(items) => {
+                items.iter().for_each(|item| places(mapping, item, &format!("{at}[]"), found));
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_page_says_where_every_member_goes() {
+        let of = |words, template: &str| {
+            let (mapping, mut found) = (Mapping::of(words).unwrap(), BTreeMap::new());
+            places(&mapping, &mapping.templates[template], "", &mut found);
+            found
+        };
+        let (ecs, ocsf) = (of(Words::Ecs, "decision"), of(Words::Ocsf, "api"));
+        let cell = |found: Option<&BTreeSet<String>>| {
+            let names: Vec<String> = found.into_iter().flatten().map(|name| format!("`{name}`")).collect();
+            if names.is_empty() { "-".to_owned() } else { names.join(" ") }
+        };
+        let members: BTreeSet<&String> = ecs.keys().chain(ocsf.keys()).collect();
+        let row =
+            |name: &String| format!("| `{name}` | {} | {} |", cell(ecs.get(name)), cell(ocsf.get(name)));
+        let rows: Vec<String> = members.into_iter().map(row).collect();
+        let page = include_str!("../../../docs/audit-tools.md");
+        let head = "| member | ECS | OCSF |\n|---|---|---|\n";
+        let table = page.split_once(head).and_then(|(_, rest)| rest.split_once("\n\n")).unwrap().0;
+        assert_eq!(table, rows.join("\n"), "docs/audit-tools.md");
     }
 }

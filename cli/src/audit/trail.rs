@@ -280,7 +280,6 @@ impl Trail {
             Kind::Checkpoint => seen.sampled_out = record.sampled_out.unwrap_or_default(),
             Kind::Decision
             | Kind::Authentication
-            | Kind::Configuration
             | Kind::Policy
             | Kind::Feed
             | Kind::Key

@@ -29,14 +29,35 @@ pub struct Ledger {
     room: usize,
     /// Appended since the beginning, dropped, and allows that were not kept.
     counts: Counts,
-    /// Lost since the last record.
+    /// Lost since the last record, and why.
     lost: u64,
+    loss: Loss,
     /// What [`Ledger::news`] has told of already.
     told: Counts,
     checkpoint_at: UnixTime,
     checkpoint_secs: u64,
     /// The number at the last checkpoint.
     checked: u64,
+}
+
+/// Why a record is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Too much waits for the outlet.
+    QueueFull,
+    /// The proxy's log drops lines of this level.
+    LogLevel,
+}
+
+impl Loss {
+    /// The word of a `gap`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Loss::QueueFull => "queue_full",
+            Loss::LogLevel => "log_level",
+        }
+    }
 }
 
 /// How many records there were.
@@ -63,6 +84,7 @@ impl Ledger {
             room: room.map_or(ROOM, |collector| collector.queue_bytes),
             counts: Counts::default(),
             lost: 0,
+            loss: Loss::QueueFull,
             told: Counts::default(),
             checkpoint_at: UnixTime::default(),
             checkpoint_secs: audit.checkpoint_secs,
@@ -128,12 +150,18 @@ impl Ledger {
     /// Writes a record whose members are known already.
     pub fn record(&mut self, now: UnixTime, kind: Kind, text: &str) {
         if self.out.len().saturating_add(text.len()).saturating_add(SLACK) > self.room {
-            self.lost = self.lost.saturating_add(1);
-            self.counts.dropped = self.counts.dropped.saturating_add(1);
+            self.lose(Loss::QueueFull);
             return;
         }
         self.say_gap(now);
         self.append(now, kind, &mut |members| members.append(text));
+    }
+
+    /// Notes a record that cannot be written; the next one that can be is preceded by a `gap`.
+    pub fn lose(&mut self, loss: Loss) {
+        self.lost = self.lost.saturating_add(1);
+        self.loss = loss;
+        self.counts.dropped = self.counts.dropped.saturating_add(1);
     }
 
     /// Notes an allow that is not kept.
@@ -169,7 +197,7 @@ impl Ledger {
     fn say_gap(&mut self, now: UnixTime) {
         let records = core::mem::take(&mut self.lost);
         if records > 0 {
-            let gap = Gap { records, reason: "queue_full" };
+            let gap = Gap { records, reason: self.loss.word() };
             self.append(now, Kind::Gap, &mut |members| gap.write(members));
         }
     }

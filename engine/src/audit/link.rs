@@ -14,8 +14,6 @@ pub enum Kind {
     Decision,
     /// A request was refused before it was known who calls.
     Authentication,
-    /// A configuration is in force.
-    Configuration,
     /// A policy has changed.
     Policy,
     /// Something that is fetched has changed, or could not be fetched.
@@ -38,11 +36,10 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Start,
         Kind::Decision,
         Kind::Authentication,
-        Kind::Configuration,
         Kind::Policy,
         Kind::Feed,
         Kind::Checkpoint,
@@ -61,7 +58,6 @@ impl Kind {
             Kind::Start => "start",
             Kind::Decision => "decision",
             Kind::Authentication => "authentication",
-            Kind::Configuration => "configuration",
             Kind::Policy => "policy",
             Kind::Feed => "feed",
             Kind::Checkpoint => "checkpoint",

@@ -21,7 +21,7 @@ mod tests;
 mod write;
 
 pub use crate::flow::Outcome;
-pub use book::{Counts, Ledger, take_lines};
+pub use book::{Counts, Ledger, Loss, take_lines};
 pub use chain::{Chain, Head, StreamId};
 pub use check::{Fault, Summary, Verified, Verifier};
 pub use heads::{Slot, others};

@@ -4,16 +4,20 @@
 //! What enters: how long steps took, the verdict among their samples, and what the answer turned out to be. What leaves:
 //! samples. The verdict is counted where it falls; this follows it, so that nothing else has to be counted twice.
 
+use super::door::Front;
 use super::outcome::Outcome;
 use super::trail::{Judged, Keep, Trail};
 use crate::audit::{Ending, Kind};
 use crate::config::{Config, ToolMeter};
+use crate::identity::Identity;
 use crate::json::Value;
-use crate::mcp::Method;
+use crate::mcp::{HeaderValue, Method};
 use crate::metrics::{MethodLabel, Metric, Place, Sample, Samples, Series, ToolLabel};
 use crate::policy::Effect;
 use crate::time::UnixTime;
+use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// What one request is counted under.
 #[derive(Debug, Default)]
@@ -22,6 +26,9 @@ pub struct Account {
     outcome: Option<Outcome>,
     kind: usize,
     tokens: u64,
+    who: Option<Rc<Identity>>,
+    /// `x-request-id` and `traceparent` as they came: a proxy does not show them any more once the request has gone on.
+    ids: [Vec<u8>; 2],
     /// The record.
     pub trail: Trail,
     /// When the first step began.
@@ -74,6 +81,29 @@ impl Account {
         if let Some(value) = reported.bytes {
             samples.push(Sample { series: self.class(Metric::ClassMemory, verdict, ""), value });
         }
+    }
+
+    /// Notes who calls.
+    pub(super) fn known(&mut self, identity: &Rc<Identity>) {
+        self.who = Some(identity.clone());
+    }
+
+    /// Notes by which ids others know the request.
+    pub(super) fn heard(&mut self, front: &Front<'_>) {
+        self.ids = [front.request_id, front.traceparent].map(|value| match value {
+            HeaderValue::One(bytes) => bytes.to_vec(),
+            HeaderValue::Absent | HeaderValue::Several => Vec::new(),
+        });
+    }
+
+    /// `x-request-id` and `traceparent`, empty where there is none.
+    pub(super) fn ids(&self) -> [&[u8]; 2] {
+        self.ids.each_ref().map(Vec::as_slice)
+    }
+
+    /// Who calls, once that is known.
+    pub(super) fn who(&self) -> Option<&Identity> {
+        self.who.as_deref()
     }
 
     /// When it went on, if it did.

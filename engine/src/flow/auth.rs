@@ -71,6 +71,7 @@ pub(super) fn authenticate(
     };
     if let Authenticated::Known(identity, _) = &outcome {
         let policy = desk.policy(caller.policy);
+        desk.account.known(identity);
         desk.account.trail.caller(desk.config, identity, policy.as_deref());
     }
     let result = match &outcome {

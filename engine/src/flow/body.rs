@@ -171,7 +171,6 @@ impl AwaitBody {
         let context = Context::at(desk.now).from(desk.source).of_class(server.class_of(&call.target));
         let context = context.hinted(hints).with(arguments);
         self.waiting.identity = identity;
-        desk.account.trail.call(desk.config, server, call);
         let identity = &self.waiting.identity;
         let ask = |roles: &RoleSet, facts: &Facts<'_>| {
             policy.judge(roles, facts, call.method, &call.target, &context)
@@ -190,6 +189,7 @@ impl AwaitBody {
         let note = shadow::compare(desk, &verdict, &context);
         let judged = judged.map_err(|refused| (refused, scope));
         let mut step = self.carry_out(judged, call, body, (server, &policy), desk);
+        desk.account.trail.call(desk.config, server, call);
         shadow::note_on_body(&mut step, note);
         step
     }

@@ -44,6 +44,7 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
     let place = door::place(&front, config, head.route_server);
     let mut scene = Scene::new(desk, front.origin);
     let (Ok(here) | Err((_, here))) = place;
+    desk.account.heard(&front);
     desk.account.trail.begin(config, scene.decision, Some(&front), (here, desk.source));
     match place {
         Err((door, place)) => {

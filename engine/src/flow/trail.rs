@@ -16,7 +16,8 @@ use crate::mcp::{Call, HeaderValue, Method, Target};
 use crate::metrics::{Place, Series};
 use crate::policy::{Effect, Policy};
 use alloc::string::String;
-use core::fmt::Write;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
 use core::net::IpAddr;
 
 /// The longest name of a tool, prompt or resource that is recorded, in bytes.
@@ -32,6 +33,9 @@ pub struct Trail {
     text: String,
     state: State,
     caller: Caller,
+    session: Session,
+    /// The hash of the session, once there is one.
+    hashed: Option<[u8; 8]>,
     /// Whose policy is asked, and what its rules in shadow said.
     shadow: Option<(Effect, usize, Option<usize>)>,
     answer: Answer,
@@ -64,6 +68,16 @@ enum State {
     #[default]
     Open,
     Judged(Judged),
+}
+
+/// The id of a session until it is hashed: a hash has its price, and an allow that is not kept needs none.
+#[derive(Default)]
+struct Session(Option<Vec<u8>>);
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Session(hidden)")
+    }
 }
 
 /// Whether it is known who calls.
@@ -123,6 +137,7 @@ impl Trail {
         self.text.clear();
         (self.state, self.caller, self.shadow) = (State::Open, Caller::Unknown, None);
         (self.answer, self.compared) = (Answer::Free, Compared::No);
+        (self.session, self.hashed) = (Session::default(), None);
         self.text.reserve(640);
         let mut members = Members::more(&mut self.text);
         members.text("id", &decision.text());
@@ -131,8 +146,8 @@ impl Trail {
             let trace = text(front.traceparent).and_then(Trace::parse);
             members.text_if("trace_id", trace.map(|trace| trace.trace));
             members.text_if("span_id", trace.map(|trace| trace.span));
-            if let (HeaderValue::One(session), Some(key)) = (front.mcp.session, &config.audit.key) {
-                members.hex("session", &key.hash("session", session));
+            if let HeaderValue::One(session) = front.mcp.session {
+                self.session = Session(config.audit.key.as_ref().map(|_| session.to_vec()));
             }
         }
         if let (Some(source), Source::Recorded) = (source, config.audit.source) {
@@ -162,9 +177,11 @@ impl Trail {
         }
     }
 
-    /// A message is understood.
+    /// The message that was judged. It is told after the verdict, and only where the record is kept: of most calls the
+    /// hashes of their arguments are what costs.
     pub(super) fn call(&mut self, config: &Config, server: &Server, call: &Call<'_>) {
-        if !config.audit.is_on() {
+        let State::Judged(Judged { keep, .. }) = self.state else { return };
+        if keep == Keep::SampledOut && self.answer == Answer::Free {
             return;
         }
         Members::more(&mut self.text).text("version", call.version.as_str());
@@ -219,13 +236,19 @@ impl Trail {
             (kind, _) => kind,
         };
         self.state = State::Judged(Judged { kind, effect, keep });
+        let (session, shadow) = (core::mem::take(&mut self.session), self.shadow.take());
         // An answer that is denied is recorded with its call, whether or not that was to be kept.
         if keep == Keep::SampledOut && self.answer == Answer::Free {
             self.text.clear();
             return;
         }
-        let shadow = self.shadow.take();
+        if let (Session(Some(session)), Some(key)) = (session, &config.audit.key) {
+            self.hashed = Some(key.hash("session", &session));
+        }
         let mut members = Members::more(&mut self.text);
+        if let Some(hash) = &self.hashed {
+            members.hex("session", hash);
+        }
         members.text("decision", effect.word());
         members.text("reason", series.word);
         if let Some(rule) = said.rule {
@@ -281,6 +304,11 @@ impl Trail {
         own.text_if("policy", policy);
     }
 
+    /// The hash of the session, where a verdict has fallen and its record is kept.
+    pub(super) fn session(&self) -> Option<&[u8; 8]> {
+        self.hashed.as_ref()
+    }
+
     /// The verdict, if one has fallen.
     #[must_use]
     pub fn judged(&self) -> Option<Judged> {
@@ -323,7 +351,7 @@ fn name(config: &Config, policies: &Policies, at: usize, members: &mut Members<'
     }
 }
 
-fn text(value: HeaderValue<'_>) -> Option<&str> {
+pub(super) fn text(value: HeaderValue<'_>) -> Option<&str> {
     match value {
         HeaderValue::One(bytes) => core::str::from_utf8(bytes).ok(),
         HeaderValue::Absent | HeaderValue::Several => None,
@@ -331,7 +359,7 @@ fn text(value: HeaderValue<'_>) -> Option<&str> {
 }
 
 /// The id of a request, where it looks like one: it comes from outside, and could be anything.
-fn id(value: HeaderValue<'_>) -> Option<&str> {
+pub(super) fn id(value: HeaderValue<'_>) -> Option<&str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     text(value).filter(|text| text.len() <= MAX_ID && text.bytes().all(plain))
 }

@@ -30,6 +30,12 @@ pub enum Chain {
     ToolgateCold,
     /// Toolgate with identity headers, filter state, and an access log of sealed audit records.
     ToolgateFull,
+    /// `toolgate_defaults` with audit records in Envoy's log.
+    ToolgateLog,
+    /// `toolgate_defaults` with audit records in an access log.
+    ToolgateAccessLog,
+    /// `toolgate_defaults` with audit records sent to a collector.
+    ToolgateCollector,
     /// `ext_authz` with a policy server beside Envoy; its CPU counts too.
     ExtAuthz,
 }
@@ -50,6 +56,21 @@ impl Chain {
         Self::ExtAuthz,
     ];
 
+    /// What is compared to see what outlets of audit records cost.
+    pub const OUTLETS: [Self; 4] =
+        [Self::ToolgateDefaults, Self::ToolgateLog, Self::ToolgateAccessLog, Self::ToolgateCollector];
+
+    /// The outlet of its audit records.
+    #[must_use]
+    pub fn outlet(self) -> Option<&'static str> {
+        match self {
+            Self::ToolgateLog => Some("log"),
+            Self::ToolgateAccessLog | Self::ToolgateFull => Some("access_log"),
+            Self::ToolgateCollector => Some("collector"),
+            _ => None,
+        }
+    }
+
     /// Its name in the report.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -64,6 +85,9 @@ impl Chain {
             Self::ToolgateStreamed => "toolgate_streamed",
             Self::ToolgateCold => "toolgate_cold",
             Self::ToolgateFull => "toolgate_full",
+            Self::ToolgateLog => "toolgate_log",
+            Self::ToolgateAccessLog => "toolgate_access_log",
+            Self::ToolgateCollector => "toolgate_collector",
             Self::ExtAuthz => "ext_authz",
         }
     }
@@ -133,6 +157,9 @@ impl Parts<'_> {
             Chain::ToolgateFull => {
                 vec![self.toolgate(gate, chain, Setup { lean: false, state: true, ..Setup::WARM })?]
             }
+            Chain::ToolgateLog | Chain::ToolgateAccessLog | Chain::ToolgateCollector => {
+                vec![self.toolgate(gate, chain, Setup { lean: false, ..Setup::WARM })?]
+            }
             Chain::ExtAuthz => vec![ext_authz(self.authz)],
         };
         filters.splice(0..0, own);
@@ -157,10 +184,15 @@ impl Parts<'_> {
     fn toolgate(&self, mut gate: Value, chain: Chain, setup: Setup) -> Result<Value> {
         let config = at(&mut gate, "/typed_config/config")?;
         config["allow_on_headers_stop_iteration"] = json!(setup.held);
-        config["configuration"] = string(&configuration(&self.jwks, setup).to_string());
+        let outlet = chain.outlet();
+        let mut own = configuration(&self.jwks, setup);
+        if let Some(outlet) = outlet {
+            record(&mut own, outlet);
+        }
+        config["configuration"] = string(&own.to_string());
         config["vm_config"]["vm_id"] = json!(chain.name());
         config["vm_config"]["code"] = json!({ "local": { "filename": self.wasm } });
-        if setup.state {
+        if outlet.is_some() {
             let key = json!({ "BENCH_AUDIT_KEY": "an audit key of thirty-two bytes" });
             config["vm_config"]["environment_variables"] = json!({ "key_values": key });
         }
@@ -260,7 +292,7 @@ fn access_log(chain: Chain) -> Option<Value> {
             },
         } }),
         // The audit record has all of that and more, and is JSON already.
-        Chain::ToolgateFull => json!({ "text_format_source": {
+        Chain::ToolgateFull | Chain::ToolgateAccessLog => json!({ "text_format_source": {
             "inline_string": "%FILTER_STATE(wasm.toolgate_audit:PLAIN)%\n",
         } }),
         _ => return None,
@@ -285,6 +317,8 @@ fn ext_authz(server: SocketAddr) -> Value {
     } })
 }
 
+/// The cluster of the collector.
+pub const COLLECTOR_CLUSTER: &str = "collector";
 /// The cluster of the policy server.
 pub const AUTHZ_CLUSTER: &str = "authz";
 
@@ -338,9 +372,21 @@ pub fn configuration(jwks: &Value, setup: Setup) -> Value {
             "bindings": [bind("readonly"), bind("developer")],
         } } },
         "limits": { "token_cache_entries": setup.cache },
-        "audit": { "filter_state": setup.state, "outlets": if setup.state { vec!["access_log"] } else { vec![] } },
-        "secrets": if setup.state { json!({ "audit": { "env": "BENCH_AUDIT_KEY" } }) } else { json!({}) },
+        "audit": { "filter_state": setup.state },
     })
+}
+
+/// Adds sealed records. A collector gets the largest batches there are: what is looked for is the cost of a record that
+/// goes out, not of one that is dropped.
+fn record(configuration: &mut Value, outlet: &str) {
+    configuration["secrets"] = json!({ "audit": { "env": "BENCH_AUDIT_KEY" } });
+    configuration["audit"]["outlets"] = json!([outlet]);
+    if outlet == "collector" {
+        configuration["clusters"] = json!({ "collector.example": COLLECTOR_CLUSTER });
+        configuration["audit"]["collector"] = json!({
+            "uri": "http://collector.example/audit", "batch_bytes": 8 << 20, "queue_bytes": 64 << 20,
+        });
+    }
 }
 
 fn bind(role: &str) -> Value {

@@ -8,6 +8,7 @@ pub mod authz;
 pub mod chains;
 mod curves;
 pub mod load;
+pub mod outlets;
 pub mod picture;
 pub mod report;
 pub mod stage;
@@ -89,6 +90,7 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
         chains,
         ratios,
         latency,
+        outlets: outlets::measure(&props, plan).await?,
         scale: scale(&props, plan).await?,
         engine: report::criterion(&paths::repository().join("target/criterion")),
         engine_memory: report::engine_memory(&paths::repository().join("target/bench/engine-memory.json")),

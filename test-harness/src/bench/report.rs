@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use serde::Serialize;
 
-use super::{chains::Chain, load::Sample};
+use super::{chains::Chain, load::Sample, outlets::Added};
 
 /// `target/bench/report.json`.
 #[derive(Debug, Serialize)]
@@ -20,6 +20,8 @@ pub struct Report {
     /// At a fixed rate; none without `h2load`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
+    /// Microseconds of CPU that each outlet of audit records adds to `toolgate_defaults`.
+    pub outlets: BTreeMap<&'static str, Added>,
     /// Requests per second with two workers over those with one.
     pub scale: BTreeMap<&'static str, f64>,
     /// Nanoseconds by benchmark of the engine, as the last `cargo bench` left them.
@@ -245,6 +247,18 @@ impl Report {
             for (name, own) in &latency.by_chain {
                 line(format_args!("{name:<18} {:>9.0} {:>9.0}", own.p50_us, own.p99_us));
             }
+        }
+        line(format_args!(
+            "\n{:<18} {:>9} {:>9} {:>9} {:>9}",
+            "audit outlet", "+ cpu µs", "low", "high", "dropped"
+        ));
+        for (name, added) in &self.outlets {
+            let Added { cpu_us, dropped } = added;
+            let (median, low, high) = (cpu_us.median, cpu_us.low, cpu_us.high);
+            line(format_args!(
+                "{name:<18} {median:>+9.2} {low:>+9.2} {high:>+9.2} {:>7.1} %",
+                dropped * 100.0
+            ));
         }
         line(format_args!(""));
         for (name, times) in &self.scale {

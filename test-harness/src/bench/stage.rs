@@ -14,7 +14,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
-    chains::{AUTHZ_CLUSTER, Chain, Parts},
+    chains::{AUTHZ_CLUSTER, COLLECTOR_CLUSTER, Chain, Parts},
     load::{self, BODY, HOST, Load, Sample},
     tokens::{COLD, Signed, Tokens, WARM},
 };
@@ -153,7 +153,8 @@ impl<'p> Stage<'p> {
             ports.iter().map(|(chain, port)| parts.listener(*chain, *port)).collect::<Result<Vec<_>>>()?;
         bootstrap["static_resources"]["listeners"] = json!(listeners);
         let clusters = bootstrap.pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
-        clusters.context("no clusters")?.push(cluster(AUTHZ_CLUSTER, props.authz));
+        let own = [cluster(AUTHZ_CLUSTER, props.authz), cluster(COLLECTOR_CLUSTER, props.upstream)];
+        clusters.context("no clusters")?.extend(own);
         let file = props.folder.join(format!("bootstrap-{admin}.json"));
         fs::write(&file, serde_json::to_vec_pretty(&bootstrap)?)?;
         let mut command = Command::new(paths::envoy()?);
@@ -164,6 +165,10 @@ impl<'p> Stage<'p> {
             "--log-level",
             "error",
         ]);
+        if chains.contains(&Chain::ToolgateLog) {
+            // Records of the log are written at this level; nobody reads them.
+            command.args(["--component-log-level", "wasm:info", "--log-path", "/dev/null"]);
+        }
         let started = Instant::now();
         let process = Process::start("envoy", command).await?;
         Ok(Self { props, process, started, admin, ports, client: http()? })
@@ -292,6 +297,23 @@ impl<'p> Stage<'p> {
             hits: sum("jwt_cache_hit") + sum("result=hit"),
             misses: sum("jwt_cache_miss") + sum("result=miss"),
         })
+    }
+
+    /// The share of audit records for an outlet that were lost.
+    ///
+    /// # Errors
+    /// If the admin interface does not answer.
+    pub async fn dropped(&self, outlet: &str) -> Result<f64> {
+        let url = format!("http://127.0.0.1:{}/stats?filter=toolgate_audit_records_total", self.admin);
+        let text = self.client.get(url).send().await?.error_for_status()?.text().await?;
+        let count = |result: &str| {
+            let part = format!(";outlet={outlet};result={result}: ");
+            let values = text.lines().filter_map(|line| line.split_once(&part)?.1.parse::<u32>().ok());
+            f64::from(values.sum::<u32>())
+        };
+        let (written, dropped) = (count("written"), count("dropped"));
+        ensure!(written > 0.0, "{outlet}: no record was written");
+        Ok(super::report::rounded(dropped / (written + dropped)))
     }
 
     /// Where a failed benchmark looks.

@@ -201,7 +201,7 @@ impl Tally {
         match kind {
             Kind::Decision => self.decision(record, at),
             Kind::Authentication => self.failure(record, at),
-            Kind::Start | Kind::Configuration | Kind::Policy | Kind::Key => self.change(kind, record),
+            Kind::Start | Kind::Policy | Kind::Key => self.change(kind, record),
             Kind::Gap => self.lost += record.records.unwrap_or_default(),
             Kind::Feed | Kind::Checkpoint | Kind::End | Kind::Session | Kind::Limit | Kind::Threat => {}
         }
@@ -287,7 +287,6 @@ impl Tally {
                 word(record.build.as_ref()),
                 short(record.config.as_ref())
             ),
-            Kind::Configuration => format!("configuration {}", short(record.config.as_ref())),
             Kind::Policy => {
                 let policy = record.policy.clone().unwrap_or_default();
                 let (name, version) = (word(policy.name.as_ref()), word(policy.version.as_ref()));

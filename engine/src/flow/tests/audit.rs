@@ -120,6 +120,10 @@ fn only_allows_are_sampled_and_nothing_is_written_where_nothing_is_kept() {
     world.call("echo", "{}").passage();
     let judged = world.account.trail.judged().unwrap();
     assert_eq!((judged.effect, judged.keep), (Effect::Allow, Keep::SampledOut));
+    // Neither what was called nor its arguments were written down, or hashed.
+    let (_, bare) = record(&mut world);
+    let drafted = ["tool", "method", "arguments", "principal", "session", "id"];
+    assert!(drafted.iter().all(|name| bare.get(*name).is_none()), "{bare}");
     world.call("code_delete", "{}").answer();
     assert_eq!(world.account.trail.judged().unwrap().keep, Keep::Kept);
     let some = ON.replace(r#""outlets""#, r#""allows_per_mille":250,"outlets""#);
@@ -238,4 +242,41 @@ fn a_ledger_says_what_it_lost_and_goes_on() {
         lines.contains(&format!("\"kind\":\"gap\",\"records\":{},\"reason\":\"queue_full\"", news.dropped))
     );
     assert!(lines.contains(&format!("\"dropped\":{},\"sampled_out\":1", news.dropped)));
+}
+
+/// A line of the log has the ids of the record, and no secret.
+#[test]
+fn a_line_of_the_log_says_which_request_it_concerns() {
+    let mut world = World::new("", ON);
+    let token = engineer();
+    let fields = [
+        ("authorization", token.as_str()),
+        ("x-request-id", "8e2f-1"),
+        ("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        ("mcp-session-id", "s3ss10n"),
+    ];
+    world.post(&fields, &call("echo", r#"{"path":"s3cret"}"#)).passage();
+    let (_, all) = record(&mut world);
+    let said = crate::flow::concerning(&world.config, &world.account);
+    let line: Value = serde_json::from_str(&format!("{{\"level\":\"warn\"{said}}}")).unwrap();
+    for name in ["request_id", "trace_id", "session"] {
+        assert!(line[name].is_string() && line[name] == all[name], "{name}: {line}");
+    }
+    assert_eq!(line["principal"]["subject"], "user-1");
+    let claims = token.split('.').nth(1).unwrap();
+    assert!(["s3ss10n", "s3cret", claims].iter().all(|hidden| !said.contains(hidden)), "{said}");
+    // Of a stranger nothing is known, and what does not look like an id is none.
+    let mut world = World::new("", "");
+    world
+        .post(&[("x-request-id", "a\"b"), ("traceparent", "00-x-y-01"), ("mcp-session-id", "s3ss10n")], "{}")
+        .answer();
+    assert_eq!(crate::flow::concerning(&world.config, &world.account), "");
+    // Nor does an allow that is not kept leave a hash.
+    let none = ON.replace(r#""outlets""#, r#""allows_per_mille":0,"outlets""#);
+    let mut world = World::new("", &none);
+    world.post(&[("authorization", &engineer()), ("x-request-id", "8e2f-1")], &call("echo", "{}")).passage();
+    assert!(
+        crate::flow::concerning(&world.config, &world.account)
+            .starts_with(r#","request_id":"8e2f-1","principal""#)
+    );
 }
