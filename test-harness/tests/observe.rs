@@ -11,11 +11,9 @@ use anyhow::Result;
 use axum::{Router, extract::State, http::Uri};
 use serde_json::{Value, json};
 use toolgate_harness::{
-    gate::Mode,
-    observe::{Query, Setup, Watch, metered, panels, rules, traffic},
+    observe::{self, Query, Setup, Watch, panels, rules, traffic},
     paths,
     serve::{Server, wait_for},
-    tour::Stage,
 };
 
 type Heard = Arc<Mutex<Vec<(String, String)>>>;
@@ -68,7 +66,7 @@ async fn empty(watch: &Watch, queries: &[Query]) -> Result<Vec<String>> {
 async fn every_panel_has_data_and_every_alert_can_be_asked() -> Result<()> {
     let heard = Heard::default();
     let sink = Server::axum(Router::new().fallback(hear).with_state(Arc::clone(&heard)))?;
-    let stage = Stage::start_with(Mode::Held, metered).await?;
+    let (stage, sources) = observe::stage().await?;
     let setup = Setup {
         target: stage.envoy.admin("").trim_start_matches("http://").to_owned(),
         hook: format!("http://{}", sink.address()),
@@ -77,12 +75,12 @@ async fn every_panel_has_data_and_every_alert_can_be_asked() -> Result<()> {
         interval: "1s",
     };
     let watch = Watch::start(&setup).await?;
-    traffic(&stage).await?;
+    traffic(&stage, &sources).await?;
     let first = wait_for("the first scrape", Duration::from_secs(10), || async {
         watch.query("sum(toolgate_answers_total)").await.ok().filter(|values| !values.is_empty())
     });
     first.await?;
-    traffic(&stage).await?;
+    traffic(&stage, &sources).await?;
     for severity in ["critical", "warning", "info"] {
         watch.alert(json!({ "alertname": "Trial", "severity": severity, "server": severity })).await?;
     }
@@ -134,7 +132,7 @@ fn boards_have_the_form_that_grafana_imports() -> Result<()> {
     let mut count = 0;
     let mut linked = 0;
     let runbooks = document("docs/runbooks.md").to_lowercase();
-    let boards = toolgate_harness::observe::boards()?;
+    let boards = observe::boards()?;
     assert_eq!(boards.len(), 4);
     let uids: BTreeSet<&str> = boards.iter().filter_map(|(_, board)| board["uid"].as_str()).collect();
     assert_eq!(uids.len(), 4);

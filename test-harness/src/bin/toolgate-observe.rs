@@ -4,9 +4,8 @@ use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use toolgate_harness::{
-    gate::Mode,
-    observe::{Setup, Watch, metered, traffic},
-    tour::{self, Stage},
+    observe::{self, Setup, Watch, traffic},
+    tour,
 };
 
 #[tokio::main]
@@ -21,7 +20,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<()> {
-    let stage = Stage::start_with(Mode::Held, metered).await?;
+    let (stage, sources) = observe::stage().await?;
     let target = stage.envoy.admin("").trim_start_matches("http://").to_owned();
     // Nobody listens there unless somebody starts a receiver: HOOK=http://host:port.
     let hook = std::env::var("HOOK").unwrap_or_else(|_| "http://127.0.0.1:9".to_owned());
@@ -38,7 +37,7 @@ async fn run() -> Result<()> {
     loop {
         tokio::select! {
             _ = tokio::signal::ctrl_c() => return Ok(()),
-            _ = pause.tick() => traffic(&stage).await?,
+            _ = pause.tick() => traffic(&stage, &sources).await?,
         }
     }
 }

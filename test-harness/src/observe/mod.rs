@@ -1,6 +1,7 @@
 //! A Prometheus and an Alertmanager beside an Envoy, with everything of `alerts/` loaded.
 
 mod boards;
+mod sources;
 mod traffic;
 
 use std::{
@@ -17,12 +18,15 @@ use serde_json::Value;
 
 use crate::{
     envoy::http,
+    gate::Mode,
     paths,
     process::Process,
     serve::{free_port, wait_for},
+    tour::Stage,
 };
 
 pub use boards::{Query, boards, panels, rules};
+pub use sources::Sources;
 pub use traffic::{metered, traffic};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -38,6 +42,20 @@ pub struct Setup {
     pub values: BTreeMap<&'static str, &'static str>,
     /// How often to scrape and to look at the rules.
     pub interval: &'static str,
+}
+
+/// The stage of the tour with tools of every class, and a second server that has opaque tokens and a fetched policy.
+///
+/// # Errors
+/// If a part does not start.
+pub async fn stage() -> Result<(Stage, Sources)> {
+    let sources = Sources::start()?;
+    let change = |configuration: &mut Value| {
+        metered(configuration);
+        sources.configure(configuration);
+    };
+    let stage = Stage::start_tuned(Mode::Held, change, |gateway| sources.reach(gateway)).await?;
+    Ok((stage, sources))
 }
 
 /// A running Prometheus and Alertmanager; ended on drop.
@@ -65,6 +83,8 @@ impl Watch {
             .arg(format!("--config.file={}", written.display()))
             .arg(format!("--storage.tsdb.path={}", folder.0.join("data").display()))
             .arg(format!("--web.listen-address={prometheus}"))
+            // Links in alerts lead here, not to the machine's name, where nobody listens.
+            .arg(format!("--web.external-url=http://{prometheus}"))
             .arg("--log.level=warn");
         let prometheus = Process::start("prometheus", command).await?;
         let written = folder.write("alertmanager.yml", &routing(setup)?)?;
@@ -73,6 +93,7 @@ impl Watch {
             .arg(format!("--config.file={}", written.display()))
             .arg(format!("--storage.path={}", folder.0.join("silences").display()))
             .arg(format!("--web.listen-address={alertmanager}"))
+            .arg(format!("--web.external-url=http://{alertmanager}"))
             .args(["--cluster.listen-address=", "--log.level=warn"]);
         let alertmanager = Process::start("alertmanager", command).await?;
         let watch = Self { prometheus, alertmanager, ports, folder };

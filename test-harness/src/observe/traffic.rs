@@ -3,7 +3,9 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use super::Sources;
 use crate::{
+    client::Call,
     issuer::Client,
     tour::{self, Stage},
 };
@@ -31,7 +33,7 @@ pub fn metered(configuration: &mut Value) {
 ///
 /// # Errors
 /// If there is no answer at all.
-pub async fn traffic(stage: &Stage) -> Result<()> {
+pub async fn traffic(stage: &Stage, sources: &Sources) -> Result<()> {
     tour::walk(stage, |_| ()).await?;
     let token = stage.issuer.token(Client::Root, &stage.url()).await?;
     let calls = [
@@ -50,6 +52,11 @@ pub async fn traffic(stage: &Stage) -> Result<()> {
     ];
     for (tool, arguments) in calls {
         stage.call("observed", tool, arguments).token(&token).send().await?;
+    }
+    let (url, opaque) = sources.door(&stage.url());
+    for token in [opaque, "nobody-knows-it"] {
+        let params = json!({ "name": "echo", "arguments": {} });
+        Call::modern(url.clone(), "observed", "tools/call", params).token(token).send().await?;
     }
     Ok(())
 }

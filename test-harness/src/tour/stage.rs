@@ -44,13 +44,26 @@ impl Stage {
     /// # Errors
     /// If a part does not start.
     pub async fn start_with(mode: Mode, change: impl FnOnce(&mut Value)) -> Result<Self> {
+        Self::start_tuned(mode, change, |_| ()).await
+    }
+
+    /// The same where `tune` says how Envoy is started.
+    ///
+    /// # Errors
+    /// If a part does not start.
+    pub async fn start_tuned(
+        mode: Mode,
+        change: impl FnOnce(&mut Value),
+        tune: impl FnOnce(&mut Gateway),
+    ) -> Result<Self> {
         let (issuer, foreign, mcp) = (Issuer::start().await?, TestIssuer::start()?, McpServer::start()?);
         let endpoints = issuer.endpoints();
         let address = issuer.address()?;
         let mut configuration =
             plugin_configuration(&endpoints.issuer, &endpoints.jwks_uri, &address.to_string(), mode)?;
         change(&mut configuration);
-        let gateway = Gateway::new(mcp.address(), address).with_plugin(configuration)?;
+        let mut gateway = Gateway::new(mcp.address(), address).with_plugin(configuration)?;
+        tune(&mut gateway);
         let envoy = Envoy::start(gateway).await?;
         let mut tokens = HashMap::new();
         for client in [Client::Alice, Client::Bob, Client::Root, Client::Carol] {
