@@ -20,6 +20,8 @@ pub(crate) struct Stats {
     recent: [Option<(Series, usize)>; RECENT],
     /// Slots that have something to hand over.
     due: Vec<usize>,
+    /// Slots for what there is no room for, one for a metric.
+    others: BTreeMap<Metric, usize>,
     overflow: Option<u32>,
 }
 
@@ -71,6 +73,9 @@ impl Stats {
         }
         let at = match self.known.get(&series) {
             Some(at) => *at,
+            None if self.known.len() >= config.metrics.max_series => {
+                return self.other(series.metric, config, policies);
+            }
             None => self.define(series, config, policies)?,
         };
         if let Some(recent) = self.recent.get_mut(place) {
@@ -80,19 +85,33 @@ impl Stats {
     }
 
     fn define(&mut self, series: Series, config: &Config, policies: &Policies) -> Option<usize> {
-        if self.slots.len() >= config.metrics.max_series {
-            let id = match self.overflow {
-                Some(id) => id,
-                None => host_define(Series::new(Metric::SeriesOverflow, ""), config, policies)?,
-            };
-            self.overflow = Some(id);
-            let _ = host::count(id, 1);
-            return None;
-        }
         let id = host_define(series, config, policies)?;
         let at = self.slots.len();
         self.slots.push(Slot { id, sum: 0 });
         self.known.insert(series, at);
+        Some(at)
+    }
+
+    /// There is no room for another series: what can be added up goes where all labels are `other`. Gauges have no sum.
+    fn other(&mut self, metric: Metric, config: &Config, policies: &Policies) -> Option<usize> {
+        let id = match self.overflow {
+            Some(id) => id,
+            None => host_define(Series::new(Metric::SeriesOverflow, ""), config, policies)?,
+        };
+        self.overflow = Some(id);
+        let _ = host::count(id, 1);
+        let kind = match metric.kind() {
+            Kind::Counter => MetricKind::Counter,
+            Kind::Histogram => MetricKind::Histogram,
+            Kind::Gauge | Kind::Level => return None,
+        };
+        if let Some(at) = self.others.get(&metric) {
+            return Some(*at);
+        }
+        let id = host::define_metric(kind, &Series::overflow_name(metric, config)).ok()?;
+        let at = self.slots.len();
+        self.slots.push(Slot { id, sum: 0 });
+        self.others.insert(metric, at);
         Some(at)
     }
 }

@@ -136,7 +136,7 @@ catalogue! {
     SharedRejected: Counter "toolgate_shared_data_rejected_total" [Result]
         "values of shared data that were not used, by reason";
     SeriesOverflow: Counter "toolgate_series_overflow_total" []
-        "samples that were dropped because the cap on series was reached";
+        "samples without a series of their own because the cap on series was reached";
     PolicyLoads: Counter "toolgate_policy_loads_total" [Policy, Result]
         "fetches of policy bundles by policy and result";
     PolicyVersion: Gauge "toolgate_policy_version" [Policy]

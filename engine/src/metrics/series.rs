@@ -93,20 +93,13 @@ impl Series {
     /// The name under which the host knows this series.
     #[must_use]
     pub fn host_name(&self, config: &Config, policies: &Policies) -> String {
-        let mut name = String::from(self.metric.name());
-        let mut dot = ".";
-        for label in self.metric.labels() {
-            let value = self.value(*label, config, policies);
-            match config.metrics.syntax {
-                MetricSyntax::Envoy => push(&mut name, &[";", label.name(), "=", value]),
-                MetricSyntax::Istio => {
-                    // Istio cuts out `label=.=value;.;`: only the first dot is the name's.
-                    push(&mut name, &[core::mem::take(&mut dot), label.name(), "=.=", value, ";.;"]);
-                }
-                MetricSyntax::Flat => push(&mut name, &["_", label.name(), "_", value]),
-            }
-        }
-        name
+        named(self.metric, config.metrics.syntax, |label| self.value(label, config, policies))
+    }
+
+    /// The name of the series that takes the samples of those for which there is no room: all labels are `other`.
+    #[must_use]
+    pub fn overflow_name(metric: Metric, config: &Config) -> String {
+        named(metric, config.metrics.syntax, |_| "other")
     }
 
     fn tool<'c>(&self, config: &'c Config) -> Option<&'c Tool> {
@@ -174,6 +167,23 @@ impl Series {
             Label::Issuer => config.issuers.get(self.index).map_or("none", |issuer| &issuer.name),
         }
     }
+}
+
+fn named<'v>(metric: Metric, syntax: MetricSyntax, value: impl Fn(Label) -> &'v str) -> String {
+    let mut name = String::from(metric.name());
+    let mut dot = ".";
+    for label in metric.labels() {
+        let (label, value) = (label.name(), value(*label));
+        match syntax {
+            MetricSyntax::Envoy => push(&mut name, &[";", label, "=", value]),
+            MetricSyntax::Istio => {
+                // Istio cuts out `label=.=value;.;`: only the first dot is the name's.
+                push(&mut name, &[core::mem::take(&mut dot), label, "=.=", value, ";.;"]);
+            }
+            MetricSyntax::Flat => push(&mut name, &["_", label, "_", value]),
+        }
+    }
+    name
 }
 
 fn push(name: &mut String, parts: &[&str]) {
