@@ -1,5 +1,7 @@
 //! What a server asks of its clients, in every place where it may travel, and answers to what asked for no list.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 use toolgate_harness::{
@@ -7,6 +9,7 @@ use toolgate_harness::{
     gate::Gate,
     in_both_modes,
     scripted::Script,
+    serve::wait_for,
     shared_gate,
 };
 
@@ -18,6 +21,9 @@ fn configure(configuration: &mut Value) {
         // Of another definition than any that is listed here.
         let pin = format!("sha256:{}", "0".repeat(64));
         catalogue.push(json!({ "name": "get_pinned", "pin": pin }));
+        for tool in catalogue.iter_mut().filter(|tool| tool["name"] == "echo") {
+            tool["class"] = json!("task");
+        }
     }
     let allow = &mut configuration["policies"]["default"]["inline"]["roles"]["readonly"]["allow"];
     if let Some(rules) = allow.as_array_mut() {
@@ -153,7 +159,25 @@ async fn a_task_belongs_to_its_caller(gate: &Gate) -> Result<()> {
         assert_eq!((refused.status, refused.reason().as_deref()), (403, Some("task_not_yours")));
     }
     assert!(gate.upstream.seen().with(&format!("foreign-{name}")).is_empty());
-    Ok(())
+    // Its end is counted once, however often its client asks, with the time since its call.
+    let over = json!({ "taskId": upstream, "status": "completed" });
+    let over = json!({ "jsonrpc": "2.0", "id": "o", "result": over }).to_string();
+    gate.script()?.on(&format!("over-{name}"), Script::new("application/json").piece(over).with_length());
+    for _ in 0..3 {
+        let get = Call::legacy(gate.url(), "o", "tasks/get", json!({ "taskId": id }));
+        let get = get.header("x-script", format!("over-{name}")).token(&alice).send().await?;
+        assert_eq!(get.message()["result"]["taskId"], id.as_str(), "{}", get.text());
+    }
+    let counted = || async {
+        let metrics = gate.envoy.metrics().await.ok()?;
+        let tasks = |status: &str| {
+            let all = metrics.metric("toolgate_class_tasks_total").label("class", "task");
+            all.label("status", status).value()
+        };
+        let took = metrics.metric("toolgate_class_task_duration_milliseconds_count").value();
+        ([tasks("started"), tasks("completed"), took] == [1.0, 1.0, 1.0]).then_some(())
+    };
+    wait_for("the end of the task", Duration::from_secs(15), counted).await
 }
 
 async fn a_learned_schema_and_a_pin_hold(gate: &Gate) -> Result<()> {
