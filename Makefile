@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-cli test-policies test-oracle test-alerts test-e2e lint deny bench bench-engine bench-scale guard mutants clean
+.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-alerts test-e2e lint deny bench bench-engine bench-scale guard mutants clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -58,6 +58,9 @@ test: lint wasm bin envoy test-engine test-cli test-policies test-oracle test-al
 test-engine: setup ## the engine's tests
 	$(CARGO) test --locked -p toolgate-engine
 
+test-pairs: setup ## a million random pairs for the arithmetic of signatures, against the reference crates
+	PAIRS=$(or $(PAIRS),1000000) $(CARGO) test --profile bench --locked -p toolgate-engine --lib -- keys::rsa keys::p256
+
 test-oracle: setup ## generated policies against Cedar (builds Cedar the first time)
 	$(CARGO) test --locked -p toolgate-policy-oracle
 
@@ -94,7 +97,7 @@ lint: setup ## formatting and clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked -p toolgate-engine -p toolgate-cli --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p toolgate-harness -- -D warnings
-	$(CARGO) clippy --locked -p toolgate --target wasm32-wasip1 -- -D warnings
+	$(CARGO) clippy --locked -p toolgate -p toolgate-stages --target wasm32-wasip1 -- -D warnings
 
 deny: ## licences, sources and bans of dependencies (needs cargo-deny)
 	$(CARGO) deny --locked check licenses bans sources

@@ -111,25 +111,6 @@ async fn a_revoked_token_is_refused_streamed() -> Result<()> {
     a_revoked_token_is_refused_on_every_worker(Mode::Streamed).await
 }
 
-/// A logout at the issuer ends the subject's tokens here, those of others go on, and the next login works.
-#[tokio::test]
-async fn a_logout_ends_the_tokens_of_its_subject() -> Result<()> {
-    let stage = Stage::start(Mode::Held, "/revoked", "close").await?;
-    let (alice, bob) = (stage.token(Client::Alice).await?, stage.token(Client::Bob).await?);
-    stage.until("the first list", &alice, 200).await?;
-    let (client, ends) = (reqwest::Client::builder().no_proxy().build()?, stage.issuer.endpoints());
-    let form =
-        [("grant_type", "client_credentials"), ("client_id", "alice"), ("client_secret", "alice-secret")];
-    let own: Value = client.post(&ends.token_endpoint).form(&form).send().await?.json().await?;
-    let own = own["access_token"].as_str().context("no token for the issuer itself")?;
-    let answer = client.post(format!("{}/logout", ends.issuer)).bearer_auth(own).send().await?;
-    ensure!(answer.status() == 200, "{}", answer.text().await?);
-    stage.until("the end of the login", &alice, 401).await?;
-    assert_eq!(stage.call(&bob).await?.0, 200, "somebody else was logged out");
-    let again = stage.token(Client::Alice).await?;
-    stage.until("the next login", &again, 200).await
-}
-
 /// A feed that is not there: the written rule says what follows.
 #[tokio::test]
 async fn a_feed_that_fails_closes_or_does_not() -> Result<()> {

@@ -2,6 +2,7 @@
 //! memory (`memory.rs`).
 
 pub(crate) mod scale;
+mod verify;
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use std::collections::BTreeMap;
@@ -15,14 +16,14 @@ use toolgate_engine::flow::{
     ReplyBody, ReplyStep, Sizes, Step, start,
 };
 use toolgate_engine::json::{Doc, Limits};
-use toolgate_engine::keys::{Alg, KeySet, PublicKey, Software};
+use toolgate_engine::keys::{Alg, KeySet, PublicKey, SignatureVerifier, Software};
 use toolgate_engine::metrics::Samples;
 use toolgate_engine::revocation::{
     Credential, HashKey, List, ListWire, MAX_IDS, MAX_SHARD_IDS, Manifest, PackTimes, Packers, pack,
 };
 use toolgate_engine::store::NoStore;
 use toolgate_engine::time::UnixTime;
-use toolgate_engine::token::{Lookup, TokenCache};
+use toolgate_engine::token::{BearerToken, Lookup, TokenCache, Unverified};
 
 use scale::{Named, Work};
 
@@ -30,6 +31,16 @@ const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const AUDIENCE: &str = "https://mcp.example.com/mcp";
 const CALL: &str = r#"{"jsonrpc":"2.0","id":123,"method":"tools/call","params":{"name":"get_weather","arguments":{"city":"Lisbon"}}}"#;
 const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#;
+
+/// A name, and how to set the work up, where it hangs on who verifies.
+type Stage = (String, Box<dyn Fn() -> Work>);
+
+/// Everything, as a VM of a proxy with this verifier measures it.
+#[allow(dead_code, reason = "for the bench build of the filter")]
+pub(crate) fn stages(host: &'static dyn SignatureVerifier) -> Vec<Stage> {
+    let own = all().into_iter().map(|(name, make)| -> Stage { (name.to_owned(), Box::new(make)) });
+    own.chain(verify::stages("host", host)).chain(verify::cold(host)).collect()
+}
 
 /// Everything that can be measured.
 pub(crate) fn all() -> Vec<Named> {
@@ -39,6 +50,7 @@ pub(crate) fn all() -> Vec<Named> {
         ("parse/2048", || parse(2_048)),
         ("parse/65536", || parse(65_536)),
         ("request/warm", || request(World::new(10, 4_096), Algorithm::RS256)),
+        ("request/new_token", verify::trusting),
         ("request/cold_rs256", || request(World::new(10, 0), Algorithm::RS256)),
         ("request/cold_es256", || request(World::new(10, 0), Algorithm::ES256)),
         ("request/cold_es384", || request(World::new(10, 0), Algorithm::ES384)),
@@ -54,6 +66,12 @@ pub(crate) fn all() -> Vec<Named> {
         ("cache/10000", || cache(10_000)),
         ("jwks/10", || jwks(10)),
         ("jwks/1000", || jwks(1_000)),
+        ("token/parse", || parse_token(Algorithm::RS256)),
+        ("verify/RS256/module", || verify::by_module(Algorithm::RS256)),
+        ("verify/PS256/module", || verify::by_module(Algorithm::PS256)),
+        ("verify/ES256/module", || verify::by_module(Algorithm::ES256)),
+        ("verify/ES384/module", || verify::by_module(Algorithm::ES384)),
+        ("verify/EdDSA/module", || verify::by_module(Algorithm::EdDSA)),
         ("revocation/10", || revocation(10)),
         ("revocation/1000000", || revocation(1_000_000)),
         ("revocation/shard_from_worker", shard_from_worker),
@@ -87,7 +105,7 @@ impl Secrets for AuditSecret {
 
 fn key(algorithm: Algorithm) -> (&'static str, EncodingKey) {
     match algorithm {
-        Algorithm::RS256 => {
+        Algorithm::RS256 | Algorithm::PS256 => {
             ("r", EncodingKey::from_rsa_der(include_bytes!("../../src/keys/testdata/rsa2048.pkcs1.der")))
         }
         Algorithm::ES256 => {
@@ -142,6 +160,7 @@ struct World {
     memory: Memory,
     samples: Samples,
     account: Account,
+    verifier: &'static dyn SignatureVerifier,
 }
 
 impl World {
@@ -152,7 +171,7 @@ impl World {
     fn of(document: &str) -> World {
         let config = Config::compile(document.as_bytes(), &Nothing).expect("a configuration");
         let memory = Memory::new(&config, &Entropy([7; 64]));
-        World { config, memory, samples: Samples::new(), account: Account::default() }
+        World { config, memory, samples: Samples::new(), account: Account::default(), verifier: &Software }
     }
 
     fn audited() -> World {
@@ -163,7 +182,7 @@ impl World {
         );
         let config = Config::compile(text.as_bytes(), &AuditSecret).expect("a configuration");
         let memory = Memory::new(&config, &Entropy([7; 64]));
-        World { config, memory, samples: Samples::new(), account: Account::default() }
+        World { config, memory, samples: Samples::new(), account: Account::default(), verifier: &Software }
     }
 
     fn desk(&mut self) -> Desk<'_> {
@@ -171,7 +190,7 @@ impl World {
         Desk {
             config: &self.config,
             memory: &mut self.memory,
-            verifier: &Software,
+            verifier: self.verifier,
             store: &NoStore,
             now: NOW,
             source: None,
@@ -304,6 +323,15 @@ fn stream(count: usize) -> Work {
             passed += out.len();
         }
         assert!(passed > event.len() / 20, "{passed}");
+    })
+}
+
+/// Form, header and claims of a token, without its signature.
+fn parse_token(algorithm: Algorithm) -> Work {
+    let token = token(algorithm);
+    Box::new(move || {
+        let token = BearerToken::new(token.as_bytes(), 16_384).expect("a token");
+        assert!(Unverified::parse(token).is_ok());
     })
 }
 

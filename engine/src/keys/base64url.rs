@@ -2,43 +2,72 @@
 //! base64url without padding (RFC 7515 section 2), one text for each byte string.
 
 use alloc::vec::Vec;
-use base64ct::{Base64UrlUnpadded, Encoding};
+
+/// No character of the alphabet.
+const NONE: u8 = 0xFF;
+/// What each byte stands for. A table, not the constant-time arithmetic of encoders of secrets: what is read here are
+/// tokens that their sender wrote, once for each that is new.
+const SEXTETS: [u8; 256] = sextets();
+
+const fn sextets() -> [u8; 256] {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut table = [NONE; 256];
+    let mut value = 0;
+    while value < 64 {
+        #[expect(
+            clippy::indexing_slicing,
+            clippy::cast_possible_truncation,
+            reason = "below 64, when compiling"
+        )]
+        {
+            table[alphabet[value] as usize] = value as u8;
+        }
+        value += 1;
+    }
+    table
+}
 
 /// Decodes canonical, unpadded base64url. Padding, white space, the other alphabet, an impossible length and
 /// non-zero trailing bits (RFC 4648 section 3.5) give `None`.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    if !canonical_end(text.as_bytes()) {
-        return None;
+    let (groups, rest) = text.as_bytes().as_chunks::<4>();
+    let mut bytes = Vec::with_capacity(groups.len().saturating_mul(3).saturating_add(2));
+    // A character outside the alphabet has the top bits set, which no sextet has.
+    let mut seen = 0;
+    for group in groups {
+        let [a, b, c, d] = group.map(sextet);
+        seen |= a | b | c | d;
+        bytes.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
     }
-    Base64UrlUnpadded::decode_vec(text).ok()
-}
-
-/// Whether the bits that the last character has too many are zero. Decoders differ here, so this asks for itself.
-fn canonical_end(text: &[u8]) -> bool {
-    let unused = match text.len() % 4 {
-        0 => return true,
-        2 => 0x0F,
-        3 => 0x03,
-        _ => return false,
+    // The bits that the last character has too many must be zero: decoders differ there.
+    let excess = match *rest {
+        [] => 0,
+        [a, b] => {
+            let [a, b] = [a, b].map(sextet);
+            seen |= a | b;
+            bytes.push(a << 2 | b >> 4);
+            b & 0x0F
+        }
+        [a, b, c] => {
+            let [a, b, c] = [a, b, c].map(sextet);
+            seen |= a | b | c;
+            bytes.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2]);
+            c & 0x03
+        }
+        _ => return None,
     };
-    text.last().and_then(|last| sextet(*last)).is_some_and(|value| value & unused == 0)
+    (seen < 64 && excess == 0).then_some(bytes)
 }
 
-fn sextet(character: u8) -> Option<u8> {
-    match character {
-        b'A'..=b'Z' => Some(character - b'A'),
-        b'a'..=b'z' => Some(character - b'a' + 26),
-        b'0'..=b'9' => Some(character - b'0' + 52),
-        b'-' => Some(62),
-        b'_' => Some(63),
-        _ => None,
-    }
+fn sextet(character: u8) -> u8 {
+    SEXTETS.get(usize::from(character)).copied().unwrap_or(NONE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloc::format;
+    use base64ct::{Base64UrlUnpadded, Encoding};
 
     #[test]
     fn one_text_for_each_byte_string() {
@@ -52,5 +81,36 @@ mod tests {
         assert_eq!(accepted, 4);
         let accepted = alphabet.chars().filter(|last| decode(&format!("AA{last}")).is_some()).count();
         assert_eq!(accepted, 16);
+    }
+
+    #[test]
+    fn reads_what_another_library_writes_and_nothing_else() {
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        for length in 0..400 {
+            let bytes: Vec<u8> = (0..length).map(|_| next()).collect();
+            let text = Base64UrlUnpadded::encode_string(&bytes);
+            assert_eq!(decode(&text).as_deref(), Some(&bytes[..]));
+            // One byte of the text replaced by any ASCII byte: only an encoder's own text may pass.
+            let Some(at) = text.len().checked_sub(1).map(|last| usize::from(next()) % (last + 1)) else {
+                continue;
+            };
+            for other in 0..=127_u8 {
+                let mut bent = text.clone().into_bytes();
+                bent[at] = other;
+                let bent = alloc::string::String::from_utf8(bent).unwrap();
+                let ours = decode(&bent);
+                assert_eq!(
+                    ours.is_some(),
+                    Base64UrlUnpadded::decode_vec(&bent)
+                        .is_ok_and(|theirs| { Base64UrlUnpadded::encode_string(&theirs) == bent }),
+                    "{bent}"
+                );
+                assert!(ours.is_none_or(|bytes| Base64UrlUnpadded::encode_string(&bytes) == bent));
+            }
+        }
     }
 }

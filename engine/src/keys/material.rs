@@ -4,18 +4,15 @@
 use super::alg::{Alg, Family};
 use super::decode_base64url;
 use super::jwk::{self, JwkRefusal};
+use super::p256::P256Key;
 use super::p384::P384Key;
+use super::rsa::RsaKey;
 use super::verifier::{Signature, SignatureVerifier, Verdict};
 use crate::json::{Doc, Limits, Value};
 use crate::time::UnixTime;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use jwt_compact::Algorithm;
-use jwt_compact::alg::{Es256, RsaPublicKey};
-
-/// The key type of jwt-compact's ES256.
-pub(super) type P256Key = <Es256 as Algorithm>::VerifyingKey;
 
 /// A point on edwards25519.
 pub(super) type Ed25519Key = ed25519_dalek::VerifyingKey;
@@ -27,7 +24,7 @@ pub type Thumbprint = [u8; 32];
 #[derive(Clone)]
 pub(super) enum Material {
     /// RSA up to 4,096 bits.
-    Rsa(RsaPublicKey),
+    Rsa(RsaKey),
     /// RSA beyond 4,096 bits: only the host verifies with it; in software it would stall a worker.
     RsaHostOnly,
     /// A point on P-256.

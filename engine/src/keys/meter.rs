@@ -107,12 +107,12 @@ fn price(place: Place, alg: Alg, length: usize) -> Price {
         (Place::Host, Alg::Ps256 | Alg::Ps384 | Alg::Ps512 | Alg::EdDsa) => Price::Free,
         (Place::Module(_), Alg::Rs256 | Alg::Rs384 | Alg::Rs512 | Alg::Ps256 | Alg::Ps384 | Alg::Ps512) => {
             match length {
-                0..=256 => Price::Units(5),
-                257..=384 => Price::Units(11),
-                _ => Price::Units(20),
+                0..=256 => Price::Units(1),
+                257..=384 => Price::Units(3),
+                _ => Price::Units(5),
             }
         }
-        (Place::Module(_), Alg::Es256) => Price::Units(6),
+        (Place::Module(_), Alg::Es256) => Price::Units(3),
         (Place::Module(SlowCurve::Allowed), Alg::Es384) => Price::Units(100),
         (Place::Module(SlowCurve::Refused), Alg::Es384) => Price::Never,
         (Place::Module(_), Alg::EdDsa) => Price::Units(1),
@@ -174,16 +174,16 @@ mod tests {
         let spent = |secs| Verdict::Throttled { retry_after_secs: secs };
         // 100 ms of each second, 50 at once: 500 units.
         for (alg, curve, host, count, end) in [
-            (Alg::Rs256, Refused, false, 100, spent(1)),
-            (Alg::Ps512, Refused, false, 100, spent(1)),
-            (Alg::Es256, Refused, false, 83, spent(1)),
+            (Alg::Rs256, Refused, false, 500, spent(1)),
+            (Alg::Ps512, Refused, false, 500, spent(1)),
+            (Alg::Es256, Refused, false, 166, spent(1)),
             (Alg::Es384, Allowed, false, 5, spent(1)),
             (Alg::Es384, Refused, false, 0, Verdict::Unsupported),
             (Alg::EdDsa, Refused, false, 500, spent(1)),
             (Alg::Es384, Refused, true, 125, spent(1)),
             (Alg::Rs256, Refused, true, 300, Verdict::Verified),
             (Alg::Es256, Refused, true, 300, Verdict::Verified),
-            (Alg::Ps256, Refused, true, 100, spent(1)),
+            (Alg::Ps256, Refused, true, 500, spent(1)),
         ] {
             let budget = RefCell::new(Budget::new(100));
             let most = if end == Verdict::Verified { count } else { 1_000 };

@@ -15,8 +15,11 @@ mod discovery;
 mod jwk;
 mod material;
 mod meter;
+mod montgomery;
+mod p256;
 mod p384;
 mod refresh;
+mod rsa;
 mod secret;
 mod set;
 mod unknown;
@@ -40,3 +43,5 @@ pub(crate) use jwk::MAX_KID;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod pairs;

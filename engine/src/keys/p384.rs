@@ -3,7 +3,7 @@
 //!
 //! The curve's arithmetic weighs more than all of the gate's flow, and takes 10 ms a signature in a module. So it is
 //! compiled in only with the feature `es384-in-module`; without it a point is checked to be on its curve with the
-//! integers that RSA brings along, and the host verifies or nobody does.
+//! arithmetic of RSA, and the host verifies or nobody does.
 
 #[cfg(not(feature = "es384-in-module"))]
 pub(super) use lean::P384Key;
@@ -51,13 +51,14 @@ mod whole {
 #[cfg(any(test, not(feature = "es384-in-module")))]
 mod lean {
     use super::{P384_FIELD, Signature, Verdict};
-    use num_bigint_dig::BigUint;
+    use crate::keys::montgomery::Modulus;
 
     /// The field's prime: 2^384 - 2^128 - 2^96 + 2^32 - 1.
-    fn prime() -> BigUint {
-        let power = |of: usize| BigUint::from(1_u8) << of;
-        power(384) - power(128) - power(96) + power(32) - BigUint::from(1_u8)
-    }
+    const PRIME: [u8; P384_FIELD] = [
+        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
+        0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFE, 0xFF, 0xFF,
+        0xFF, 0xFF, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF,
+    ];
 
     /// The curve's constant `b`.
     const B: [u8; P384_FIELD] = [
@@ -71,18 +72,20 @@ mod lean {
     pub(in crate::keys) struct P384Key(());
 
     impl P384Key {
-        /// From its coordinates, if both are in the field and `y² = x³ - 3x + b` there.
+        /// From its coordinates, if both are in the field and `y² + 3x = x³ + b` there.
         pub(in crate::keys) fn from_coordinates(
             x: &[u8; P384_FIELD],
             y: &[u8; P384_FIELD],
         ) -> Option<P384Key> {
-            let (p, x, y) = (prime(), BigUint::from_bytes_be(x), BigUint::from_bytes_be(y));
-            if x >= p || y >= p {
-                return None;
-            }
-            let minus_three = &p - BigUint::from(3_u8);
-            let right = (&x * &x % &p + minus_three) * &x + BigUint::from_bytes_be(&B);
-            (&y * &y % &p == right % &p).then_some(P384Key(()))
+            let field = Modulus::new(&PRIME)?;
+            let square = field.square_of_r();
+            let form = |bytes: &[u8; P384_FIELD]| Some(field.multiply(&field.residue(bytes)?, &square));
+            let (x, y, b) = (form(x)?, form(y)?, form(&B)?);
+            let mut left = field.multiply(&y, &y);
+            (0..3).for_each(|_| field.add(&mut left, &x));
+            let mut right = field.multiply(&field.multiply(&x, &x), &x);
+            field.add(&mut right, &b);
+            (left == right).then_some(P384Key(()))
         }
 
         /// Only the host can tell.

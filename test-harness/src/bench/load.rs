@@ -54,6 +54,12 @@ pub fn h2load() -> Option<PathBuf> {
     find("h2load")
 }
 
+/// Finds HAProxy; without it, its reference line is left out.
+#[must_use]
+pub fn haproxy() -> Option<PathBuf> {
+    find("haproxy").or_else(|| Some(PathBuf::from("/usr/sbin/haproxy")).filter(|file| file.is_file()))
+}
+
 fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())

@@ -7,11 +7,13 @@
 pub mod authz;
 pub mod chains;
 mod curves;
+pub mod haproxy;
 pub mod load;
 pub mod outlets;
 pub mod picture;
 pub mod report;
 pub mod stage;
+pub mod stages;
 pub mod tokens;
 pub mod upstream;
 
@@ -84,6 +86,11 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
     let latency = paced(&stage, plan, &chains, &say)?;
     memory.insert("rss_all_chains", load::resident(stage.id())?);
     drop(stage);
+    let jwt_verify = haproxy::run(&props, plan.sweeps, plan.turn).await?;
+    if jwt_verify.is_none() {
+        say("skipped: HAProxy's `jwt_verify` (`haproxy` is not installed: `apt-get install haproxy`)");
+    }
+    say("measuring the engine's stages in a VM of Envoy");
     Ok(Report {
         envoy: paths::envoy_version(),
         rounds: rounds.len(),
@@ -93,6 +100,8 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
         outlets: outlets::measure(&props, plan).await?,
         scale: scale(&props, plan).await?,
         engine: report::criterion(&paths::repository().join("target/criterion")),
+        in_wasm: stages::run("").await?,
+        haproxy_jwt_verify_us: jwt_verify.map(report::Ratio::of),
         engine_memory: report::engine_memory(&paths::repository().join("target/bench/engine-memory.json")),
         memory,
         wasm_bytes: fs::metadata(props.wasm())?.len(),

@@ -28,6 +28,11 @@ pub struct Report {
     pub engine: BTreeMap<String, f64>,
     /// Bytes that the engine allocates, as the last `make bench-engine` left them.
     pub engine_memory: BTreeMap<String, u64>,
+    /// Nanoseconds by stage of the engine in a VM of Envoy.
+    pub in_wasm: BTreeMap<String, f64>,
+    /// What HAProxy's `jwt_verify` adds to a request of HAProxy, in µs of its CPU; none without HAProxy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub haproxy_jwt_verify_us: Option<Ratio>,
     /// Bytes by name.
     pub memory: BTreeMap<&'static str, u64>,
     /// Size of the filter.
@@ -269,6 +274,14 @@ impl Report {
         }
         line(format_args!("{:<28} {:>11} bytes", "toolgate.wasm", self.wasm_bytes));
         line(format_args!("{:<28} {:>11.0} ms", "start to first verdict", self.first_verdict_ms));
+        if let Some(added) = self.haproxy_jwt_verify_us {
+            let Ratio { median, low, high } = added;
+            line(format_args!("{:<28} {median:>+11.2} µs ({low:+.2} to {high:+.2})", "haproxy, jwt_verify"));
+        }
+        line(format_args!("\nthe engine in a VM of Envoy"));
+        for (name, nanoseconds) in &self.in_wasm {
+            line(format_args!("{name:<28} {:>11.2} µs", nanoseconds / 1_000.0));
+        }
         if !self.engine.is_empty() {
             line(format_args!("\nthe engine alone, natively"));
         }

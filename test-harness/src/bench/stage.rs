@@ -35,6 +35,7 @@ pub struct Props {
     wrk: PathBuf,
     noop: PathBuf,
     tokens: Tokens,
+    client: Client,
     upstream: SocketAddr,
     authz: SocketAddr,
     judge: Process,
@@ -91,7 +92,7 @@ impl Props {
         fs::write(folder.join("load.lua"), include_str!("load.wrk.lua"))?;
         let (process, upstream) = serve("the upstream", &["upstream".into()]).await?;
         let (judge, authz) = serve("the policy server", &["authz".into(), jwks.into()]).await?;
-        Ok(Self { folder, wrk, noop, tokens, upstream, authz, judge, _upstream: process })
+        Ok(Self { folder, wrk, noop, tokens, client: http()?, upstream, authz, judge, _upstream: process })
     }
 }
 
@@ -109,6 +110,61 @@ impl Props {
     #[must_use]
     pub fn wasm(&self) -> PathBuf {
         self.folder.join("toolgate.wasm")
+    }
+}
+
+impl Props {
+    /// Where what is made for a run stands.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The program that loads chains.
+    #[must_use]
+    pub fn wrk(&self) -> &Path {
+        &self.wrk
+    }
+
+    /// The issuer.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Where every chain ends.
+    #[must_use]
+    pub fn upstream(&self) -> SocketAddr {
+        self.upstream
+    }
+
+    /// The script, a file of so many tokens, and the body.
+    #[must_use]
+    pub fn files(&self, sent: Sent, tokens: usize) -> [PathBuf; 3] {
+        let names = ["load.lua".to_owned(), sent.tokens_file(tokens), Sent::body_file(sent.body)];
+        names.map(|name| self.folder.join(name))
+    }
+
+    /// What a listener on this port says to a call.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn status(&self, port: u16, body: &str, token: Option<&str>) -> Result<StatusCode> {
+        let mut request = self
+            .client
+            .post(format!("http://127.0.0.1:{port}/mcp"))
+            .header("host", HOST)
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream")
+            .header("mcp-protocol-version", "2025-11-25")
+            .body(body.to_owned());
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        answer.bytes().await?;
+        Ok(status)
     }
 }
 
@@ -230,21 +286,7 @@ impl<'p> Stage<'p> {
 
     async fn status(&self, chain: Chain, body: &str, token: Option<&str>) -> Result<StatusCode> {
         let port = self.ports.get(&chain).context("this Envoy does not run that chain")?;
-        let mut request = self
-            .client
-            .post(format!("http://127.0.0.1:{port}/mcp"))
-            .header("host", HOST)
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
-            .header("mcp-protocol-version", "2025-11-25")
-            .body(body.to_owned());
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        let answer = request.send().await?;
-        let status = answer.status();
-        answer.bytes().await?;
-        Ok(status)
+        self.props.status(*port, body, token).await
     }
 
     /// Loads `chain` for `time` in a closed loop.
@@ -271,8 +313,7 @@ impl<'p> Stage<'p> {
     }
 
     fn files(&self, chain: Chain, sent: Sent) -> [PathBuf; 3] {
-        let names = ["load.lua".to_owned(), sent.tokens_file(chain.tokens()), Sent::body_file(sent.body)];
-        names.map(|name| self.props.folder.join(name))
+        self.props.files(sent, chain.tokens())
     }
 
     fn load<'f>(&self, chain: Chain, files: &'f [PathBuf; 3], time: Duration) -> Result<Load<'f>> {

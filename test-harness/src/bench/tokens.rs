@@ -2,8 +2,13 @@
 
 use std::{fs, path::Path};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL};
 use jsonwebtoken::Algorithm;
+use rsa::{
+    BigUint, RsaPublicKey,
+    pkcs8::{EncodePublicKey, LineEnding},
+};
 use serde_json::{Value, json};
 
 use crate::jwks::{Key, now};
@@ -70,6 +75,18 @@ impl Tokens {
     #[must_use]
     pub fn first(&self, signed: Signed) -> &str {
         self.all(signed).first().map_or("", String::as_str)
+    }
+
+    /// The RSA key as a SubjectPublicKeyInfo in PEM.
+    ///
+    /// # Errors
+    /// If it cannot be written so.
+    pub fn rsa_pem(&self) -> Result<String> {
+        let number = |name: &str| -> Result<BigUint> {
+            let text = self.rsa.jwk[name].as_str().context("no RSA key")?;
+            Ok(BigUint::from_bytes_be(&URL.decode(text)?))
+        };
+        Ok(RsaPublicKey::new(number("n")?, number("e")?)?.to_public_key_pem(LineEnding::LF)?)
     }
 
     /// A good token of a caller without a role.

@@ -329,14 +329,6 @@ fn metadata_is_public_at_its_place_and_nowhere_else() {
             assert_eq!(header(&answer, "access-control-allow-origin"), Some("*"));
             assert_eq!(answer.body.is_empty(), method == "OPTIONS");
         }
-        // Each of several servers on a host has its own, also for those whom it challenges.
-        if status == 200 && path.ends_with("/two") {
-            assert!(
-                answer.body.starts_with(r#"{"resource":"https://mcp.example.com/two","#),
-                "{}",
-                answer.body
-            );
-        }
         if status == 200 && server.is_empty() {
             assert_eq!(
                 answer.body,
@@ -346,35 +338,6 @@ fn metadata_is_public_at_its_place_and_nowhere_else() {
             );
         }
     }
-}
-
-#[test]
-fn servers_on_one_host_challenge_with_their_own_metadata() {
-    let second = r#"},{"name":"two","match":{"hosts":["mcp.example.com"],"path":"/two"},"resource":"https://mcp.example.com/two","issuers":["corp"],"policy":"default""#;
-    let text = document(second, &format!(r#""inline":{}"#, jwks()), "");
-    let both = format!(r#""audiences":["{AUDIENCE}","https://mcp.example.com/two"]"#);
-    let mut world = World::of(&text.replace(&format!(r#""audiences":["{AUDIENCE}"]"#), &both));
-    for path in ["/mcp", "/two"] {
-        let fields = [(":method", "POST"), (":path", path), (":authority", "mcp.example.com")];
-        let fields = [&fields[..], &[("content-type", "application/json")]].concat();
-        let answer = answered(world.head(&fields, BodyFollows::Yes, Attempt::First));
-        let challenge = header(&answer, "www-authenticate").expect("a challenge");
-        let own = format!(
-            r#"resource_metadata="https://mcp.example.com/.well-known/oauth-protected-resource{path}""#
-        );
-        assert_eq!((answer.status, challenge.contains(&own)), (401, true), "{challenge}");
-    }
-    // A token for the one is none for the other.
-    let token = engineer();
-    let fields = [
-        (":method", "POST"),
-        (":path", "/two"),
-        (":authority", "mcp.example.com"),
-        ("content-type", "application/json"),
-        ("authorization", token.as_str()),
-    ];
-    let answer = answered(world.head(&fields, BodyFollows::Yes, Attempt::First));
-    assert_eq!((answer.status, answer.details), (401, "wrong_audience"));
 }
 
 #[test]

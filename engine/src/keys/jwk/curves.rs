@@ -5,13 +5,11 @@ use super::{JwkRefusal, key, octets, thumbprint};
 use crate::json::Value;
 use crate::keys::alg::Family;
 use crate::keys::der::{ed25519_spki, p256_spki, p384_spki};
-use crate::keys::material::{Ed25519Key, Material, P256Key, PublicKey};
+use crate::keys::material::{Ed25519Key, Material, PublicKey};
+use crate::keys::p256::{P256_FIELD, P256Key};
 use crate::keys::p384::{P384_FIELD, P384Key};
 
-const P256_FIELD: usize = 32;
 const ED25519_POINT: usize = 32;
-/// SEC 1 section 2.3.3: an uncompressed point.
-const UNCOMPRESSED: &[u8] = &[4];
 
 pub(super) fn read_ec(value: Value<'_>) -> Result<PublicKey, JwkRefusal> {
     let family = match value.get("crv") {
@@ -34,7 +32,7 @@ pub(super) fn read_ec(value: Value<'_>) -> Result<PublicKey, JwkRefusal> {
 }
 
 fn p256_point(x: &[u8], y: &[u8]) -> Option<Material> {
-    P256Key::from_sec1_bytes(&[UNCOMPRESSED, x, y].concat()).ok().map(Material::P256)
+    P256Key::from_coordinates(x.try_into().ok()?, y.try_into().ok()?).map(Material::P256)
 }
 
 fn p384_point(x: &[u8], y: &[u8]) -> Option<Material> {

@@ -6,10 +6,7 @@ use crate::json::Value;
 use crate::keys::alg::Family;
 use crate::keys::der::rsa_spki;
 use crate::keys::material::{Material, PublicKey};
-use alloc::borrow::Cow;
-use alloc::vec::Vec;
-use jwt_compact::alg::RsaPublicKey;
-use jwt_compact::jwk::JsonWebKey;
+use crate::keys::rsa::RsaKey;
 
 const MIN_BITS: usize = 2_048;
 const MAX_BITS: usize = 8_192;
@@ -24,7 +21,9 @@ pub(super) fn read(value: Value<'_>) -> Result<PublicKey, JwkRefusal> {
     let spki = rsa_spki(&modulus, &exponent);
     let signature_len = modulus.len();
     let material = match bits {
-        0..=MAX_SOFTWARE_BITS => Material::Rsa(rsa_key(modulus, exponent)?),
+        0..=MAX_SOFTWARE_BITS => {
+            Material::Rsa(RsaKey::new(&modulus, &exponent).ok_or(JwkRefusal::BadExponent)?)
+        }
         _ => Material::RsaHostOnly,
     };
     Ok(key(Family::Rsa, thumbprint, spki, signature_len, material))
@@ -56,13 +55,4 @@ fn check_exponent(exponent: &[u8]) -> Result<(), JwkRefusal> {
             _ => Err(JwkRefusal::BadExponent),
         },
     }
-}
-
-fn rsa_key(modulus: Vec<u8>, exponent: Vec<u8>) -> Result<RsaPublicKey, JwkRefusal> {
-    let jwk = JsonWebKey::Rsa {
-        modulus: Cow::Owned(modulus),
-        public_exponent: Cow::Owned(exponent),
-        private_parts: None,
-    };
-    RsaPublicKey::try_from(&jwk).map_err(|_| JwkRefusal::BadExponent)
 }
