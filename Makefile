@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-alerts test-e2e lint deny bench bench-engine bench-scale guard mutants clean
+.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-alerts test-schema test-e2e lint deny bench bench-engine bench-scale guard mutants clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -53,13 +53,17 @@ demo: wasm bin envoy ## start everything and walk the tour (SERVE=1 keeps it up)
 observe: wasm bin envoy prometheus ## the demo with Prometheus and Alertmanager beside it; ends on Ctrl-C
 	$(CARGO) run --locked -q -p toolgate-harness --bin toolgate-observe
 
-test: lint wasm bin envoy test-engine test-cli test-policies test-oracle test-alerts test-e2e guard ## run every test
+test: lint wasm bin envoy test-engine test-schema test-cli test-policies test-oracle test-alerts test-e2e guard ## run every test
 
 test-engine: setup ## the engine's tests
 	$(CARGO) test --locked -p toolgate-engine
 
 test-pairs: setup ## a million random pairs for the arithmetic of signatures, against the reference crates
 	PAIRS=$(or $(PAIRS),1000000) $(CARGO) test --profile bench --locked -p toolgate-engine --lib -- keys::rsa keys::p256
+
+test-schema: setup ## argument schemas against the JSON Schema Test Suite, which is fetched
+	test-harness/fetch-schema-suite
+	$(CARGO) test --locked -p toolgate-engine --test schema_suite -- --ignored --nocapture
 
 test-oracle: setup ## generated policies against Cedar (builds Cedar the first time)
 	$(CARGO) test --locked -p toolgate-policy-oracle

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a schema as written to a compiled one.
 
+use super::weak::loosen;
 use super::{At, Bound, Limit, Measure, Node, Rule, Schema, types};
 use crate::json::{Kind, Value, canonical};
 use alloc::borrow::ToOwned;
@@ -66,11 +67,19 @@ impl Schema {
     /// # Errors
     /// Why it cannot be: there is no schema that would be half right.
     pub fn compile(root: Value<'_>) -> Result<Schema, SchemaError> {
-        let mut compiler =
-            Compiler { root, nodes: Vec::new(), seen: BTreeMap::new(), unsupported: BTreeSet::new() };
+        let mut compiler = Compiler {
+            root,
+            nodes: Vec::new(),
+            seen: BTreeMap::new(),
+            unsupported: BTreeSet::new(),
+            weak: BTreeSet::new(),
+        };
         compiler.schema(root, 0)?;
         if compiler.leads_nowhere() {
             return Err(SchemaError::BadReference);
+        }
+        for keyword in loosen(&mut compiler.nodes, &compiler.weak) {
+            compiler.report(keyword);
         }
         Ok(Schema { nodes: compiler.nodes, unsupported: compiler.unsupported.into_iter().collect() })
     }
@@ -82,6 +91,8 @@ struct Compiler<'d> {
     /// Where a schema begins in the text, and where it stands here: references may lead in circles.
     seen: BTreeMap<usize, At>,
     unsupported: BTreeSet<String>,
+    /// Where something was left out.
+    weak: BTreeSet<At>,
 }
 
 impl<'d> Compiler<'d> {
@@ -99,7 +110,7 @@ impl<'d> Compiler<'d> {
         let rules = match schema.kind() {
             Kind::True => Vec::new(),
             Kind::False => Vec::from([Rule::Never]),
-            Kind::Object => self.rules(schema, depth)?,
+            Kind::Object => self.rules(schema, at, depth)?,
             Kind::Null | Kind::Number | Kind::String | Kind::EscapedString | Kind::Array => {
                 return Err(SchemaError::Malformed("schema"));
             }
@@ -110,7 +121,7 @@ impl<'d> Compiler<'d> {
         Ok(at)
     }
 
-    fn rules(&mut self, schema: Value<'d>, depth: usize) -> Result<Vec<Rule>, SchemaError> {
+    fn rules(&mut self, schema: Value<'d>, at: At, depth: usize) -> Result<Vec<Rule>, SchemaError> {
         let mut rules = Vec::new();
         for (position, (name, value)) in schema.members().enumerate() {
             if position > MAX_WIDTH {
@@ -129,19 +140,24 @@ impl<'d> Compiler<'d> {
                 "oneOf" => rules.push(Rule::One(self.branches(value, deeper)?)),
                 "not" => rules.push(Rule::Not(self.schema(value, deeper)?)),
                 "propertyNames" => rules.push(Rule::Names(self.schema(value, deeper)?)),
-                "pattern" => self.pattern(value, &mut rules)?,
+                "pattern" => self.pattern(value, at, &mut rules)?,
                 // Read together below.
                 "properties" | "additionalProperties" | "prefixItems" | "items" => {}
                 known if ANNOTATIONS.contains(&known) || known.starts_with("x-") => {}
-                other => self.leave_out(other),
+                other => self.leave_out(at, other),
             }
         }
-        self.members(schema, depth, &mut rules)?;
-        self.items(schema, depth, &mut rules)?;
+        self.members(schema, (at, depth), &mut rules)?;
+        self.items(schema, (at, depth), &mut rules)?;
         Ok(rules)
     }
 
-    fn leave_out(&mut self, keyword: &str) {
+    fn leave_out(&mut self, at: At, keyword: &str) {
+        self.weak.insert(at);
+        self.report(keyword);
+    }
+
+    fn report(&mut self, keyword: &str) {
         if self.unsupported.len() < 16 {
             self.unsupported.insert(keyword.chars().take(64).collect());
         }
@@ -168,7 +184,7 @@ impl<'d> Compiler<'d> {
         self.schema(target, depth)
     }
 
-    fn pattern(&mut self, value: Value<'d>, rules: &mut Vec<Rule>) -> Result<(), SchemaError> {
+    fn pattern(&mut self, value: Value<'d>, at: At, rules: &mut Vec<Rule>) -> Result<(), SchemaError> {
         let text = value.as_str().ok_or(SchemaError::Malformed("pattern"))?;
         if text.len() > MAX_PATTERN {
             return Err(SchemaError::TooLarge);
@@ -177,12 +193,17 @@ impl<'d> Compiler<'d> {
         let built = regex_lite::RegexBuilder::new(&text).size_limit(1 << 18).nest_limit(32).build();
         match built {
             Ok(regex) if same_in_both_dialects(&text) => rules.push(Rule::Pattern(Box::new(regex))),
-            Ok(_) | Err(_) => self.leave_out("pattern"),
+            Ok(_) | Err(_) => self.leave_out(at, "pattern"),
         }
         Ok(())
     }
 
-    fn members(&mut self, schema: Value<'d>, depth: usize, rules: &mut Vec<Rule>) -> Result<(), SchemaError> {
+    fn members(
+        &mut self,
+        schema: Value<'d>,
+        (at, depth): (At, usize),
+        rules: &mut Vec<Rule>,
+    ) -> Result<(), SchemaError> {
         let deeper = depth.saturating_add(1);
         let mut named = Vec::new();
         if let Some(properties) = schema.get("properties") {
@@ -195,21 +216,32 @@ impl<'d> Compiler<'d> {
             }
             named.sort_unstable_by(|(one, _), (two, _)| one.cmp(two));
         }
-        let others =
-            schema.get("additionalProperties").map(|others| self.schema(others, deeper)).transpose()?;
+        let others = match (schema.get("additionalProperties"), schema.get("patternProperties")) {
+            // Which names are additional is for the patterns to say, and those are not taken.
+            (Some(_), Some(_)) => {
+                self.leave_out(at, "additionalProperties");
+                None
+            }
+            (others, _) => others.map(|others| self.schema(others, deeper)).transpose()?,
+        };
         if !named.is_empty() || others.is_some() {
             rules.push(Rule::Members { named, others });
         }
         Ok(())
     }
 
-    fn items(&mut self, schema: Value<'d>, depth: usize, rules: &mut Vec<Rule>) -> Result<(), SchemaError> {
+    fn items(
+        &mut self,
+        schema: Value<'d>,
+        (at, depth): (At, usize),
+        rules: &mut Vec<Rule>,
+    ) -> Result<(), SchemaError> {
         let deeper = depth.saturating_add(1);
         let first = schema.get("prefixItems").map(|first| self.branches(first, deeper)).transpose()?;
         let others = match schema.get("items") {
             // The tuples of draft 7.
             Some(items) if items.kind() == Kind::Array => {
-                self.leave_out("items");
+                self.leave_out(at, "items");
                 None
             }
             Some(items) => Some(self.schema(items, deeper)?),

@@ -10,6 +10,7 @@
 mod check;
 mod compile;
 mod learned;
+mod weak;
 
 pub use check::Misfit;
 pub use compile::SchemaError;

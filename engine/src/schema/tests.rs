@@ -171,3 +171,31 @@ fn what_a_server_tells_is_remembered_within_bounds() {
     }
     assert!(matches!((learned.of("t0"), learned.of("t2999")), (Known::Nothing, Known::Schema(_))));
 }
+
+/// What is left out lets more pass, never less, wherever it stands.
+#[test]
+fn a_keyword_that_is_left_out_refuses_nothing() {
+    for (text, value, unsupported) in [
+        (
+            r#"{"patternProperties":{"^x-":{}},"additionalProperties":false}"#,
+            r#"{"x-a":1}"#,
+            &["additionalProperties", "patternProperties"][..],
+        ),
+        (r#"{"not":{"contains":{"const":1}}}"#, "[2]", &["contains", "not"]),
+        (
+            r##"{"$defs":{"a":{"properties":{"b":{"if":{}}}}},"not":{"anyOf":[{"$ref":"#/$defs/a"}]}}"##,
+            "1",
+            &["if", "not"],
+        ),
+        (r#"{"not":{"not":{"contains":{"const":1}}}}"#, "[2]", &["contains", "not"]),
+        (r#"{"oneOf":[{"contains":{"const":1}},{"type":"array"}]}"#, "[2]", &["contains", "oneOf"]),
+    ] {
+        assert_eq!(check(text, value), Ok(()), "{text}");
+        assert_eq!(schema(text).unwrap().unsupported(), unsupported, "{text}");
+    }
+    // What has nothing to do with it stays, and of `oneOf` one has to hold.
+    let text = r#"{"contains":{"const":1},"properties":{"a":{"not":{"type":"string"}}}}"#;
+    assert_eq!(check(text, r#"{"a":"x"}"#), Err(Misfit::Rule("not")));
+    let text = r#"{"oneOf":[{"contains":{"const":1},"type":"array"},{"type":"null"}]}"#;
+    assert!(check(text, "{}").is_err());
+}

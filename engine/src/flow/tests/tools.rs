@@ -127,7 +127,7 @@ fn headers_that_mirror_arguments_have_to_say_what_they_say() {
         match &outcome {
             Outcome::Pass(_) => "passed".to_string(),
             Outcome::Answer(answer) => {
-                assert!(answer.body.contains("-32020"), "{answer:?}");
+                assert_eq!(answer.body.contains("-32020"), answer.status == 400, "{answer:?}");
                 format!("{} {}", answer.status, world.verdict().rsplit(' ').next().unwrap_or_default())
             }
         }
@@ -147,4 +147,10 @@ fn headers_that_mirror_arguments_have_to_say_what_they_say() {
     }
     list(&mut learning, &[ECHO]);
     assert_eq!(ask(&mut learning, "b", "a"), "passed", "the mark is gone");
+    // Where nothing may be unknown, the first call of a fresh VM does not pass either.
+    let mut requiring = world(r#""schemas":"require","catalogue":[{"name":"echo"}]"#);
+    assert_eq!(ask(&mut requiring, "b", "a"), "403 tool_schema_unknown");
+    list(&mut requiring, &[MARKED]);
+    assert_eq!(ask(&mut requiring, "b", "a"), "400 header_mismatch_param");
+    assert_eq!(ask(&mut requiring, "a", "a"), "passed");
 }
