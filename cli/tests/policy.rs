@@ -208,6 +208,30 @@ fn coverage_names_the_rules_that_no_case_decides_by() {
     assert_eq!(run(&["policy", "test", &cases, "--full-coverage"]).code, Some(2));
 }
 
+/// Each folder of `policies/` has a page, cases for every rule, and a line in the list; the pages tell how many cases there are.
+#[test]
+fn every_example_has_its_page_and_a_case_for_every_rule() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../policies");
+    let list = std::fs::read_to_string(format!("{root}/README.md")).unwrap();
+    let mut examples = 0;
+    for entry in std::fs::read_dir(root).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_dir()) {
+        let (name, folder) = (entry.file_name().into_string().unwrap(), entry.path());
+        assert!(
+            list.contains(&format!("| [{name}]({name}/README.md) |")),
+            "policies/README.md has no {name}"
+        );
+        let page = std::fs::read_to_string(folder.join("README.md")).unwrap();
+        let tested = run(&["policy", "test", folder.to_str().unwrap(), "--full-coverage"]);
+        assert_eq!(tested.code, Some(0), "{name}: {tested:?}");
+        let told = tested.stdout.lines().next().unwrap();
+        assert!(page.contains(told), "policies/{name}/README.md does not say `{told}`");
+        examples += 1;
+    }
+    let all = run(&["policy", "test", root]);
+    assert!(list.contains(all.stdout.trim()), "policies/README.md does not say `{}`", all.stdout.trim());
+    assert!(examples >= 12, "{examples}");
+}
+
 #[test]
 fn who_can_names_the_roles_their_conditions_and_their_holders() {
     let policy = "version: 1\nroles:\n  reader: { allow: [{ id: read, tools: [\"*\"], operations: [read] }] }\n  writer:\n    inherits: [reader]\n    allow: [{ id: write, tools: [\"code_*\"], when: { args: { /path: { path_under: src } } } }]\n    deny: [{ id: no-delete, tools: [\"*_delete\"] }]\n  idle: { allow: [{ tools: [code_edit] }] }\noperations: { read: [\"get_*\"], write: [\"code_*\"] }\nbindings:\n  - { role: writer, when: { groups: { contains: eng } } }\ngrants:\n  - { subject: ann, allow: [{ id: anns, tools: [code_edit] }], until: 2020-01-01T00:00:00Z }\n";

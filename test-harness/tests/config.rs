@@ -123,6 +123,22 @@ async fn the_last_good_configuration_serves_on() -> Result<()> {
     Ok(())
 }
 
+/// Whoever calls, without credentials too; and nobody can overlook it.
+#[tokio::test]
+async fn the_policy_for_development_lets_everyone_in_and_says_so() -> Result<()> {
+    let development = |all: &mut Value| all["policies"] = json!({ "default": "development" });
+    for (change, insecure, status) in [(development as Change, 1.0, 200), ((|_| ()) as Change, 0.0, 401)] {
+        let gate = Gate::start(Mode::Held, scripted()?, change, |_| ()).await?;
+        assert_eq!(gate.call("development", "admin_reset", json!({})).send().await?.status, status);
+        let told = gate.envoy.metrics().await?.metric("toolgate_insecure").value();
+        assert!((told - insecure).abs() < 0.5, "toolgate_insecure is {told}");
+        let warned =
+            gate.envoy.log().lines().any(|line| line.contains("development") && line.contains("`policies."));
+        assert_eq!(warned, status == 200, "{}", gate.envoy.log());
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_state_key_is_not_in_the_configuration() -> Result<()> {
     let gate = Gate::start(Mode::Held, scripted()?, |_| (), |_| ()).await?;

@@ -26,6 +26,9 @@ in_both_modes!(gate:
     errors_pass,
 );
 
+/// `limits.max_list_ttl_milliseconds`, as nobody has written it.
+const TTL: u64 = 60_000;
+
 const SEEN: [&str; 3] = ["echo", "get_weather", "code_edit"];
 
 fn tools() -> Value {
@@ -169,6 +172,15 @@ async fn public_caches_become_private(gate: &Gate) -> Result<()> {
         list(gate, "cache", Script::new("application/json").piece(result("list").to_string())).await?;
     assert_eq!(answer.message()["result"]["cacheScope"], "private");
     assert_eq!(answer.message()["result"]["ttlMs"], 1000);
+    let mut day = result("list");
+    day["result"]["ttlMs"] = json!(86_400_000);
+    for (name, what) in [
+        ("day", Script::new("application/json").piece(day.to_string())),
+        ("day-sse", Script::new("text/event-stream").piece(format!("data: {day}\n\n"))),
+    ] {
+        let kept = list(gate, name, what).await?.message()["result"]["ttlMs"].clone();
+        assert_eq!(kept, TTL, "{name}");
+    }
     Ok(())
 }
 

@@ -21,6 +21,7 @@ fn a_permission_is_one_rule_of_all_roles_that_have_it() {
           "roles":{"reader":{"permissions":["code:read"]},"writer":{"permissions":["code:read","code:write"]},
             "lead":{"inherits":["writer"],"deny":[{"id":"no","tools":["code_list"]}]},"other":{}}}"#,
     );
+    assert_eq!(policy.rule_count(), 4, "three permissions and a rule");
     for (role, name, expected) in [
         ("reader", "code_get", "allow code:read"),
         ("writer", "code_get", "allow code:read"),
