@@ -89,7 +89,7 @@ bench-engine: setup ## measure the engine by itself (criterion)
 bench-scale: setup ## how decisions, compilation, lists and memory grow with a policy; `make bench` takes it up
 	@mkdir -p target/bench
 	$(CARGO) bench --locked -q -p toolgate-engine --bench memory -- $(CURDIR)/target/bench/engine-memory.json
-	$(CARGO) bench --locked -q -p toolgate-engine --bench engine -- --noplot --warm-up-time 0.5 --measurement-time 1 "decide|compile|list"
+	$(CARGO) bench --locked -q -p toolgate-engine --bench engine -- --noplot --warm-up-time $(if $(QUICK),0.1,0.5) --measurement-time $(if $(QUICK),0.2,1) "decide|compile|list"
 
 guard: setup ## instructions of the engine and size of the filter, against the baseline (UPDATE=1 writes it)
 	engine/benches/guard $(if $(UPDATE),--update)

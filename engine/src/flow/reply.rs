@@ -28,7 +28,8 @@ use alloc::vec::Vec;
 /// What to do with the answer to a request that went on.
 #[derive(Debug)]
 pub struct Reply {
-    guarded: Option<Guarded>,
+    /// In one place: a reply moves from the head to the body to the answer.
+    guarded: Option<Box<Guarded>>,
     /// A fresh nonce for proofs (RFC 9449 section 8.2).
     nonce: Option<String>,
 }
@@ -123,7 +124,7 @@ impl Reply {
             session: None,
             vouched: None,
         };
-        let mut reply = Reply { guarded: Some(guarded), nonce: None };
+        let mut reply = Reply { guarded: Some(Box::new(guarded)), nonce: None };
         method.into_iter().for_each(|method| reply.expect(method, server.answers));
         reply
     }
@@ -221,7 +222,7 @@ impl Reply {
             vary.extend_from_slice(b"origin");
             edits.push(Edit::set("vary", vary));
         }
-        let Guarded { at, identity, task, asked, login_until, session: running, vouched, .. } = guarded;
+        let Guarded { at, identity, task, asked, login_until, session: running, vouched, .. } = *guarded;
         let session_until = running.as_ref().map(|running| running.ends);
         let mut filter = Filter { at, identity, task, asked, login_until, session_until, vouched: None };
         let (kind, expected) = (media(content_type), guarded.expected);
