@@ -11,7 +11,7 @@ use anyhow::Result;
 use axum::{Router, extract::State, http::Uri};
 use serde_json::{Value, json};
 use toolgate_harness::{
-    observe::{self, Query, Setup, Watch, panels, rules, traffic},
+    observe::{self, Mail, Query, Setup, Watch, panels, rules, traffic},
     paths,
     serve::{Server, wait_for},
 };
@@ -66,10 +66,12 @@ async fn empty(watch: &Watch, queries: &[Query]) -> Result<Vec<String>> {
 async fn every_panel_has_data_and_every_alert_can_be_asked() -> Result<()> {
     let heard = Heard::default();
     let sink = Server::axum(Router::new().fallback(hear).with_state(Arc::clone(&heard)))?;
+    let mail = Mail::start()?;
     let (stage, sources) = observe::stage().await?;
     let setup = Setup {
         target: stage.envoy.admin("").trim_start_matches("http://").to_owned(),
         hook: format!("http://{}", sink.address()),
+        mail: mail.address(),
         // One failed attempt is enough to see an alert travel.
         values: BTreeMap::from([("auth_failures_per_hour", "0.5")]),
         interval: "1s",
@@ -120,8 +122,14 @@ async fn every_panel_has_data_and_every_alert_can_be_asked() -> Result<()> {
         ("/info", "Trial"),
         ("/slack", "Trial"),
     ];
-    let arrived = wait_for("alerts at the hook", Duration::from_secs(20), || async {
-        wanted.iter().all(|(path, what)| told(path, what)).then_some(())
+    let arrived = wait_for("alerts at the hook, and a mail", Duration::from_secs(20), || async {
+        wanted.iter().all(|(path, what)| told(path, what)).then_some(())?;
+        let mails = mail.taken();
+        let critical =
+            |mail: &String| mail.contains("RCPT TO:<operator@localhost>") && mail.contains("Trial");
+        // Mail is for what is critical alone.
+        assert!(mails.iter().all(|mail| !mail.contains("severity = warning")), "{mails:?}");
+        mails.iter().any(critical).then_some(())
     });
     arrived.await.map_err(|error| error.context(format!("{:?}\n{}", heard.lock().unwrap(), watch.log())))
 }

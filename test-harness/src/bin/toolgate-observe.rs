@@ -24,7 +24,9 @@ async fn run() -> Result<()> {
     let target = stage.envoy.admin("").trim_start_matches("http://").to_owned();
     // Nobody listens there unless somebody starts a receiver: HOOK=http://host:port.
     let hook = std::env::var("HOOK").unwrap_or_else(|_| "http://127.0.0.1:9".to_owned());
-    let setup = Setup { target, hook, values: BTreeMap::new(), interval: "5s" };
+    // Likewise: MAIL=host:port.
+    let mail = std::env::var("MAIL").unwrap_or_else(|_| "127.0.0.1:9".to_owned());
+    let setup = Setup { target, hook, mail, values: BTreeMap::new(), interval: "5s" };
     let watch = Watch::start(&setup).await?;
     println!(
         "prometheus    {}\nalertmanager  {}\n{}",

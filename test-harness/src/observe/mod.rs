@@ -1,6 +1,7 @@
 //! A Prometheus and an Alertmanager beside an Envoy, with everything of `alerts/` loaded.
 
 mod boards;
+mod mail;
 mod sources;
 mod traffic;
 
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub use boards::{Query, boards, panels, rules};
+pub use mail::Mail;
 pub use sources::Sources;
 pub use traffic::{metered, traffic};
 
@@ -38,6 +40,8 @@ pub struct Setup {
     pub target: String,
     /// Where alerts are sent: a webhook, and Slack's form under `/slack`.
     pub hook: String,
+    /// Host and port of a mail server on this machine, which has no certificate.
+    pub mail: String,
     /// Thresholds that differ from `alerts/values.yaml`.
     pub values: BTreeMap<&'static str, &'static str>,
     /// How often to scrape and to look at the rules.
@@ -185,7 +189,8 @@ fn routing(setup: &Setup) -> Result<String> {
     let filled = [
         ("@WEBHOOK_URL@", setup.hook.as_str()),
         ("@SLACK_URL@", &slack),
-        ("@SMTP_HOST@", "127.0.0.1:9"),
+        ("@SMTP_HOST@", setup.mail.as_str()),
+        ("smtp_require_tls: true", "smtp_require_tls: false"),
         ("@MAIL_FROM@", "toolgate@localhost"),
         ("@MAIL_TO@", "operator@localhost"),
         ("group_wait: 10s", "group_wait: 1s"),
