@@ -53,6 +53,7 @@ pub(crate) fn all() -> Vec<Named> {
         ("request/new_token", verify::trusting),
         ("request/cold_rs256", || request(World::new(10, 0), Algorithm::RS256)),
         ("request/cold_ps256", || request(World::new(10, 0), Algorithm::PS256)),
+        ("request/cold_hs256", || request(World::with_secret(), Algorithm::HS256)),
         ("request/cold_es256", || request(World::new(10, 0), Algorithm::ES256)),
         ("request/cold_es384", || request(World::new(10, 0), Algorithm::ES384)),
         ("request/cold_eddsa", || request(World::new(10, 0), Algorithm::EdDSA)),
@@ -96,11 +97,14 @@ impl Secrets for Nothing {
     }
 }
 
-struct AuditSecret;
+/// The one secret of whatever asks.
+const SECRET: &[u8] = b"a bench secret of 32 bytes, here";
 
-impl Secrets for AuditSecret {
+struct OneSecret;
+
+impl Secrets for OneSecret {
     fn lookup(&self, _: &str) -> Option<Vec<u8>> {
-        Some(b"an audit key of thirty-two bytes".to_vec())
+        Some(SECRET.to_vec())
     }
 }
 
@@ -109,6 +113,7 @@ fn key(algorithm: Algorithm) -> (&'static str, EncodingKey) {
         Algorithm::RS256 | Algorithm::PS256 => {
             ("r", EncodingKey::from_rsa_der(include_bytes!("../../src/keys/testdata/rsa2048.pkcs1.der")))
         }
+        Algorithm::HS256 => ("s", EncodingKey::from_secret(SECRET)),
         Algorithm::ES256 => {
             ("e", EncodingKey::from_ec_der(include_bytes!("../../src/keys/testdata/p256.pkcs8.der")))
         }
@@ -170,9 +175,20 @@ impl World {
     }
 
     fn of(document: &str) -> World {
-        let config = Config::compile(document.as_bytes(), &Nothing).expect("a configuration");
+        let config = Config::compile(document.as_bytes(), &OneSecret).expect("a configuration");
         let memory = Memory::new(&config, &Entropy([7; 64]));
         World { config, memory, samples: Samples::new(), account: Account::default(), verifier: &Software }
+    }
+
+    /// The issuer signs with a secret that it shares with the gate.
+    fn with_secret() -> World {
+        let mut document: serde_json::Value =
+            serde_json::from_str(&configuration(10, 0)).expect("a configuration");
+        document["issuers"]["corp"] = serde_json::json!({
+            "issuer": "https://idp", "audiences": [AUDIENCE], "algorithms": ["HS256"],
+            "secrets": [{ "id": "s", "value": { "env": "SECRET" } }],
+        });
+        World::of(&document.to_string())
     }
 
     fn audited() -> World {
@@ -181,7 +197,7 @@ impl World {
             r#""secrets":{"audit":{"env":"AUDIT"}},"audit":{"outlets":["access_log"]},"limits":{"#,
             1,
         );
-        let config = Config::compile(text.as_bytes(), &AuditSecret).expect("a configuration");
+        let config = Config::compile(text.as_bytes(), &OneSecret).expect("a configuration");
         let memory = Memory::new(&config, &Entropy([7; 64]));
         World { config, memory, samples: Samples::new(), account: Account::default(), verifier: &Software }
     }
