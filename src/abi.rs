@@ -86,13 +86,6 @@ extern "C" fn _initialize() {
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
 
-/// Memory for what the host hands over; [`crate::host`] takes it as a vector of just this capacity.
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    let mut bytes = ManuallyDrop::new(Vec::<u8>::with_capacity(size));
-    bytes.as_mut_ptr()
-}
-
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
     CONTEXTS.with(|contexts| {

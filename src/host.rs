@@ -2,9 +2,10 @@
 //! The host's functions, called directly: byte strings in, statuses out. No answer of the host can panic the VM.
 //!
 //! Every import is declared `-> u32`: an enum there would be undefined behaviour on a code it does not know.
-//! What the host calls in turn stands in [`crate::abi`].
+//! What the host calls in turn stands in `abi`, apart from the allocator, whose other half is here.
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 
 /// What the host said instead of `Ok` (0).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +142,13 @@ fn done(status: u32) -> Result<(), Status> {
     if status == 0 { Ok(()) } else { Err(Status(status)) }
 }
 
+/// Memory for what the host hands over; [`take`] takes it as a vector of just this capacity.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
+    let mut bytes = ManuallyDrop::new(Vec::<u8>::with_capacity(size));
+    bytes.as_mut_ptr()
+}
+
 /// Calls `ask` with places for a pointer and a size, and takes over what the host put there.
 fn take(ask: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Status> {
     let mut data = std::ptr::null_mut::<u8>();
@@ -149,7 +157,7 @@ fn take(ask: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, St
     if data.is_null() || size == 0 {
         return Ok(Vec::new());
     }
-    // SAFETY: the host allocated `size` bytes through this module's exported allocator, which makes a `Vec<u8>` of
+    // SAFETY: the host allocated `size` bytes through the allocator above, which makes a `Vec<u8>` of
     // just that capacity, filled them, and gave up the pointer: this is its only owner.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Toolgate's shell: the proxy's side of the glass. It reads, asks the engine, and carries out what the engine says.
 //!
-//! `host` is the only file that calls the host, `abi` the only one that the host calls; `root` keeps configuration and feeds; `stream` walks one request.
+//! `host` is the only file that calls the host, `abi` the only one that the host calls, apart from the allocator in `host`; `root` keeps configuration and feeds; `stream` walks one request.
 
 mod abi;
 mod apply;

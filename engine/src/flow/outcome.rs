@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What became of a request, in one word of a closed set.
 
+use crate::json::Value;
+
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -60,6 +62,15 @@ impl Outcome {
             Outcome::RpcError | Outcome::ClientError => Some("request"),
             Outcome::ServerError => Some("upstream"),
             Outcome::NoAnswer => Some("no_answer"),
+        }
+    }
+
+    /// From the result of a request; what is no tool's has no `isError`.
+    #[must_use]
+    pub fn of_result(result: Value<'_>) -> Outcome {
+        match result.get("isError").and_then(|error| error.as_bool()) {
+            Some(true) => Outcome::ToolError,
+            Some(false) | None => Outcome::Ok,
         }
     }
 

@@ -7,6 +7,7 @@
 
 use super::account::usage;
 use super::memory::Memory;
+use super::outcome::Outcome;
 use crate::config::{Server, ToolMeter};
 use crate::json::Value;
 use crate::mcp::{Method, TaskEnd};
@@ -131,7 +132,7 @@ impl<'s> Meter<'_, 's> {
         let result = match method {
             // The result of the call itself. An error may be one of asking, and ends nothing.
             Some(Method::TasksResult) => {
-                let failed = answer.get("isError").and_then(|error| error.as_bool()) == Some(true);
+                let failed = Outcome::of_result(answer) == Outcome::ToolError;
                 let end = if failed { TaskEnd::Failed } else { TaskEnd::Completed };
                 self.over(bond, id, note, end);
                 Some(answer)

@@ -145,6 +145,17 @@ impl World {
     }
 
     /// A POST to the server with the usual fields; those given replace or add, an empty value takes one out.
+    /// A request without a body, by who has this token.
+    fn get(&mut self, path: &str, authorization: &str) -> Step {
+        let fields = [
+            (":method", "GET"),
+            (":path", path),
+            (":authority", "mcp.example.com"),
+            ("authorization", authorization),
+        ];
+        self.head(&fields, BodyFollows::No, Attempt::First)
+    }
+
     fn post(&mut self, more: &[(&str, &str)], body: &str) -> Outcome {
         let fields = merged(
             &[

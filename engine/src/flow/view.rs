@@ -190,17 +190,17 @@ impl Visible for View<'_> {
     }
 
     fn answered(&mut self, answered: Answered<'_>) -> Visibility {
-        let failed =
-            |result: &Value<'_>| result.get("isError").and_then(|error| error.as_bool()) == Some(true);
-        self.account.answered(match &answered {
+        self.account.answered(match answered {
             Answered::Error(_) => Outcome::RpcError,
-            Answered::Result(result) if failed(result) => Outcome::ToolError,
-            Answered::Result(_) => Outcome::Ok,
+            Answered::Result(result) => Outcome::of_result(result),
         });
         if let Answered::Result(result) = answered {
             self.account.result(result, self.config, self.samples);
             let (about, method) = (self.about, self.account.method());
-            if let (AboutTask::Known { id, note }, Some((mut meter, _, principal))) = (about, self.tasks()) {
+            // Most answers are about no task: nothing is made for them.
+            if let AboutTask::Known { id, note } = about
+                && let Some((mut meter, _, principal)) = self.tasks()
+            {
                 meter.answered(&meter.bond(&principal), (id, note), method, result);
             }
         }

@@ -20,7 +20,6 @@ mod verifier;
 mod work;
 
 use std::cell::{Cell, RefCell};
-use std::mem::ManuallyDrop;
 use toolgate_engine::keys::{Alg, PublicKey, Signature, SignatureVerifier, Verdict};
 use verifier::HostVerifier;
 use work::scale::Work;
@@ -58,12 +57,6 @@ extern "C" fn _initialize() {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_abi_version_0_2_1() {}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_memory_allocate(size: usize) -> *mut u8 {
-    let mut bytes = ManuallyDrop::new(Vec::<u8>::with_capacity(size));
-    bytes.as_mut_ptr()
-}
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_context_create(_: u32, _: u32) {}

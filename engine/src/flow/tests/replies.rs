@@ -99,13 +99,7 @@ fn a_stream_is_filtered_event_by_event_wherever_it_is_cut() {
     // Lists are known by their form: one that answers another request, or comes over GET, is filtered too.
     let mut world = World::new("", "");
     let token = engineer();
-    let fields = [
-        (":method", "GET"),
-        (":path", "/mcp"),
-        (":authority", "mcp.example.com"),
-        ("authorization", token.as_str()),
-    ];
-    let reply = passed(world.head(&fields, BodyFollows::No, Attempt::First)).reply;
+    let reply = passed(world.get("/mcp", &token)).reply;
     let ReplyStep::Filter(_, ReplyBody::Stream(filter, mut stream)) = receive(&mut world, reply, EVENTS)
     else {
         panic!("filtered")

@@ -142,13 +142,7 @@ fn an_answer_to_an_unknown_call_is_one_that_every_rule_may_be_about() {
         (TEXT, r#"{"id":"no","tools":["other"]}"#, true),
     ] {
         let mut world = world(rule, "");
-        let fields = [
-            (":method", "GET"),
-            (":path", "/mcp"),
-            (":authority", "mcp.example.com"),
-            ("authorization", token.as_str()),
-        ];
-        let reply = passed(world.head(&fields, BodyFollows::No, Attempt::First)).reply;
+        let reply = passed(world.get("/mcp", &token)).reply;
         let ReplyStep::Filter(_, ReplyBody::Stream(filter, mut stream)) =
             reply.start(EVENTS, &mut world.desk())
         else {

@@ -80,13 +80,7 @@ fn routes_are_told_too_and_headers_that_leave_first_wait_for_the_body() {
     let route = r#","routes":[{"name":"site","match":{"path":"/site"},"policy":"default","issuers":["corp"],"resource":"https://mcp.example.com/mcp"}]"#;
     let mut world = world(route);
     let token = engineer();
-    let fields = [
-        (":method", "GET"),
-        (":path", "/site"),
-        (":authority", "mcp.example.com"),
-        ("authorization", token.as_str()),
-    ];
-    let answer = answered(world.head(&fields, BodyFollows::No, Attempt::First));
+    let answer = answered(world.get("/site", &token));
     assert_eq!((answer.status, answer.details), (401, "insufficient_user_authentication"));
     let fields = modern("tools/call", "echo", &token);
     let answer = world.post(&fields, &modern_body("tools/call", r#""name":"echo","arguments":{},"#)).answer();
