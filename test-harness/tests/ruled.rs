@@ -38,6 +38,8 @@ fn policy() -> Value {
             "deny": [
                 { "id": "no-pictures", "tools": ["echo"], "on": ["answer"],
                   "when": { "answer": { "types": { "contains": "image" } } } },
+                { "id": "no-private", "tools": ["echo"], "on": ["answer"],
+                  "when": { "args": { "/path": { "exists": true, "path_under": "private" } } } },
                 { "id": "no-failures", "tools": ["*"], "on": ["answer"], "mode": "shadow",
                   "when": { "answer": { "outcome": { "equals": "tool_error" } } } },
             ],
@@ -82,7 +84,8 @@ fn picture() -> Value {
 
 async fn ask(gate: &Gate, path: &str, id: &str, tool: &str, script: Script) -> Result<(u16, String)> {
     gate.script()?.on(id, script);
-    let params = json!({ "name": tool, "arguments": {} });
+    let arguments = if id.contains("private") { json!({ "path": "private/a" }) } else { json!({}) };
+    let params = json!({ "name": tool, "arguments": arguments });
     let call = Call::modern(gate.envoy.url(path), id, "tools/call", params).header("x-script", id);
     let answer = call.token(&gate.token("alice", &["developer"])?).send().await?;
     Ok((answer.status, answer.text().to_owned()))
@@ -135,6 +138,11 @@ async fn an_answer_is_withheld_in_json_and_in_events(gate: &Gate) -> Result<()> 
         assert_eq!(record["decision"], "allow", "{record}");
         assert_eq!(record["answer"], json!({ "decision": "deny", "rules": ["no-pictures"] }), "{record}");
         assert_eq!(record["outcome"], "withheld", "{record}");
+    }
+    // The arguments are gone, what a rule said of them is not.
+    for (id, script) in [("private", json("private", &text)), ("sse-private", events("sse-private", &text))] {
+        let (_, got) = ask(gate, "/mcp", id, "echo", script).await?;
+        assert!(!got.contains("plain") && got.contains(r#""rule":"no-private""#), "{id}: {got}");
     }
     // A rule in shadow is counted.
     let failed = json!({ "content": [], "isError": true });

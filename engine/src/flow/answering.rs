@@ -12,10 +12,13 @@ use crate::deny::Denial;
 use crate::json::Value;
 use crate::mcp::{Answered, Call, Era, Method, MethodClass, Shape, Target, Visibility};
 use crate::metrics::{Metric, Place, RuleLabel, Sample, Series};
-use crate::policy::{AnswerFacts, Answering, Context, Effect, Policy, Refused, RefusedReason, Supposed};
+use crate::policy::{
+    AnswerFacts, Answering, Arguments, Context, Effect, Kept, Policy, Refused, RefusedReason, Supposed,
+};
 use alloc::borrow::Cow;
 use alloc::rc::Rc;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// What an answer is an answer to.
 #[derive(Debug)]
@@ -27,6 +30,8 @@ pub(super) struct Asked {
     target: Option<Target<'static>>,
     reads: Reads,
     why: Why,
+    /// What the policies have to know of the arguments; nothing of another call's, whose task it is.
+    kept: Vec<Kept>,
 }
 
 /// Where the answer of the tool stands.
@@ -67,7 +72,7 @@ impl Asked {
         decision: DecisionId,
     ) -> Option<Rc<Asked>> {
         let candidate = server.shadow.as_ref().and_then(|shadow| desk.policy(shadow.policy));
-        let why = match (policy.has_answer_rules(), candidate) {
+        let why = match (policy.has_answer_rules(), &candidate) {
             (true, _) => Why::Judge,
             (false, Some(candidate)) if candidate.has_answer_rules() => Why::Compare,
             (false, Some(_) | None) => return None,
@@ -91,8 +96,12 @@ impl Asked {
                 method,
             ) => (method, Some(call.target.clone().into_owned()), Reads::Result),
         };
+        let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
+        let own = !matches!(call.method.class(), MethodClass::Task);
+        let judges = [Some(policy), candidate.as_deref()].into_iter().flatten().filter(|_| own);
+        let kept = judges.filter_map(|judge| judge.keep(arguments)).collect();
         let era = call.version.era();
-        Some(Rc::new(Asked { decision, era, method, target, reads, why }))
+        Some(Rc::new(Asked { decision, era, method, target, reads, why, kept }))
     }
 }
 
@@ -142,9 +151,12 @@ impl View<'_> {
             .from(self.source)
             .of_class(target.and_then(|target| server.class_of(target)))
             .answered(facts);
-        let hinted = |policy: &Policy, view: &Self| match target {
-            Some(target) => context.hinted(view.memory.hints(policy, (view.at, server), target)),
-            None => context,
+        let hinted = |policy: &Policy, view: &Self| {
+            let context = context.with(policy.recall(asked.iter().flat_map(|asked| &asked.kept)));
+            match target {
+                Some(target) => context.hinted(view.memory.hints(policy, (view.at, server), target)),
+                None => context,
+            }
         };
         let judged = match (&self.policy, asked.map(|asked| asked.why)) {
             (Some(policy), _) => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What conditions may look at: who calls, and under which circumstances.
 
+use super::Kept;
 use crate::json::{Kind, Value};
 use crate::time::UnixTime;
 use alloc::collections::BTreeSet;
@@ -62,6 +63,8 @@ pub enum Arguments<'a> {
     Given(Value<'a>),
     /// The call is yet to come: a list is filtered.
     Open,
+    /// The call is over, and this is kept of them until its answer comes.
+    Kept(&'a Kept),
 }
 
 /// What a server says of its tool (`annotations` of a definition). What it does not say, or not as a boolean, is absent.
@@ -225,7 +228,8 @@ impl<'c> Context<'c> {
         Context { hints, ..self }
     }
 
-    /// To be given this answer; the arguments are gone by then.
+    /// To be given this answer; of the arguments only that is left then which [`Policy::recall`](super::Policy::recall)
+    /// gives.
     #[must_use]
     pub fn answered(self, answer: AnswerFacts<'c>) -> Context<'c> {
         Context { surface: Surface::Answer, arguments: Arguments::Absent, answer: Some(answer), ..self }

@@ -17,6 +17,7 @@ mod digest;
 mod explain;
 mod facts;
 mod index;
+mod kept;
 pub mod lint;
 mod pattern;
 mod question;
@@ -39,6 +40,7 @@ pub use digest::Digest;
 pub(crate) use digest::digest as digest_of;
 pub use explain::{Considered, Explained, Explanation, Outcome};
 pub use facts::{AnswerFacts, Arguments, CertificateFacts, Context, Facts, Hints, KeyFacts, Surface};
+pub use kept::Kept;
 pub use require::Lack;
 pub(crate) use require::{LEEWAY, logged_in};
 pub use roles::RoleSet;
@@ -68,6 +70,8 @@ pub struct Policy {
     shadow_rules: usize,
     /// The places of the rules on answers.
     answer_rules: Vec<usize>,
+    /// How many tests on arguments they have.
+    kept_tests: usize,
     /// Servers whose annotations count.
     trusted: Vec<Arc<str>>,
     revision: Option<Arc<str>>,

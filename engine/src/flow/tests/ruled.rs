@@ -204,6 +204,23 @@ fn what_a_task_comes_to_is_an_answer_of_its_tool() {
     }
 }
 
+/// Arguments are gone when the answer comes; what the rules said of them is not. A task's later answers are of a call
+/// whose arguments nobody here knows any more.
+#[test]
+fn an_answer_may_be_denied_for_what_the_call_was_made_with() {
+    let rule = r#"{"id":"no","tools":["code_*"],"on":["answer"],"when":{"args":{"/path":{"path_under":"src/private"}}}}"#;
+    let mut world = world(rule, r#","tasks":"unbound""#);
+    for (path, shown) in [("src/a", true), ("src/private/a", false)] {
+        let reply = world.call("code_edit", &format!(r#"{{"path":"{path}"}}"#)).passage().reply;
+        assert_eq!(told(&mut world, reply, &message(TEXT)).is_none(), shown, "{path}");
+    }
+    let token = engineer();
+    let late = [("authorization", token.as_str()), ("mcp-protocol-version", "2025-11-25")];
+    let body = r#"{"jsonrpc":"2.0","id":7,"method":"tasks/result","params":{"taskId":"t-1"}}"#;
+    let reply = world.post(&late, body).passage().reply;
+    assert!(told(&mut world, reply, &message(TEXT)).is_some(), "a task's answer is not known to be meant");
+}
+
 #[test]
 fn a_rule_on_answers_in_shadow_is_counted_and_changes_nothing() {
     let mut world = world(&NO_IMAGES.replace(r#""on""#, r#""mode":"shadow","on""#), "");

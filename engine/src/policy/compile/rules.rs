@@ -8,6 +8,7 @@ use crate::json::{DeError, Segment};
 use crate::mcp::{Method, MethodClass};
 use crate::policy::classes::Labels;
 use crate::policy::condition::{self, Condition, Needs, Place};
+use crate::policy::kept::MAX_KEPT;
 use crate::policy::wire::{PatternWire, RuleWire, SurfaceWire};
 use crate::policy::{Effect, Rule, Surfaces};
 use crate::suggest::nearest;
@@ -147,9 +148,13 @@ impl Compiler<'_> {
             parts.push(Condition::Operations(each.fold(Labels::default(), Labels::join)));
         }
         let when = (!parts.is_empty()).then_some(Condition::All(parts));
+        let when = match surfaces {
+            Surfaces::Answer => when.map(|when| when.on_answers(&mut self.policy.kept_tests)),
+            Surfaces::Both | Surfaces::Call | Surfaces::List => when,
+        };
         let needs = when.as_ref().map(Condition::needs).unwrap_or_default();
         check_needs(id, wire, needs)?;
-        check_answer_needs(id, surfaces, needs)?;
+        check_answer_needs(id, surfaces, needs, self.policy.kept_tests)?;
         if needs.hints && self.policy.trusted.is_empty() {
             let error = DeError::new("no server is trusted to say what its tools do".to_owned());
             let help = "name it under `trusted_servers`, or use `classes`".to_owned();
@@ -237,15 +242,17 @@ fn surfaces(effect: Effect, wire: &RuleWire) -> Result<Surfaces, DeError> {
     }
 }
 
-/// Answers are known once they come, and the arguments are not kept that long.
-fn check_answer_needs(id: &str, surfaces: Surfaces, needs: Needs) -> Result<(), DeError> {
+/// Answers are known once they come, and of the arguments so much is kept that long.
+fn check_answer_needs(id: &str, surfaces: Surfaces, needs: Needs, kept: usize) -> Result<(), DeError> {
     let wrong = |name: &str, message: String, help: &str| {
         Err(DeError::new(message).with_help(help.to_owned()).inside(key(name)).inside(key("when")))
     };
     match surfaces {
-        Surfaces::Answer if needs.arguments => {
-            let message = format!("rule `{id}` tests `args`, which are not kept until the answer comes");
-            wrong("args", message, "test them in a rule on the call")
+        Surfaces::Answer if kept > MAX_KEPT => {
+            let message = format!(
+                "rule `{id}` is one too many on answers that test `args`: more than {MAX_KEPT} tests"
+            );
+            wrong("args", message, "test them in rules on the call")
         }
         Surfaces::Both | Surfaces::Call | Surfaces::List if needs.answer => {
             let message = format!("rule `{id}` tests `answer`, which is not there yet");

@@ -68,7 +68,9 @@ fn each(word: &str, parts: &[Condition], path: &str, scene: &Scene<'_>, found: &
 impl Operand {
     fn path(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
-            Operand::Argument(pointer) => return Cow::Owned(format!("args.{pointer}")),
+            Operand::Argument(pointer) | Operand::Kept(_, pointer) => {
+                return Cow::Owned(format!("args.{pointer}"));
+            }
             Operand::Claim(pointer) => return Cow::Owned(format!("claims.{pointer}")),
             Operand::KeyLabel(name) => return Cow::Owned(format!("key.labels.{name}")),
             Operand::Answer(AnswerPart::Result(pointer)) => {

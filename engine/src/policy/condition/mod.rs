@@ -40,6 +40,8 @@ pub(super) enum Condition {
 #[derive(Debug)]
 pub(super) enum Operand {
     Argument(String),
+    /// As `Argument` in a rule on answers, with the place of what its one test said of the call.
+    Kept(usize, String),
     Claim(String),
     Roles,
     Scopes,
@@ -144,7 +146,9 @@ impl Condition {
                 parts.iter().map(Condition::needs).fold(Needs::default(), Needs::join)
             }
             Condition::Not(part) => part.needs(),
-            Condition::Atom(Operand::Argument(_), _) => Needs { arguments: true, ..Needs::default() },
+            Condition::Atom(Operand::Argument(_) | Operand::Kept(..), _) => {
+                Needs { arguments: true, ..Needs::default() }
+            }
             Condition::Atom(Operand::Hint(_), _) => Needs { tool: true, hints: true, ..Needs::default() },
             Condition::Atom(Operand::Answer(_), _) => Needs { answer: true, ..Needs::default() },
             Condition::Source(_) => Needs { source: true, ..Needs::default() },
@@ -169,11 +173,14 @@ impl Needs {
 impl Operand {
     fn evaluate(&self, tests: &[Test], facts: &Facts<'_>, context: &Context<'_>) -> Possible {
         let tested = match self {
-            Operand::Argument(pointer) => match context.arguments {
-                Arguments::Open => return Possible::ANY,
-                Arguments::Absent => Tested::Absent,
-                Arguments::Given(value) => Tested::json(value.pointer(pointer)),
-            },
+            Operand::Argument(pointer) => return of_argument(pointer, tests, context.arguments),
+            // What is not known of the arguments is unknown, whatever is asked of them.
+            Operand::Kept(at, _) => {
+                return Possible::only(match context.arguments {
+                    Arguments::Kept(kept) => kept.truth(*at),
+                    Arguments::Absent | Arguments::Given(_) | Arguments::Open => Truth::Unknown,
+                });
+            }
             Operand::Claim(pointer) => {
                 Tested::json(facts.claims.and_then(|claims: Value<'_>| claims.pointer(pointer)))
             }
@@ -232,6 +239,16 @@ impl Hint {
             Hint::OpenWorld => hints.open_world,
         }
     }
+}
+
+pub(super) fn of_argument(pointer: &str, tests: &[Test], arguments: Arguments<'_>) -> Possible {
+    let tested = match arguments {
+        Arguments::Open => return Possible::ANY,
+        Arguments::Kept(_) => return Possible::only(Truth::Unknown),
+        Arguments::Absent => Tested::Absent,
+        Arguments::Given(value) => Tested::json(value.pointer(pointer)),
+    };
+    Possible::only(test::all(tests, tested))
 }
 
 /// Without a certificate its names are absent, not none; so are types that cannot be read.

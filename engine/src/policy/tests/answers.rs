@@ -4,6 +4,7 @@
 use super::*;
 use crate::mcp::{Method, Target};
 use alloc::format;
+use alloc::vec::Vec;
 
 /// `allow`, or the rule that denies this `result` or `error` of a call to `tool`.
 fn judged(rules: &str, tool: Option<&str>, message: &str) -> String {
@@ -101,6 +102,71 @@ fn who_holds_no_role_gets_no_answer_and_calls_and_lists_are_left_alone() {
     }
 }
 
+/// The truths outlive the arguments, belong to one policy, and what is not kept is unknown, whatever is asked of it.
+#[test]
+fn a_rule_on_answers_may_test_what_the_call_was_made_with() {
+    let on = |when: &str| {
+        with_rules(&format!(
+            r#""allow":[{{"tools":["*"]}}],"deny":[{{"id":"no","tools":["*"],"on":["answer"],"when":{when}}}]"#
+        ))
+    };
+    let calls = [r#"{"path":"src/a","n":5}"#, r#"{"path":"etc","n":9}"#, r#"{"path":7}"#, "{}", ""];
+    // One letter each, and one for an answer to a call that nobody here has seen.
+    for (when, expected) in [
+        (r#"{"args":{"/path":{"path_under":"src"}}}"#, "dadddd"),
+        (r#"{"not":{"args":{"/path":{"path_under":"src"}}}}"#, "addddd"),
+        (r#"{"args":{"/path":{"exists":false}}}"#, "aaaddd"),
+        (r#"{"args":{"/n":{"min":4,"max":6,"exists":true},"/path":{"exists":true}}}"#, "daaaad"),
+        (r#"{"any":[{"args":{"/n":{"equals":9}}},{"args":{"/path":{"equals":"src/a"}}}]}"#, "dddddd"),
+        (r#"{"args":{"/n":{"equals":9}},"answer":{"outcome":{"equals":"ok"}}}"#, "addddd"),
+        (r#"{"args":{"/n":{"equals":9}},"answer":{"outcome":{"equals":"tool_error"}}}"#, "aaaaaa"),
+    ] {
+        let (policy, other) = (on(when), on(r#"{"args":{"/path":{"equals":"x"}}}"#));
+        let kept = calls.map(|json| {
+            let doc = Doc::parse(json.as_bytes(), Limits::MESSAGE).ok();
+            let arguments = doc.as_ref().map_or(Arguments::Absent, |doc| Arguments::Given(doc.root()));
+            policy.keep(arguments).into_iter().chain(other.keep(arguments)).collect::<Vec<_>>()
+        });
+        let tool = Target::Tool("t".into());
+        let judge = |kept: &[Kept]| {
+            let answer = AnswerFacts { outcome: "ok", bytes: 2, result: None };
+            let context = now(Arguments::Absent).answered(answer).with(policy.recall(kept.iter()));
+            let roles = policy.role("r").unwrap_or_default();
+            let answering = Answering::Call(Method::ToolsCall, &tool);
+            match policy.judge_answer(&roles, &NOBODY, answering, &context) {
+                Ok(()) => 'a',
+                Err(_) => 'd',
+            }
+        };
+        let got: String = kept.iter().map(|kept| judge(kept)).chain([judge(&[])]).collect();
+        assert_eq!(got, expected, "{when}");
+        // What another policy has kept says nothing.
+        let foreign = kept.each_ref().map(|kept| judge(kept.get(1..).expect("two policies keep")));
+        assert!(foreign.iter().all(|got| expected.ends_with(*got)), "{when} {foreign:?}");
+    }
+}
+
+#[test]
+fn nothing_is_kept_where_no_rule_on_answers_tests_arguments_and_never_more_than_the_limit() {
+    let call =
+        r#""deny":[{"tools":["*"],"when":{"args":{"/a":{"equals":1}}}},{"tools":["*"],"on":["answer"]}]"#;
+    assert!(with_rules(call).keep(Arguments::Absent).is_none());
+    let tests = |count: usize| {
+        let each: Vec<String> = (0..count).map(|at| format!(r#""/a{at}":{{"equals":1}}"#)).collect();
+        let rule = r#"{"id":"x","tools":["t"],"on":["answer"],"when":{"args":{"/a":{"min":1,"max":2}}}}"#;
+        let rules = format!(
+            r#"{rule},{{"id":"y","tools":["t"],"on":["answer"],"when":{{"args":{{{}}}}}}}"#,
+            each.join(",")
+        );
+        format!(r#"{{"version":1,"roles":{{"r":{{"deny":[{rules}]}}}}}}"#)
+    };
+    assert!(policy(&tests(254)).keep(Arguments::Absent).is_some());
+    assert_eq!(
+        complaint(&tests(255)),
+        "roles.r.deny[1].when.args: rule `y` is one too many on answers that test `args`: more than 256 tests | test them in rules on the call"
+    );
+}
+
 #[test]
 fn what_an_answer_rule_cannot_know_is_refused_with_its_cure() {
     let rule = |word: &str, rule: &str| {
@@ -121,11 +187,6 @@ fn what_an_answer_rule_cannot_know_is_refused_with_its_cure() {
             "deny",
             r#""methods":["tools/list"],"on":["answer"]"#,
             "roles.r.deny[0].on: methods and routes stand in no list that is filtered | make a rule of its own for tools, prompts and resources",
-        ),
-        (
-            "deny",
-            r#""tools":["t"],"on":["answer"],"when":{"args":{"/a":{"equals":1}}}"#,
-            "roles.r.deny[0].when.args: rule `x` tests `args`, which are not kept until the answer comes | test them in a rule on the call",
         ),
         (
             "deny",

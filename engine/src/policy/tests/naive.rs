@@ -11,11 +11,15 @@ pub(super) const ROLES: usize = 4;
 #[rustfmt::skip]
 pub(super) enum Kind { Tool, Prompt, Resource, Method }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[rustfmt::skip]
+pub(super) enum On { Call, List, Answer }
+
 /// On the argument `/v`: this string, at least this number, there at all. On the caller: subject, scope, an address in
-/// 10.0.0.0/8. On the time: before noon, UTC.
+/// 10.0.0.0/8. On the time: before noon, UTC. On the answer: a failure of the tool, a level of at least this.
 #[derive(Clone, Debug)]
 #[rustfmt::skip]
-pub(super) enum Test { Argument(&'static str), AtLeast(i32), Present, Subject(&'static str), Scope(&'static str), Inside, Morning }
+pub(super) enum Test { Argument(&'static str), AtLeast(i32), Present, Subject(&'static str), Scope(&'static str), Inside, Morning, Failed, Level(i32) }
 
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
@@ -23,8 +27,8 @@ pub(super) struct Rule {
     pub roles: Vec<usize>,
     pub kind: Kind,
     pub patterns: Vec<&'static str>,
-    /// `Some(true)`: on lists only; `Some(false)`: on calls only.
-    pub on_lists: Option<bool>,
+    /// Nothing: on calls and lists.
+    pub on: Option<On>,
     /// Bits: read 1, write 2, execute 4, admin 8.
     pub operations: Option<u8>,
     /// Each with whether it is negated.
@@ -47,17 +51,14 @@ pub(super) struct Model {
 pub(super) enum Value { Absent, Text(&'static str), Number(i32) }
 
 #[derive(Clone, Debug)]
+#[rustfmt::skip]
 pub(super) struct Question {
-    pub held: Vec<usize>,
-    pub kind: Kind,
-    pub name: &'static str,
-    pub listed: bool,
-    pub value: Value,
-    pub subject: Option<&'static str>,
-    pub scopes: Vec<&'static str>,
+    pub held: Vec<usize>, pub kind: Kind, pub name: &'static str, pub on: On, pub value: Value, pub morning: bool,
+    pub subject: Option<&'static str>, pub scopes: Vec<&'static str>,
     /// Whether the address lies inside, if there is one.
     pub inside: Option<bool>,
-    pub morning: bool,
+    /// Of an answer: whether it is known to what (if not, each rule may be about it), and what it says.
+    pub known: bool, pub failed: bool, pub level: Option<i32>,
 }
 
 fn fits(pattern: &str, name: &str) -> bool {
@@ -77,15 +78,10 @@ fn first(text: &str) -> (Option<char>, &str) {
 
 impl Model {
     pub(super) fn allows(&self, asked: &Question) -> bool {
-        let denied = self
-            .rules
-            .iter()
-            .any(|rule| rule.deny && self.speaks(rule, asked) && self.holds(rule, asked) != Some(false));
-        let allowed = self
-            .rules
-            .iter()
-            .any(|rule| !rule.deny && self.speaks(rule, asked) && self.holds(rule, asked) == Some(true));
-        allowed && !denied
+        let mut speaking = self.rules.iter().filter(|rule| self.speaks(rule, asked));
+        let denied = speaking.clone().any(|rule| rule.deny && self.holds(rule, asked) != Some(false));
+        let allowed = speaking.any(|rule| !rule.deny && self.holds(rule, asked) == Some(true));
+        (allowed || asked.on == On::Answer) && !denied
     }
 
     fn reaches(&self, held: usize, role: usize) -> bool {
@@ -96,8 +92,9 @@ impl Model {
         let names = |name| rule.patterns.iter().any(|pattern| fits(pattern, name));
         let on_method = rule.deny && rule.kind == Kind::Method;
         asked.held.iter().any(|held| rule.roles.iter().any(|role| self.reaches(*held, *role)))
-            && rule.on_lists.is_none_or(|lists| lists == asked.listed)
+            && rule.on.map_or(asked.on != On::Answer, |on| on == asked.on)
             && match (rule.kind == asked.kind, asked.kind) {
+                _ if !asked.known => true,
                 (true, _) => names(asked.name),
                 // A deny rule on a method takes its targets away.
                 (false, Kind::Tool) => on_method && names("tools/call"),
@@ -119,7 +116,7 @@ impl Model {
             () => Some(!rule.any),
         };
         let operations = rule.operations.map_or(Some(true), |granted| {
-            let own = self.operations.iter().filter(|(_, pattern)| fits(pattern, asked.name));
+            let own = self.operations.iter().filter(|(_, pattern)| asked.known && fits(pattern, asked.name));
             let own = own.fold(0, |bits, (bit, _)| bits | bit);
             match (own & granted != 0, own & !granted != 0) {
                 (true, false) => Some(true),
@@ -137,6 +134,7 @@ impl Model {
 
 fn says(test: &Test, asked: &Question) -> Option<bool> {
     match (test, asked.value) {
+        (Test::Argument(_) | Test::AtLeast(_) | Test::Present, _) if !asked.known => None,
         (Test::Present, value) => Some(!matches!(value, Value::Absent)),
         (Test::Argument(wanted), Value::Text(text)) => Some(text == *wanted),
         (Test::AtLeast(bound), Value::Number(number)) => Some(number >= *bound),
@@ -145,5 +143,7 @@ fn says(test: &Test, asked: &Question) -> Option<bool> {
         (Test::Scope(wanted), _) => Some(asked.scopes.contains(wanted)),
         (Test::Inside, _) => asked.inside,
         (Test::Morning, _) => Some(asked.morning),
+        (Test::Failed, _) => Some(asked.failed),
+        (Test::Level(bound), _) => asked.level.map(|level| level >= *bound),
     }
 }

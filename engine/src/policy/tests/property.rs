@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Generated policies against a naive evaluator, and what must hold of every policy.
 
-use super::naive::{Kind, Model, Question, ROLES, Rule, Test, Value};
+use super::naive::{Kind, Model, On, Question, ROLES, Rule, Test, Value};
 use super::*;
+use crate::mcp::{Method, Target};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -55,8 +56,11 @@ const VALUES: [Value; 5] =
 const KINDS: [Kind; 6] = [Kind::Tool, Kind::Tool, Kind::Tool, Kind::Prompt, Kind::Resource, Kind::Method];
 const NOON: u64 = 1_000_036_800;
 
-fn draw_test(random: &mut Random, arguments: bool) -> (Test, bool) {
-    let test = match random.below(if arguments { 7 } else { 4 }) {
+fn draw_test(random: &mut Random, arguments: bool, on: Option<On>) -> (Test, bool) {
+    let of_call = if arguments { 7 } else { 4 };
+    let test = match random.below(if on == Some(On::Answer) { of_call + 4 } else { of_call }) {
+        own if own >= of_call && own < of_call + 2 => Test::Failed,
+        own if own >= of_call => Test::Level(random.of(&[1, 3])),
         0 => Test::Subject(random.of(&["u", "v"])),
         1 => Test::Scope(random.of(&["r", "w"])),
         2 => Test::Inside,
@@ -68,7 +72,7 @@ fn draw_test(random: &mut Random, arguments: bool) -> (Test, bool) {
     (test, random.one_in(3))
 }
 
-fn draw_rule(random: &mut Random) -> Rule {
+fn draw_rule(random: &mut Random, deny: bool) -> Rule {
     let kind = random.of(&KINDS);
     let all: &[&'static str] = match kind {
         Kind::Tool | Kind::Prompt => &PATTERNS,
@@ -76,22 +80,28 @@ fn draw_rule(random: &mut Random) -> Rule {
         Kind::Method => &METHOD_PATTERNS,
     };
     let patterns = (0..=random.below(2)).map(|_| random.of(all)).collect();
-    let deny = random.one_in(4);
     let roles = match random.one_in(4) && !deny {
         true => random.some(&[0, 1, 2, 3]),
         false => Vec::from([random.below(ROLES)]),
     };
     let with_arguments = matches!(kind, Kind::Tool | Kind::Prompt);
     let count = if random.one_in(3) { random.below(3) + 1 } else { 0 };
+    let on = match (kind, deny) {
+        (Kind::Method, _) => None,
+        (_, true) if !random.one_in(3) => Some(On::Answer),
+        _ => random.one_in(6).then(|| random.of(&[On::Call, On::List])),
+    };
+    // A rule on answers without a condition would deny most of them.
+    let count = if on == Some(On::Answer) { random.below(3) + 1 } else { count };
     Rule {
         deny,
         roles,
         kind,
         patterns,
-        on_lists: (kind != Kind::Method && random.one_in(6)).then(|| random.one_in(2)),
+        on,
         operations: (kind == Kind::Tool && random.one_in(4))
             .then(|| u8::try_from(random.below(15) + 1).unwrap()),
-        tests: (0..count).map(|_| draw_test(random, with_arguments)).collect(),
+        tests: (0..count).map(|_| draw_test(random, with_arguments, on)).collect(),
         any: random.one_in(2),
     }
 }
@@ -100,7 +110,12 @@ fn draw(random: &mut Random, rules: usize) -> Model {
     Model {
         inherits: (0..ROLES).map(|role| (0..role).filter(|_| random.one_in(3)).collect()).collect(),
         operations: (0..random.below(5)).map(|_| (1 << random.below(4), random.of(&PATTERNS))).collect(),
-        rules: (0..random.below(rules)).map(|_| draw_rule(random)).collect(),
+        rules: (0..random.below(rules))
+            .map(|_| {
+                let deny = random.one_in(4);
+                draw_rule(random, deny)
+            })
+            .collect(),
     }
 }
 
@@ -113,6 +128,10 @@ fn write_test((test, negated): &(Test, bool)) -> String {
         Test::Scope(scope) => format!(r#"{{"scopes":{{"contains":"{scope}"}}}}"#),
         Test::Inside => r#"{"source":["10.0.0.0/8"]}"#.to_string(),
         Test::Morning => r#"{"time":{"until":"12:00"}}"#.to_string(),
+        Test::Failed => r#"{"answer":{"outcome":{"equals":"tool_error"}}}"#.to_string(),
+        Test::Level(bound) => {
+            format!(r#"{{"answer":{{"result":{{"/structuredContent/level":{{"min":{bound}}}}}}}}}"#)
+        }
     };
     if *negated { format!(r#"{{"not":{test}}}"#) } else { test }
 }
@@ -124,8 +143,13 @@ fn write_rule(rule: &Rule) -> String {
         Kind::Resource => format!(r#"{{"resources":{:?}"#, rule.patterns),
         Kind::Method => format!(r#"{{"methods":{:?}"#, rule.patterns),
     };
-    if let Some(lists) = rule.on_lists {
-        text.push_str(&format!(r#","on":["{}"]"#, if lists { "list" } else { "call" }));
+    if let Some(on) = rule.on {
+        let word = match on {
+            On::Call => "call",
+            On::List => "list",
+            On::Answer => "answer",
+        };
+        text.push_str(&format!(r#","on":["{word}"]"#));
     }
     if let Some(bits) = rule.operations {
         let words = ["read", "write", "execute", "admin"].into_iter().enumerate();
@@ -196,7 +220,10 @@ fn question(random: &mut Random) -> Question {
         held: (0..=random.below(3)).map(|_| random.below(ROLES)).collect(),
         kind,
         name: random.of(names),
-        listed: false,
+        on: random.of(&[On::Call, On::Call, On::Call, On::Answer]),
+        known: true,
+        failed: random.one_in(2),
+        level: random.of(&[None, Some(1), Some(2), Some(3)]),
         value: random.of(&VALUES),
         subject: random.of(&[None, Some("u"), Some("v")]),
         scopes: random.some(&["r", "w"]),
@@ -219,38 +246,68 @@ fn decide(policy: &Policy, asked: &Question) -> bool {
     let source = asked.inside.map(|inside| if inside { "10.1.2.3" } else { "192.0.2.1" });
     let now = UnixTime::from_secs(if asked.morning { NOON - 3_600 } else { NOON + 3_600 });
     let call = Context::at(now).from(source.and_then(|source| source.parse().ok()));
-    let context = if asked.listed { call.listed() } else { call.with(Arguments::Given(doc.root())) };
+    let (set, _) = policy.resolve(&facts, now);
+    if asked.on == On::Answer {
+        return tells(policy, &set, &facts, asked, &call, Arguments::Given(doc.root()));
+    }
+    let context = if asked.on == On::List { call.listed() } else { call.with(Arguments::Given(doc.root())) };
     let ask = match asked.kind {
         Kind::Tool => Ask::Tool("tools/call", asked.name),
         Kind::Prompt => Ask::Prompt("prompts/get", asked.name),
         Kind::Resource => Ask::Resource("resources/read", asked.name),
         Kind::Method => Ask::Method(METHODS.into_iter().find(|method| *method == asked.name).unwrap()),
     };
-    let (set, _) = policy.resolve(&facts, now);
     policy.decide(&set, &facts, ask, &context).is_ok()
 }
 
-/// 2,000 policies, 52 calls each; every fifth of them beside three variants of the policy.
+/// Whether the caller is told the answer: the arguments are kept, as they are for as long as the call is under way.
+fn tells(
+    policy: &Policy,
+    roles: &RoleSet,
+    facts: &Facts<'_>,
+    asked: &Question,
+    call: &Context<'_>,
+    arguments: Arguments<'_>,
+) -> bool {
+    let level = asked.level.map(|level| format!(r#","structuredContent":{{"level":{level}}}"#));
+    let json = format!(r#"{{"content":[],"isError":{}{}}}"#, asked.failed, level.unwrap_or_default());
+    let doc = Doc::parse(json.as_bytes(), Limits::MESSAGE).expect("JSON");
+    let (method, target) = match asked.kind {
+        Kind::Tool => (Method::ToolsCall, Target::Tool(asked.name.into())),
+        Kind::Prompt => (Method::PromptsGet, Target::Prompt(asked.name.into())),
+        Kind::Resource => (Method::ResourcesRead, Target::Resource(asked.name.into())),
+        Kind::Method => (Method::from_name(asked.name).unwrap(), Target::None),
+    };
+    let kept = policy.keep(arguments).filter(|_| asked.known);
+    let context = call.answered(AnswerFacts::of_result(doc.root())).with(policy.recall(kept.iter()));
+    let answering = if asked.known { Answering::Call(method, &target) } else { Answering::Unknown };
+    policy.judge_answer(roles, facts, answering, &context).is_ok()
+}
+
+/// 2,700 policies, 52 questions each, of which a quarter are on answers; every fifth of them beside three variants of the policy.
 #[test]
 fn a_naive_evaluator_agrees_and_rules_only_move_verdicts_their_own_way() {
+    assert!(include_str!("naive.rs").lines().count() < 150, "an evaluator to be read at a glance");
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    let mut seen = [0_usize; 2];
-    for _ in 0..2_000 {
+    // Calls and answers, each denied and allowed.
+    let mut seen = [[0_usize; 2]; 2];
+    for _ in 0..2_700 {
         let model = draw(&mut random, 9);
         let mut turned = model.clone();
         turned.rules.reverse();
         let mut with = |deny: bool| {
             let mut more = model.clone();
-            let rule = draw_rule(&mut random);
-            more.rules.push(Rule { deny, roles: Vec::from([random.below(ROLES)]), ..rule });
+            let rule = draw_rule(&mut random, deny);
+            more.rules.push(Rule { roles: Vec::from([random.below(ROLES)]), ..rule });
             policy(&write(&more))
         };
         let (less, more) = (with(true), with(false));
         let (ours, turned) = (policy(&write(&model)), policy(&write(&turned)));
         for turn in 0..52 {
             let asked = question(&mut random);
+            let asked = Question { known: asked.on == On::Call || !random.one_in(4), ..asked };
             let verdict = decide(&ours, &asked);
-            seen[usize::from(verdict)] += 1;
+            seen[usize::from(asked.on == On::Answer)][usize::from(verdict)] += 1;
             assert_eq!(verdict, model.allows(&asked), "{asked:?}\n{}", write(&model));
             if turn % 5 != 0 {
                 continue;
@@ -260,7 +317,8 @@ fn a_naive_evaluator_agrees_and_rules_only_move_verdicts_their_own_way() {
             assert!(!verdict || decide(&more, &asked), "an allow narrowed");
         }
     }
-    assert!(seen.iter().sum::<usize>() >= 100_000 && seen[1] > 10_000, "{seen:?}");
+    let calls = seen[0].iter().sum::<usize>();
+    assert!(calls >= 100_000 && seen[0][1] > 10_000 && seen[1].iter().all(|seen| *seen > 2_000), "{seen:?}");
 }
 
 /// What a list shows and what calls get: where no rule looks at arguments, and none is on one of them only, they are
@@ -271,11 +329,14 @@ fn a_filtered_list_equals_the_verdicts_of_calls() {
     let (mut hidden, mut equal) = (0, 0);
     for _ in 0..1_500 {
         let mut model = draw(&mut random, 8);
-        model.rules.iter_mut().for_each(|rule| rule.on_lists = None);
+        model.rules.iter_mut().for_each(|rule| {
+            rule.on = None;
+            rule.tests.retain(|(test, _)| !matches!(test, Test::Failed | Test::Level(_)));
+        });
         let ours = policy(&write(&model));
         for _ in 0..10 {
-            let asked = question(&mut random);
-            let listed = Question { listed: true, ..asked.clone() };
+            let asked = Question { on: On::Call, ..question(&mut random) };
+            let listed = Question { on: On::List, ..asked.clone() };
             let shown = decide(&ours, &listed);
             let callable = |value| decide(&ours, &Question { value, ..asked.clone() });
             assert!(shown || !VALUES.into_iter().any(callable));
