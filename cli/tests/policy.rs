@@ -108,6 +108,15 @@ fn what_is_probably_not_meant_is_a_warning_with_its_line() {
     assert_eq!(kinds(&[&path, "--deny-warnings"]).0, Some(2));
     let with = kinds(&[&path, "--config", &config]);
     assert_eq!(with, (Some(0), vec!["unused_role:4".to_owned(), "unknown_name:3".to_owned()]));
+    // Names that the policy has in common with the configuration are the configuration's.
+    let trusting =
+        policy.replace("version: 1", "version: 1\ntrusted_servers: [everyting]").replace("echoo", "echo");
+    std::fs::write(&path, trusting).unwrap();
+    let said = run(&["policy", "check", &path, "--config", &config]);
+    let expected = "this policy judges no server that is called `everyting`";
+    assert!(said.stderr.contains(expected) && said.stderr.contains("policy.yaml:2:"), "{said:?}");
+    assert!(said.stderr.contains("did you mean `everything`?"), "{said:?}");
+    assert!(!run(&["policy", "check", &path]).stderr.contains("everyting"), "nothing is known of servers");
     // Without a file, the policies of the configuration are looked at, in its lines.
     let inside = kinds(&["--config", &config]);
     assert_eq!(inside, (Some(0), vec!["unknown_name:32".to_owned(), "unknown_name:28".to_owned()]));
@@ -225,6 +234,9 @@ fn every_example_has_its_page_and_a_case_for_every_rule() {
         assert_eq!(tested.code, Some(0), "{name}: {tested:?}");
         let told = tested.stdout.lines().next().unwrap();
         assert!(page.contains(told), "policies/{name}/README.md does not say `{told}`");
+        let policy = folder.join("policy.yaml");
+        let checked = run(&["policy", "check", policy.to_str().unwrap(), "--deny-warnings"]);
+        assert_eq!(checked.code, Some(0), "{name}: {checked:?}");
         examples += 1;
     }
     let all = run(&["policy", "test", root]);

@@ -20,6 +20,7 @@ pub(crate) struct Known {
     pub(crate) tools: Option<BTreeMap<String, Option<String>>>,
     pub(crate) routes: Option<Vec<String>>,
     issuers: Option<Vec<String>>,
+    servers: Option<Vec<String>>,
     /// The roles of callers without credentials.
     pub(crate) anonymous: Vec<String>,
 }
@@ -58,7 +59,15 @@ impl Known {
         issuers.dedup();
         let anonymous =
             servers.iter().filter_map(|server| server.anonymous.as_deref()).map(str::to_owned).collect();
-        (Self { tools: tools(&servers), routes: Some(names), issuers: Some(issuers), anonymous }, holds)
+        let named = servers.iter().map(|server| server.name.to_string()).collect();
+        let known = Self {
+            tools: tools(&servers),
+            routes: Some(names),
+            issuers: Some(issuers),
+            servers: Some(named),
+            anonymous,
+        };
+        (known, holds)
     }
 
     /// What is probably not meant in a policy.
@@ -68,9 +77,11 @@ impl Known {
             .as_ref()
             .map(|tools| tools.iter().map(|(name, class)| (name.as_str(), class.as_deref())).collect());
         let (routes, issuers) = (self.routes.as_deref().map(texts), self.issuers.as_deref().map(texts));
+        let servers = self.servers.as_deref().map(texts);
         let catalogue = Catalogue {
             tools: tools.as_deref(),
             routes: routes.as_deref(),
+            servers: servers.as_deref(),
             issuers: issuers.as_deref(),
             anonymous: &texts(&self.anonymous),
             now: Some(now),

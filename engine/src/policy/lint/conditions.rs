@@ -17,7 +17,7 @@ impl Look<'_> {
     }
 
     /// As deep as conditions nest, which the compiler bounds.
-    fn when(&mut self, path: &[Segment], when: &WhenWire) {
+    pub(super) fn when(&mut self, path: &[Segment], when: &WhenWire) {
         for (word, tests) in [("args", &when.args), ("claims", &when.claims)] {
             for (pointer, test) in tests {
                 self.test(&below(path, &[key(word), key(pointer)]), test);
@@ -36,6 +36,7 @@ impl Look<'_> {
                 self.test(&below(path, &[key(word)]), test);
             }
         }
+        self.issuer(path, when);
         self.identity(path, when);
         for (at, class) in when.classes.iter().flatten().enumerate() {
             self.class(&below(path, &[key("classes"), Segment::Index(at)]), class);
@@ -47,6 +48,24 @@ impl Look<'_> {
         }
         if let Some(not) = &when.not {
             self.when(&below(path, &[key("not")]), not);
+        }
+    }
+
+    /// A caller's issuer is one of those that are accepted.
+    fn issuer(&mut self, path: &[Segment], when: &WhenWire) {
+        let (Some(known), Some(test)) = (self.catalogue.issuers, &when.issuer) else { return };
+        let path = below(path, &[key("issuer")]);
+        let equals = test.equals.iter().map(|scalar| (Vec::from([key("equals")]), scalar));
+        let one_of = test.one_of.iter().flatten().enumerate();
+        let one_of = one_of.map(|(at, scalar)| (Vec::from([key("one_of"), Segment::Index(at)]), scalar));
+        for (place, scalar) in equals.chain(one_of) {
+            let Scalar::Text(name) = scalar else { continue };
+            if !known.contains(&name.as_str()) {
+                let near = nearest(name, known.iter().copied());
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                let message = format!("no issuer is called `{name}`");
+                self.add(LintKind::UnknownName, &below(&path, &place), message, help);
+            }
         }
     }
 

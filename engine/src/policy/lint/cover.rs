@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Allow rules that a deny rule of the same callers takes away altogether.
+//! Allow rules that a deny rule of the same callers takes away altogether, and rules that another makes needless.
 
 use super::names::compiled;
 use super::{LintKind, Look, key};
 use crate::json::Segment;
 use crate::policy::pattern::{Pattern, glob_fits};
 use crate::policy::truth::Truth;
-use crate::policy::wire::{Mode, PatternWire, PolicyWire, RoleWire, RuleWire};
+use crate::policy::wire::{Mode, PatternWire, PolicyWire, RuleWire, SurfaceWire};
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -17,51 +17,106 @@ impl Look<'_> {
     pub(super) fn covered(&mut self) {
         let wire = self.wire;
         for (name, role) in &wire.roles {
-            let denials = denials(wire, name);
-            for (at, rule) in role.allow.iter().enumerate() {
-                let Some(by) = denials.iter().find(|(_, deny)| covers(deny, rule)) else { continue };
-                let message = format!("whoever has this rule is denied all of it by `{}`", by.0);
-                let path = [key("roles"), key(name), key("allow"), Segment::Index(at)];
-                self.add(LintKind::Shadowed, &path, message, Some("take one of the two out".to_string()));
+            let plain = Plain::of(wire, name);
+            for (word, rules) in [("allow", &role.allow), ("deny", &role.deny)] {
+                for (at, rule) in rules.iter().enumerate() {
+                    let path = [key("roles"), key(name), key(word), Segment::Index(at)];
+                    self.rule_covered(&path, rule, (word, &plain));
+                }
             }
+            for (at, permission) in role.permissions.iter().enumerate() {
+                let Some(rule) = wire.permissions.get(permission) else { continue };
+                let path = [key("roles"), key(name), key("permissions"), Segment::Index(at)];
+                self.rule_covered(&path, rule, ("permissions", &plain));
+            }
+        }
+    }
+
+    fn rule_covered(&mut self, path: &[Segment], rule: &RuleWire, (word, plain): (&str, &Plain<'_>)) {
+        let by = |all: &[(String, &RuleWire)], whose: Whose| {
+            let other =
+                all.iter().find(|(_, other)| !core::ptr::eq(*other, rule) && covers(other, rule, whose));
+            other.map(|(id, _)| id.clone())
+        };
+        let cure = Some("take one of the two out".to_string());
+        let denied = (word != "deny").then(|| by(&plain.denials, Whose::Denial)).flatten();
+        if let Some(by) = denied {
+            let message = format!("whoever has this rule is denied all of it by `{by}`");
+            return self.add(LintKind::Shadowed, path, message, cure);
+        }
+        // A rule in shadow, or on answers, is not made needless by one in force on calls.
+        let compared =
+            rule.mode == Mode::Enforce && !rule.on.iter().flatten().any(|on| *on == SurfaceWire::Answer);
+        let same = if word == "deny" { &plain.denials } else { &plain.allowances };
+        // Of two that say the same, the one that says more than it need is told.
+        let more = rule.when.is_some() || rule.operations.is_some() || rule.require.is_some();
+        if let Some(by) = by(same, Whose::Same).filter(|_| compared && more) {
+            let message = format!(
+                "`{by}` does all of it without a condition, so what this rule asks for counts for nothing"
+            );
+            self.add(LintKind::Redundant, path, message, cure);
         }
     }
 }
 
-/// The deny rules without a condition that every holder of a role has, with their ids.
-fn denials<'w>(wire: &'w PolicyWire, role: &'w str) -> Vec<(String, &'w RuleWire)> {
-    let mut open = Vec::from([role]);
-    let mut seen = BTreeSet::new();
-    let mut found = Vec::new();
-    while let Some(name) = open.pop() {
-        let Some(role) = wire.roles.get(name).filter(|_| seen.insert(name)) else { continue };
-        open.extend(role.inherits.iter().map(String::as_str));
-        found.extend(plain(name, role));
+/// The rules without a condition that every holder of a role has, with their ids.
+#[derive(Default)]
+struct Plain<'w> {
+    denials: Vec<(String, &'w RuleWire)>,
+    allowances: Vec<(String, &'w RuleWire)>,
+}
+
+impl<'w> Plain<'w> {
+    fn of(wire: &'w PolicyWire, role: &'w str) -> Plain<'w> {
+        let mut open = Vec::from([role]);
+        let mut seen = BTreeSet::new();
+        let mut found = Plain::default();
+        while let Some(name) = open.pop() {
+            let Some(role) = wire.roles.get(name).filter(|_| seen.insert(name)) else { continue };
+            open.extend(role.inherits.iter().map(String::as_str));
+            found.denials.extend(plain(name, "deny", &role.deny));
+            found.allowances.extend(plain(name, "allow", &role.allow));
+            let permissions = role.permissions.iter().filter_map(|name| wire.permissions.get_key_value(name));
+            let permissions = permissions.filter(|(_, rule)| is_plain(rule));
+            let id = |(name, rule): (&String, &'w RuleWire)| (rule.id.as_ref().unwrap_or(name).clone(), rule);
+            found.allowances.extend(permissions.map(id));
+        }
+        found
     }
-    found
 }
 
-fn plain<'w>(name: &str, role: &'w RoleWire) -> impl Iterator<Item = (String, &'w RuleWire)> {
-    let plain = |rule: &RuleWire| {
-        rule.when.is_none() && rule.operations.is_none() && rule.on.is_none() && rule.mode == Mode::Enforce
-    };
-    let each = role.deny.iter().enumerate().filter(move |(_, rule)| plain(rule));
-    let id = move |at, rule: &RuleWire| rule.id.clone().unwrap_or_else(|| format!("{name}/deny/{at}"));
-    each.map(move |(at, rule)| (id(at, rule), rule)).collect::<Vec<_>>().into_iter()
+fn is_plain(rule: &RuleWire) -> bool {
+    let bare = rule.when.is_none() && rule.operations.is_none() && rule.require.is_none();
+    bare && rule.on.is_none() && rule.mode == Mode::Enforce
 }
 
-fn covers(deny: &RuleWire, allow: &RuleWire) -> bool {
-    let on_method = |name: &str| deny.methods.iter().any(|pattern| glob_fits(pattern, name));
-    let each = |denied: &[PatternWire], allowed: &[PatternWire]| {
-        let denied: Vec<Pattern> = denied.iter().filter_map(compiled).collect();
-        allowed.iter().filter_map(compiled).all(|pattern| denied.iter().any(|deny| includes(deny, &pattern)))
+fn plain<'w>(name: &str, word: &str, rules: &'w [RuleWire]) -> Vec<(String, &'w RuleWire)> {
+    let each = rules.iter().enumerate().filter(|(_, rule)| is_plain(rule));
+    let id = |at, rule: &RuleWire| rule.id.clone().unwrap_or_else(|| format!("{name}/{word}/{at}"));
+    each.map(|(at, rule)| (id(at, rule), rule)).collect()
+}
+
+/// What the rule that covers is, beside the one that is covered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// It takes away what the other gives: on a method, also the targets of the method.
+    Denial,
+    /// It does the same.
+    Same,
+}
+
+fn covers(outer: &RuleWire, inner: &RuleWire, whose: Whose) -> bool {
+    let on_method = |name: &str| outer.methods.iter().any(|pattern| glob_fits(pattern, name));
+    let each = |outer: &[PatternWire], inner: &[PatternWire]| {
+        let outer: Vec<Pattern> = outer.iter().filter_map(compiled).collect();
+        inner.iter().filter_map(compiled).all(|pattern| outer.iter().any(|own| includes(own, &pattern)))
     };
-    let methods = allow.methods.iter().all(|method| on_method(method));
+    let methods = inner.methods.iter().all(|method| on_method(method));
     methods
-        && (on_method("tools/call") || each(&deny.tools, &allow.tools))
-        && each(&deny.prompts, &allow.prompts)
-        && each(&deny.resources, &allow.resources)
-        && each(&deny.routes, &allow.routes)
+        && ((whose == Whose::Denial && on_method("tools/call")) || each(&outer.tools, &inner.tools))
+        && each(&outer.prompts, &inner.prompts)
+        && each(&outer.resources, &inner.resources)
+        && each(&outer.routes, &inner.routes)
 }
 
 /// Whether all that `inner` fits, `outer` fits; false where it is not plain to see.

@@ -30,6 +30,8 @@ pub struct Catalogue<'c> {
     pub routes: Option<&'c [&'c str]>,
     /// Roles that the configuration gives to callers without credentials.
     pub anonymous: &'c [&'c str],
+    /// Servers that it judges, by their names in the configuration.
+    pub servers: Option<&'c [&'c str]>,
     /// Issuers whose tokens are accepted.
     pub issuers: Option<&'c [&'c str]>,
     /// The time.
@@ -60,6 +62,8 @@ pub enum LintKind {
     UnusedPermission,
     /// An allow rule all of which a deny rule without a condition takes away.
     Shadowed,
+    /// A rule all of which another without a condition does anyway.
+    Redundant,
     /// A name or pattern that fits nothing there is.
     UnknownName,
     /// A class that nothing declares.
@@ -81,6 +85,7 @@ impl LintKind {
             LintKind::UnusedRole => "unused_role",
             LintKind::UnusedPermission => "unused_permission",
             LintKind::Shadowed => "shadowed",
+            LintKind::Redundant => "redundant",
             LintKind::UnknownName => "unknown_name",
             LintKind::UnknownClass => "unknown_class",
             LintKind::PathAsText => "path_as_text",
@@ -99,11 +104,16 @@ impl Policy {
         Policy::compile(document)?;
         let wire: PolicyWire = from_value(document)?;
         let mut look = Look { wire: &wire, catalogue, found: Vec::new() };
+        look.servers();
         look.roles();
         look.people();
         for (path, rule) in rules(&wire) {
             look.names(&path, rule);
             look.conditions(&path, rule);
+        }
+        for (at, binding) in wire.bindings.iter().enumerate() {
+            let path = [key("bindings"), Segment::Index(at), key("when")];
+            binding.when.iter().for_each(|when| look.when(&path, when));
         }
         look.covered();
         Ok(look.found)

@@ -11,6 +11,18 @@ use alloc::format;
 use alloc::vec::Vec;
 
 impl Look<'_> {
+    /// Trust in a server that the policy never meets is a name that was not meant.
+    pub(super) fn servers(&mut self) {
+        let Some(known) = self.catalogue.servers else { return };
+        let strangers = self.wire.trusted_servers.iter().enumerate();
+        for (at, name) in strangers.filter(|(_, name)| !known.contains(&name.as_str())) {
+            let message = format!("this policy judges no server that is called `{name}`");
+            let near = nearest(name, known.iter().copied());
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            self.add(LintKind::UnknownName, &[key("trusted_servers"), Segment::Index(at)], message, help);
+        }
+    }
+
     pub(super) fn names(&mut self, path: &[Segment], rule: &RuleWire) {
         let tools: Option<Vec<&str>> =
             self.catalogue.tools.map(|tools| tools.iter().map(|(name, _)| *name).collect());

@@ -17,6 +17,7 @@ const CATALOGUE: Catalogue<'static> = Catalogue {
     resources: None,
     routes: Some(&["site"]),
     anonymous: &["guest"],
+    servers: Some(&["files", "mail"]),
     issuers: Some(&["corp", "lab"]),
     now: Some(UnixTime::from_secs(1_000_000_000)),
 };
@@ -121,6 +122,79 @@ fn each_finding_has_its_kind_its_place_and_its_cure() {
         r#""allow":[{"tools":["code_edit"]}],"deny":[{"tools":["*"],"on":["list"]}]"#,
     ] {
         assert!(of_rules(rules).is_empty(), "{rules}");
+    }
+}
+
+#[test]
+fn names_of_servers_and_issuers_are_those_of_the_configuration_and_bindings_are_looked_through() {
+    let json = r#"{"version":1,"trusted_servers":["files","fies"],
+      "roles":{"r":{"allow":[{"tools":["*"],"when":{"not":{"issuer":{"one_of":["lab","korp"]}},"annotations":{"readOnlyHint":{"equals":true}}}}]}},
+      "bindings":[{"role":"r","when":{"issuer":{"equals":"coorp"}}},{"role":"r","when":{"claims":{"/a":{"min":1,"prefix":"x"}}}},
+        {"role":"r","when":{"issuer":{"equals":"corp"}}}]}"#;
+    assert_eq!(
+        lints(json),
+        [
+            "unknown_name trusted_servers[1]: this policy judges no server that is called `fies` | did you mean `files`?",
+            "unknown_name roles.r.allow[0].when.not.issuer.one_of[1]: no issuer is called `korp` | did you mean `corp`?",
+            "unknown_name bindings[0].when.issuer.equals: no issuer is called `coorp` | did you mean `corp`?",
+            "never_matches bindings[1].when.claims./a: no value passes both `prefix` and `min` | take one of them out, or write two rules",
+        ]
+    );
+    // Without a configuration nothing is known of either.
+    let doc = Doc::parse(json.as_bytes(), Limits::CONFIG).expect("JSON");
+    let found = Policy::lint(doc.root(), &Catalogue::default()).expect("a policy");
+    assert_eq!(found.iter().map(|lint| lint.kind).collect::<Vec<_>>(), [LintKind::NeverMatches]);
+}
+
+#[test]
+fn a_rule_that_another_makes_needless_is_told() {
+    let policy = |roles: &str| {
+        lints(&format!(
+            r#"{{"version":1,"permissions":{{"p":{{"tools":["get_a"]}},"q":{{"tools":["code_*"],"when":{{"groups":{{"contains":"x"}}}}}}}},
+              "roles":{{"base":{{"allow":[{{"id":"wide","tools":["code_*"]}}]}},{roles}}},
+              "bindings":[{{"role":"r","when":{{"subject":{{"exists":true}}}}}}]}}"#
+        ))
+    };
+    let when = r#""when":{"args":{"/p":{"equals":"x"}}}"#;
+    let needless = |place: &str, by: &str| {
+        format!(
+            "redundant roles.r.{place}: `{by}` does all of it without a condition, so what this rule asks for counts for nothing | take one of the two out"
+        )
+    };
+    for (role, expected) in [
+        (r#""inherits":["base"],"permissions":["p","q"]"#.to_string(), needless("permissions[1]", "wide")),
+        (
+            format!(r#""inherits":["base"],"permissions":["p"],"allow":[{{"tools":["code_edit"],{when}}}]"#),
+            needless("allow[0]", "wide"),
+        ),
+        (
+            r#""permissions":["p"],"allow":[{"tools":["get_a"],"require":{"scopes":["x"]}}]"#.to_string(),
+            needless("allow[0]", "p"),
+        ),
+        (
+            format!(r#""deny":[{{"tools":["code_edit"],{when}}},{{"id":"all","tools":["*"]}}]"#),
+            needless("deny[0]", "all"),
+        ),
+        (
+            r#""permissions":["p"],"deny":[{"id":"none","methods":["tools/call"]}]"#.to_string(),
+            "shadowed roles.r.permissions[0]: whoever has this rule is denied all of it by `none` | take one of the two out".to_string(),
+        ),
+    ] {
+        let found = policy(&format!(r#""r":{{{role}}}"#));
+        assert!(found.contains(&expected), "{role}\n{found:?}");
+        let of_cover = found.iter().filter(|one| one.starts_with("redundant") || one.starts_with("shadowed"));
+        assert_eq!(of_cover.count(), 1, "{role}\n{found:?}");
+    }
+    // What asks for nothing more, what is in shadow, and what is about something else is left alone.
+    for role in [
+        r#""inherits":["base"],"allow":[{"tools":["code_edit"]}]"#.to_string(),
+        format!(r#""inherits":["base"],"allow":[{{"tools":["code_edit"],"mode":"shadow",{when}}}]"#),
+        format!(r#""inherits":["base"],"allow":[{{"tools":["code_edit","get_a"],{when}}}]"#),
+        format!(r#""deny":[{{"tools":["code_edit"]}},{{"tools":["code_edit"],"on":["answer"],{when}}}]"#),
+        format!(r#""deny":[{{"methods":["tools/call"]}},{{"tools":["code_edit"],{when}}}]"#),
+    ] {
+        let found = policy(&format!(r#""r":{{{role}}}"#));
+        assert!(!found.iter().any(|one| one.starts_with("redundant")), "{role}\n{found:?}");
     }
 }
 
