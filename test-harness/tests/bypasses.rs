@@ -3,6 +3,9 @@
 //!
 //! `UPDATE=1 cargo test -p toolgate-harness --test bypasses the_page` writes the page's tables anew.
 
+#[path = "bypasses/native.rs"]
+mod native;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
@@ -57,7 +60,7 @@ impl Kind {
 }
 
 /// A request that tries to run the tool.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Shape {
     id: String,
@@ -65,8 +68,10 @@ struct Shape {
     mechanism: String,
     counter: String,
     status: u16,
-    /// What Envoy's own chain answers.
+    /// What Envoy's own chain answers, in the default mode of its `mcp` filter.
     native: Option<u16>,
+    /// What it answers where that filter is as strict as it can be.
+    native_best: Option<u16>,
     /// Which servers, asked without a gate, run a tool that the caller may not.
     #[serde(default)]
     alone: BTreeSet<Kind>,
@@ -385,13 +390,14 @@ fn cell(text: &str) -> String {
 
 fn page(table: &Table) -> String {
     let mut text = String::from(
-        "| # | request | Envoy's own chain | the server alone | refused because | counter | status |\n\
-         |---|---|---|---|---|---|---|\n",
+        "| # | request | Envoy's own chain | at its best | the server alone | refused because | counter | status |\n\
+         |---|---|---|---|---|---|---|---|\n",
     );
     for (number, row) in table.requests.iter().enumerate() {
-        let native = row.native.map_or_else(String::new, |native| native.to_string());
+        let said = |status: Option<u16>| status.map_or_else(String::new, |status| status.to_string());
+        let (native, best) = (said(row.native), said(row.native_best));
         text.push_str(&format!(
-            "| {} | {} | {native} | {} | {} | `{}` | {} |\n",
+            "| {} | {} | {native} | {best} | {} | {} | `{}` | {} |\n",
             number + 1,
             cell(&row.shape),
             row.alone.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", "),
