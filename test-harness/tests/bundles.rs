@@ -1,5 +1,8 @@
 //! Policies that change under load: as signed bundles, and as configuration by discovery.
 
+#[path = "bundles/swaps.rs"]
+mod swaps;
+
 use std::{
     path::PathBuf,
     process::Command,
@@ -45,8 +48,9 @@ struct Press {
 }
 
 impl Press {
-    fn new(mode: Mode) -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("toolgate-bundles-{}-{mode:?}", std::process::id()));
+    fn new(name: &str, mode: Mode) -> Result<Self> {
+        let name = format!("toolgate-{name}-{}-{mode:?}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder)?;
         let press = Self { folder };
         for key in ["key.pem", "other.pem"] {
@@ -113,7 +117,7 @@ struct Stage {
     envoy: Envoy,
     shelf: Shelf,
     token: String,
-    _upstream: Scripted,
+    upstream: Scripted,
 }
 
 impl Stage {
@@ -133,7 +137,7 @@ impl Stage {
         gateway.concurrency = 2;
         let envoy = Envoy::start(gateway).await?;
         let token = issuer.token("dev", &envoy.url("/mcp"), &["developer"])?;
-        Ok(Self { envoy, shelf, token, _upstream: upstream })
+        Ok(Self { envoy, shelf, token, upstream })
     }
 
     async fn call(&self, tool: &str) -> Result<(u16, Option<String>)> {
@@ -206,7 +210,7 @@ impl Load {
 }
 
 async fn bundles_are_swapped_and_bad_ones_refused(mode: Mode) -> Result<()> {
-    let press = Press::new(mode)?;
+    let press = Press::new("bundles", mode)?;
     let short = press.bundle("key.pem", "default", 9, "1s", "bad_tool")?.0;
     let stage = Stage::start(&press, mode).await?;
     assert_eq!(stage.call("echo").await?, (503, Some("policy_unavailable".to_owned())));
