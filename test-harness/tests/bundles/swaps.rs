@@ -42,14 +42,23 @@ struct Seen {
 enum Way {
     /// A connection for each call.
     Fresh,
-    /// One connection for all. Envoy may judge what comes on it by the old policy until it closes it.
+    /// One connection for all.
     Kept,
     /// As `Fresh`, with an answer that takes long.
     Slow,
 }
 
+/// Whether Envoy leaves open connections to the old filter until it has drained them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Drains {
+    /// With a listener that changes.
+    Yes,
+    No,
+}
+
 #[derive(Clone)]
 struct Pounding {
+    drains: Drains,
     url: String,
     token: String,
     window: Arc<Window>,
@@ -59,12 +68,12 @@ struct Pounding {
 
 impl Pounding {
     /// Starts under policy 1.
-    fn new(url: String, token: String, upstream: &Scripted) -> Self {
+    fn new(url: String, token: String, upstream: &Scripted, drains: Drains) -> Self {
         let text = [" ".repeat(300).as_str(), SLOW].concat();
         let message = json!({ "jsonrpc": "2.0", "id": "swap", "result": { "text": text } }).to_string();
         upstream.on("slow", Script::new("application/json").in_pieces(message, 1));
         let window = Window { oldest: AtomicU32::new(1), newest: AtomicU32::new(1) };
-        Self { url, token, window: Arc::new(window), seen: Arc::default(), stop: Arc::default() }
+        Self { drains, url, token, window: Arc::new(window), seen: Arc::default(), stop: Arc::default() }
     }
 
     fn start(&self) -> Vec<tokio::task::JoinHandle<Result<()>>> {
@@ -102,8 +111,8 @@ impl Pounding {
     /// A policy allows its own tool and no other one's: what came back tells which policies cannot have judged.
     async fn one(&self, client: &reqwest::Client, number: u32, way: Way) -> Result<()> {
         let oldest = match way {
-            Way::Kept => 1,
-            Way::Fresh | Way::Slow => self.window.oldest.load(Ordering::SeqCst),
+            Way::Kept if self.drains == Drains::Yes => 1,
+            Way::Kept | Way::Fresh | Way::Slow => self.window.oldest.load(Ordering::SeqCst),
         };
         let params = json!({ "name": tool(number), "arguments": {} });
         let call = Call::modern(&self.url, "swap", "tools/call", params).token(&self.token);
@@ -153,7 +162,7 @@ async fn by_bundles(mode: Mode) -> Result<()> {
     let stage = Stage::start(&press, mode).await?;
     stage.shelf.put(Some(&press.good(1, &tool(1))?));
     stage.settled(&tool(1), 200).await?;
-    let pounding = Pounding::new(stage.envoy.url("/mcp"), stage.token.clone(), &stage.upstream);
+    let pounding = Pounding::new(stage.envoy.url("/mcp"), stage.token.clone(), &stage.upstream, Drains::No);
     let tasks = pounding.start();
     for number in 2..=SWAPS + 1 {
         let bundle = press.good(number, &tool(number))?;
@@ -173,9 +182,13 @@ async fn by_discovery(delivery: Delivery, mode: Mode) -> Result<()> {
         gateway.concurrency = 2;
     })
     .await?;
+    let drains = match delivery {
+        Delivery::Lds => Drains::Yes,
+        Delivery::Ecds | Delivery::Static => Drains::No,
+    };
     let (url, token) = (gate.url(), gate.token("dev", &["developer"])?);
     settled(&url, &token, &tool(1), 200).await?;
-    let pounding = Pounding::new(url, token, gate.script()?);
+    let pounding = Pounding::new(url, token, gate.script()?, drains);
     let tasks = pounding.start();
     for number in 2..=SWAPS + 1 {
         let mut next = configuration(&gate.issuer, mode)?;
