@@ -88,7 +88,7 @@ impl Condition {
             Condition::Not(part) => part.keep(arguments, truths),
             Condition::Atom(Operand::Kept(at, pointer), tests) => {
                 let says = super::condition::of_argument(pointer, tests, arguments);
-                if let (Some(place), Some(truth)) = (truths.get_mut(*at), says.certain()) {
+                if let (Some(place), Some(truth)) = (truths.get_mut(*at), says) {
                     *place = truth;
                 }
             }

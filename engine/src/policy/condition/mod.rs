@@ -173,7 +173,11 @@ impl Needs {
 impl Operand {
     fn evaluate(&self, tests: &[Test], facts: &Facts<'_>, context: &Context<'_>) -> Possible {
         let tested = match self {
-            Operand::Argument(pointer) => return of_argument(pointer, tests, context.arguments),
+            Operand::Argument(pointer) => match context.arguments {
+                Arguments::Open => return Possible::ANY,
+                Arguments::Absent | Arguments::Kept(_) => Tested::Absent,
+                Arguments::Given(value) => Tested::json(value.pointer(pointer)),
+            },
             // What is not known of the arguments is unknown, whatever is asked of them.
             Operand::Kept(at, _) => {
                 return Possible::only(match context.arguments {
@@ -241,14 +245,13 @@ impl Hint {
     }
 }
 
-pub(super) fn of_argument(pointer: &str, tests: &[Test], arguments: Arguments<'_>) -> Possible {
-    let tested = match arguments {
-        Arguments::Open => return Possible::ANY,
-        Arguments::Kept(_) => return Possible::only(Truth::Unknown),
-        Arguments::Absent => Tested::Absent,
-        Arguments::Given(value) => Tested::json(value.pointer(pointer)),
-    };
-    Possible::only(test::all(tests, tested))
+/// What tests say of an argument of a call that is there; nothing of one to come, or that is over.
+pub(super) fn of_argument(pointer: &str, tests: &[Test], arguments: Arguments<'_>) -> Option<Truth> {
+    match arguments {
+        Arguments::Absent => Some(test::all(tests, Tested::Absent)),
+        Arguments::Given(value) => Some(test::all(tests, Tested::json(value.pointer(pointer)))),
+        Arguments::Open | Arguments::Kept(_) => None,
+    }
 }
 
 /// Without a certificate its names are absent, not none; so are types that cannot be read.

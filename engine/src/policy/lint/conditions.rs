@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Conditions that no value can meet, classes that nothing declares, text where a path is meant.
 
+use super::operands::{OUTCOMES, name, operands};
 use super::{LintKind, Look, below, key};
 use crate::json::Segment;
 use crate::policy::wire::{JsonType, RuleWire, Scalar, TestWire, WhenWire};
@@ -18,83 +19,33 @@ impl Look<'_> {
 
     /// As deep as conditions nest, which the compiler bounds.
     pub(super) fn when(&mut self, path: &[Segment], when: &WhenWire) {
-        for (word, tests) in [("args", &when.args), ("claims", &when.claims)] {
-            for (pointer, test) in tests {
-                self.test(&below(path, &[key(word), key(pointer)]), test);
+        self.together(path, when);
+        self.tests(path, when);
+    }
+
+    fn tests(&mut self, path: &[Segment], when: &WhenWire) {
+        for own in operands(when) {
+            let here = below(path, &own.place);
+            self.test(&here, own.test);
+            own.holds.into_iter().for_each(|holds| self.kind(&here, holds, own.test));
+            match (name(&own.place).as_str(), self.catalogue.issuers) {
+                ("issuer", Some(issuers)) => self.word(&here, own.test, ("issuer is called", issuers)),
+                ("answer.outcome", _) => self.word(&here, own.test, ("answer has the outcome", &OUTCOMES)),
+                (_, _) => {}
             }
         }
-        self.answer(path, when);
-        for (word, test) in [
-            ("roles", &when.roles),
-            ("scopes", &when.scopes),
-            ("groups", &when.groups),
-            ("subject", &when.subject),
-            ("client", &when.client),
-            ("issuer", &when.issuer),
-        ] {
-            if let Some(test) = test {
-                self.test(&below(path, &[key(word)]), test);
-            }
-        }
-        self.issuer(path, when);
-        self.identity(path, when);
         for (at, class) in when.classes.iter().flatten().enumerate() {
             self.class(&below(path, &[key("classes"), Segment::Index(at)]), class);
         }
-        for (word, inner) in [("all", &when.all), ("any", &when.any)] {
-            for (at, inner) in inner.iter().flatten().enumerate() {
-                self.when(&below(path, &[key(word), Segment::Index(at)]), inner);
-            }
+        // What must hold together with this one has been looked at with it.
+        for (at, inner) in when.all.iter().flatten().enumerate() {
+            self.tests(&below(path, &[key("all"), Segment::Index(at)]), inner);
+        }
+        for (at, inner) in when.any.iter().flatten().enumerate() {
+            self.when(&below(path, &[key("any"), Segment::Index(at)]), inner);
         }
         if let Some(not) = &when.not {
             self.when(&below(path, &[key("not")]), not);
-        }
-    }
-
-    /// A caller's issuer is one of those that are accepted.
-    fn issuer(&mut self, path: &[Segment], when: &WhenWire) {
-        let (Some(known), Some(test)) = (self.catalogue.issuers, &when.issuer) else { return };
-        let path = below(path, &[key("issuer")]);
-        let equals = test.equals.iter().map(|scalar| (Vec::from([key("equals")]), scalar));
-        let one_of = test.one_of.iter().flatten().enumerate();
-        let one_of = one_of.map(|(at, scalar)| (Vec::from([key("one_of"), Segment::Index(at)]), scalar));
-        for (place, scalar) in equals.chain(one_of) {
-            let Scalar::Text(name) = scalar else { continue };
-            if !known.contains(&name.as_str()) {
-                let near = nearest(name, known.iter().copied());
-                let help = near.map(|near| format!("did you mean `{near}`?"));
-                let message = format!("no issuer is called `{name}`");
-                self.add(LintKind::UnknownName, &below(&path, &place), message, help);
-            }
-        }
-    }
-
-    fn answer(&mut self, path: &[Segment], when: &WhenWire) {
-        let Some(own) = &when.answer else { return };
-        let path = below(path, &[key("answer")]);
-        for (word, test) in [("outcome", &own.outcome), ("bytes", &own.bytes), ("types", &own.types)] {
-            test.iter().for_each(|test| self.test(&below(&path, &[key(word)]), test));
-        }
-        for (pointer, test) in &own.result {
-            self.test(&below(&path, &[key("result"), key(pointer)]), test);
-        }
-    }
-
-    fn identity(&mut self, path: &[Segment], when: &WhenWire) {
-        if let Some(own) = &when.key {
-            let path = below(path, &[key("key")]);
-            for (word, test) in [("id", &own.id), ("owner", &own.owner)] {
-                test.iter().for_each(|test| self.test(&below(&path, &[key(word)]), test));
-            }
-            for (name, test) in &own.labels {
-                self.test(&below(&path, &[key("labels"), key(name)]), test);
-            }
-        }
-        if let Some(own) = &when.certificate {
-            let path = below(path, &[key("certificate")]);
-            for (word, test) in [("uri", &own.uri), ("dns", &own.dns), ("subject", &own.subject)] {
-                test.iter().for_each(|test| self.test(&below(&path, &[key(word)]), test));
-            }
         }
     }
 
@@ -132,7 +83,7 @@ impl Look<'_> {
 }
 
 /// The type that a test needs, with its word.
-fn needed(test: &TestWire) -> Vec<(&'static str, JsonType)> {
+pub(super) fn needed(test: &TestWire) -> Vec<(&'static str, JsonType)> {
     let texts = [
         ("prefix", test.prefix.is_some()),
         ("suffix", test.suffix.is_some()),
@@ -152,7 +103,14 @@ fn needed(test: &TestWire) -> Vec<(&'static str, JsonType)> {
     });
     let equals = test.equals.as_ref().map(|scalar| ("equals", kind_of(scalar)));
     let own = test.json_type.map(|kind| ("type", kind));
-    given.chain(equals).chain(own).collect()
+    let one_of = test
+        .one_of
+        .iter()
+        .flatten()
+        .map(kind_of)
+        .reduce(|all, kind| if all == kind { all } else { JsonType::Null });
+    let one_of = one_of.filter(|kind| *kind != JsonType::Null).map(|kind| ("one_of", kind));
+    given.chain(equals).chain(own).chain(one_of).collect()
 }
 
 fn kind_of(scalar: &Scalar) -> JsonType {
@@ -171,6 +129,9 @@ fn contradiction(test: &TestWire) -> Option<String> {
     let (first, kind) = needed.first()?;
     if let Some((other, _)) = needed.iter().find(|(_, other)| other != kind) {
         return Some(format!("no value passes both `{first}` and `{other}`"));
+    }
+    if test.length.is_some() && matches!(kind, JsonType::Number | JsonType::Boolean) {
+        return Some(format!("no value passes both `length` and `{first}`"));
     }
     match (&test.equals, &test.one_of) {
         (Some(one), Some(all)) if !all.contains(one) => {

@@ -7,6 +7,7 @@
 mod conditions;
 mod cover;
 mod names;
+mod operands;
 mod roles;
 
 use super::Policy;

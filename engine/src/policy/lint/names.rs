@@ -3,11 +3,12 @@
 
 use super::{LintKind, Look, below, key};
 use crate::json::Segment;
-use crate::policy::pattern::Pattern;
+use crate::policy::pattern::{Pattern, is_slippery};
 use crate::policy::truth::Truth;
 use crate::policy::wire::{PatternWire, RuleWire};
 use crate::suggest::nearest;
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 impl Look<'_> {
@@ -32,6 +33,9 @@ impl Look<'_> {
             ("resources", "resource", &rule.resources, self.catalogue.resources),
             ("routes", "route", &rule.routes, self.catalogue.routes),
         ] {
+            if word == "resources" {
+                self.unclear(path, wires);
+            }
             let Some(known) = known else { continue };
             for (at, wire) in wires.iter().enumerate() {
                 let Some(pattern) = compiled(wire) else { continue };
@@ -46,6 +50,21 @@ impl Look<'_> {
                 let help = near.map(|near| format!("did you mean `{near}`?"));
                 let path = below(path, &[key(word), Segment::Index(at)]);
                 self.add(LintKind::UnknownName, &path, message, help);
+            }
+        }
+    }
+
+    /// An address that servers may read as another one fits a pattern only perhaps, which allows nothing.
+    fn unclear(&mut self, path: &[Segment], wires: &[PatternWire]) {
+        for (at, wire) in wires.iter().enumerate() {
+            let PatternWire::Glob(text) = wire else { continue };
+            if text.contains(['*', '?']) && is_slippery(text) {
+                let message =
+                    format!("`{text}` fits no address for certain: servers may read it as another one");
+                let help =
+                    Some("write it without `.`, `..`, `//`, `\\` and percent-encoding of these".to_string());
+                let path = below(path, &[key("resources"), Segment::Index(at)]);
+                self.add(LintKind::NeverMatches, &path, message, help);
             }
         }
     }

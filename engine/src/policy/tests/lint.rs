@@ -147,6 +147,82 @@ fn names_of_servers_and_issuers_are_those_of_the_configuration_and_bindings_are_
 }
 
 #[test]
+fn a_test_that_what_it_looks_at_can_never_pass_is_told() {
+    let never = |place: &str, rest: &str| format!("never_matches roles.r.deny[0].when.{place}: {rest}");
+    let of = |word: &str, what: &str, words: &str| {
+        format!("`{word}` never holds for what is {what} | use {words}")
+    };
+    let texts = "`equals`, `one_of`, `prefix`, `suffix`, `glob` or `regex`";
+    let lists = "`contains`, `some` or `every`";
+    let both = "no value passes this and what else must hold of it | write `any`, or two rules";
+    for (when, expected) in [
+        (r#""roles":{"equals":"dev"}"#, never("roles", &of("equals", "a list", lists))),
+        (r#""scopes":{"prefix":"re"}"#, never("scopes", &of("prefix", "a list", lists))),
+        (r#""groups":{"one_of":["a","b"]}"#, never("groups", &of("one_of", "a list", lists))),
+        (r#""groups":{"some":{"min":1}}"#, never("groups.some", &of("min", "a string", texts))),
+        (
+            r#""certificate":{"dns":{"suffix":".a"}}"#,
+            never("certificate.dns", &of("suffix", "a list", lists)),
+        ),
+        (r#""subject":{"contains":"a"}"#, never("subject", &of("contains", "a string", texts))),
+        (
+            r#""key":{"labels":{"team":{"equals":7}}}"#,
+            never("key.labels.team", &of("equals", "a string", texts)),
+        ),
+        (
+            r#""annotations":{"readOnlyHint":{"equals":"true"}}"#,
+            never("annotations.readOnlyHint", &of("equals", "true or false", "`equals`")),
+        ),
+        (
+            r#""args":{"/n":{"length":{"min":1},"min":3}}"#,
+            never(
+                "args./n",
+                "no value passes both `length` and `min` | take one of them out, or write two rules",
+            ),
+        ),
+        (r#""all":[{"subject":{"equals":"u"}},{"subject":{"equals":"v"}}]"#, never("all[1].subject", both)),
+        (
+            r#""claims":{"/a":{"one_of":[1,2]}},"all":[{"all":[{"claims":{"/a":{"equals":3}}}]}]"#,
+            never("all[0].all[0].claims./a", both),
+        ),
+    ] {
+        let deny = format!(r#""allow":[{{"tools":["get_a"]}}],"deny":[{{"tools":["*"],"when":{{{when}}}}}]"#);
+        let json = format!(
+            r#"{{"version":1,"trusted_servers":["files"],"roles":{{"r":{{{deny}}}}},"bindings":[{{"role":"r","when":{{"subject":{{"exists":true}}}}}}]}}"#
+        );
+        assert_eq!(lints(&json), [expected], "{when}");
+    }
+    let answer = |when: &str| {
+        of_rules(&format!(r#""deny":[{{"tools":["*"],"on":["answer"],"when":{{"answer":{when}}}}}]"#))
+    };
+    assert_eq!(
+        answer(r#"{"outcome":{"one_of":["ok","tool-error"]}}"#),
+        [
+            "unknown_name roles.r.deny[0].when.answer.outcome.one_of[1]: no answer has the outcome `tool-error` | did you mean `tool_error`?"
+        ]
+    );
+    let bytes = of("prefix", "a number", "`equals`, `one_of`, `min` or `max`");
+    assert_eq!(answer(r#"{"bytes":{"prefix":"1"}}"#), [never("answer.bytes", &bytes)]);
+    let resource = of_rules(r#""allow":[{"resources":["file:///a/../*","file:///a/../b","file:///a/*"]}]"#);
+    assert_eq!(resource.len(), 1, "{resource:?}");
+    assert!(
+        resource.iter().all(|one| one.starts_with("never_matches roles.r.allow[0].resources[0]: ")),
+        "{resource:?}"
+    );
+    // What may be one or the other, what is under `not` or `any`, and lists that overlap are left alone.
+    for when in [
+        r#""any":[{"subject":{"equals":"u"}},{"subject":{"equals":"v"}}]"#,
+        r#""subject":{"equals":"u"},"not":{"subject":{"equals":"v"}}"#,
+        r#""subject":{"one_of":["u","v"]},"all":[{"subject":{"equals":"v"}}]"#,
+        r#""args":{"/n":{"length":{"min":1},"prefix":"x"}},"groups":{"contains":"a","length":{"max":9},"some":{"prefix":"x"}}"#,
+        r#""claims":{"/a":{"one_of":[1,"one"],"exists":true}}"#,
+    ] {
+        let found = of_rules(&format!(r#""allow":[{{"tools":["get_a"],"when":{{{when}}}}}]"#));
+        assert!(found.is_empty(), "{when}: {found:?}");
+    }
+}
+
+#[test]
 fn a_rule_that_another_makes_needless_is_told() {
     let policy = |roles: &str| {
         lints(&format!(
