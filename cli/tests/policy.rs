@@ -326,6 +326,44 @@ fn diff_says_who_gains_and_who_loses() {
     assert!(said["cases"].as_array().unwrap().iter().any(|row| row["new"] == "deny: no_role"), "{said}");
 }
 
+/// What no call can tell: what is withheld, what is only seen, what has to be shown, whom the policy trusts.
+#[test]
+fn diff_is_not_silent_on_what_it_does_not_ask_about() {
+    let policy = |top: &str, rules: &str, deny: &str| {
+        format!(
+            "version: 1\n{top}roles:\n  r: {{ allow: [{{ id: e, tools: [echo]{rules} }}], deny: [{deny}] }}\nbindings: [{{ role: r, when: {{ subject: {{ exists: true }} }} }}]\n"
+        )
+    };
+    let plain = policy("", "", "");
+    let on =
+        |word: &str, more: &str| policy("", "", &format!("{{ id: x{more}, tools: [echo], on: [{word}] }}"));
+    let acr = |value: &str| policy("", &format!(", require: {{ acr: [{value}] }}"), "");
+    let shadow = policy("", "", "{ id: x, tools: [echo], on: [answer], mode: shadow }");
+    let trusting = policy("trusted_servers: [everything]\n", "", "");
+    for (old, new, wanted) in [
+        (&plain, &on("answer", ""), "answers - {"),
+        (&on("answer", ""), &plain, "answers + {"),
+        (&on("answer", ""), &on("answer", "y"), "the same for every role"),
+        (&plain, &on("list", ""), "lists - {"),
+        (&plain, &shadow, "the same for every role"),
+        (&plain, &acr("a"), "- tool echo: yes -> depends"),
+        (&acr("a"), &acr("b"), "~ tool echo: depends -> depends"),
+        (&acr("a"), &plain, "+ tool echo: depends -> yes"),
+        (&plain, &trusting, "trusted_servers ~ {\"new\":[\"everything\"],\"old\":null}"),
+    ] {
+        let (_folder, [old, new]) = files([("old.yaml", old), ("new.yaml", new)]);
+        let said = run(&["policy", "diff", &old, &new]);
+        assert!(said.stdout.contains(wanted), "{wanted}: {said:?}");
+        assert_eq!(said.code, Some(if wanted.starts_with("the same") { 0 } else { 2 }), "{wanted}");
+    }
+    let (_folder, [stepped]) = files([("policy.yaml", &acr("a"))]);
+    let who = run(&["policy", "who-can", &stepped, "echo"]);
+    assert!(
+        who.stdout.contains("role r: depends") && who.stdout.contains(r#""require":{"acr":["a"]}"#),
+        "{who:?}"
+    );
+}
+
 #[test]
 fn a_bundle_is_signed_and_only_of_a_good_policy_by_a_fitting_key() {
     let (folder, [bad]) = files([("bad.yaml", "version: 1\nroles: { a: { inherits: [b] } }\n")]);

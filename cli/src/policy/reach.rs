@@ -203,11 +203,17 @@ impl Asked {
     fn term(&self, rule: &Considered, says: Says) -> Term {
         let written = self.rules.get(&rule.rule);
         let place = written.and_then(|written| self.written.place(&written.path));
-        let when = written.and_then(|written| written.rule.get("when")).cloned();
+        let part = |name: &str| written.and_then(|written| written.rule.get(name)).cloned();
+        let mut when = part("when").unwrap_or_default();
+        if let Some(require) = part("require") {
+            let mut all = when.as_object().cloned().unwrap_or_default();
+            all.insert("require".to_owned(), require);
+            when = Value::Object(all);
+        }
         Term {
             rule: rule.rule.clone(),
             effect: rule.effect,
-            hangs_on: (says == Says::Maybe).then(|| when.unwrap_or_default()),
+            hangs_on: (says == Says::Maybe).then_some(when),
             line: place.map(|place| place.line),
         }
     }
@@ -248,6 +254,10 @@ fn says(rule: &Considered, settled: &impl Fn(&str) -> bool) -> Option<Says> {
         Outcome::ConditionFalse | Outcome::ConditionUnknown | Outcome::Requires | Outcome::Fired => {}
     }
     if rule.findings.iter().all(|finding| settled(looked_at(finding))) {
+        // Who shows what it requires may.
+        if rule.outcome == Outcome::Requires {
+            return Some(Says::Maybe);
+        }
         return (rule.outcome == Outcome::Fired).then_some(Says::Yes);
     }
     // One part of a conjunction that does not hold is enough.
@@ -277,8 +287,11 @@ pub(super) fn weigh(
     };
     let open = |effect: Effect| {
         let rules = said.iter().filter(move |(says, rule)| *says == Says::Maybe && rule.effect == effect);
-        let tests = rules.flat_map(|(_, rule)| &rule.findings).map(looked_at);
-        tests.filter(|path| !settled(path)).map(str::to_owned).collect::<Vec<_>>()
+        let tests = rules.flat_map(|(_, rule)| {
+            let required = (rule.outcome == Outcome::Requires).then_some("require");
+            rule.findings.iter().map(looked_at).filter(|path| !settled(path)).chain(required)
+        });
+        tests.map(str::to_owned).collect::<Vec<_>>()
     };
     let allowed = base || any(Effect::Allow, Says::Yes);
     if any(Effect::Deny, Says::Yes) {

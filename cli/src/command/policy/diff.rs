@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `toolgate policy diff`: who gains or loses what from one policy to another. Exits with 2 if anything differs.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write,
-    path::PathBuf,
-};
+use std::{collections::BTreeSet, fmt::Write, path::PathBuf};
 
 use serde_json::{Value, json};
 use toolgate_engine::mcp::{Method, MethodClass};
@@ -50,7 +46,7 @@ enum Direction {
     Changes,
 }
 
-/// A part of the document that only one policy has.
+/// A part of the document that only one policy has, or that is another.
 struct Part {
     section: &'static str,
     direction: Direction,
@@ -146,26 +142,57 @@ fn meetings(things: &BTreeSet<Thing>) -> Vec<Thing> {
     pairs.take(MOST_MEETINGS).collect()
 }
 
-/// Bindings and grants that only one of them has.
+/// What only one of them has, of what is not asked about: bindings and grants; rules on answers and on lists only; and
+/// what the policy says at its top.
 fn parts(old: &Asked, new: &Asked) -> Vec<Part> {
     let mut parts = Vec::new();
+    let mut compare = |section, before: &BTreeSet<String>, after: &BTreeSet<String>, gains, loses| {
+        let part = |direction| move |what: &String| Part { section, direction, what: what.clone() };
+        parts.extend(before.difference(after).map(part(loses)));
+        parts.extend(after.difference(before).map(part(gains)));
+    };
     for section in ["bindings", "grants"] {
-        let count = |asked: &Asked| {
-            let mut all: BTreeMap<String, usize> = BTreeMap::new();
-            for part in asked.written.list(section) {
-                *all.entry(part.to_string()).or_default() += 1;
-            }
-            all
-        };
-        let (before, after) = (count(old), count(new));
-        let missing = |from: &BTreeMap<String, usize>, other: &BTreeMap<String, usize>, direction| {
-            let only = from.iter().filter(|(what, _)| !other.contains_key(*what));
-            only.map(|(what, _)| Part { section, direction, what: what.clone() }).collect::<Vec<_>>()
-        };
-        parts.extend(missing(&before, &after, Direction::Loses));
-        parts.extend(missing(&after, &before, Direction::Gains));
+        let all = |asked: &Asked| asked.written.list(section).iter().map(Value::to_string).collect();
+        compare(section, &all(old), &all(new), Direction::Gains, Direction::Loses);
+    }
+    for (section, word, effect) in
+        [("answers", "answer", "deny"), ("lists", "list", "allow"), ("lists", "list", "deny")]
+    {
+        let (before, after) = (on_only(old, word, effect), on_only(new, word, effect));
+        match effect {
+            "deny" => compare(section, &before, &after, Direction::Loses, Direction::Gains),
+            _ => compare(section, &before, &after, Direction::Gains, Direction::Loses),
+        }
+    }
+    for section in ["mode", "trusted_servers", "operations", "classes"] {
+        let own = |asked: &Asked| asked.written.value().get(section).cloned().unwrap_or_default();
+        let (before, after) = (own(old), own(new));
+        if before != after {
+            let what = json!({ "old": before, "new": after }).to_string();
+            parts.push(Part { section, direction: Direction::Changes, what });
+        }
     }
     parts
+}
+
+/// The rules in force that are on this only, with whose they are; their ids are not compared.
+fn on_only(asked: &Asked, word: &str, effect: &str) -> BTreeSet<String> {
+    let rules = asked.written.rules().into_values().filter(|own| {
+        let on = own.rule.get("on").and_then(Value::as_array);
+        let shadow = own.rule.get("mode").is_some_and(|mode| mode == "shadow");
+        // Permissions allow.
+        let own = own.path.iter().rev().nth(1).map_or("", String::as_str);
+        let own = if own == "deny" { "deny" } else { "allow" };
+        !shadow && own == effect && on.is_some_and(|on| on.iter().all(|on| on == word))
+    });
+    let written = rules.map(|mut own| {
+        if let Some(rule) = own.rule.as_object_mut() {
+            rule.remove("id");
+        }
+        let owner: Vec<&str> = own.path.iter().take(2).map(String::as_str).collect();
+        json!({ "of": owner.join("."), "effect": effect, "rule": own.rule }).to_string()
+    });
+    written.collect()
 }
 
 fn rows(files: &[PathBuf], old: &Asked, new: &Asked) -> Result<Vec<Row>, Failure> {

@@ -16,6 +16,9 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "toolgate policy who-can [OPTIONS] <FILE> <TOOL|--prompt <NAME>|--uri <URI>|--route <NAME>|--call <METHOD>>"
+)]
 #[command(group = clap::ArgGroup::new("thing").args(["tool", "prompt", "uri", "route", "call"]).required(true))]
 pub(crate) struct Args {
     /// The policy, in YAML or JSON
