@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-alerts test-schema test-e2e lint deny bench bench-engine bench-scale guard mutants clean
+.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-mutants test-alerts test-schema test-e2e lint deny bench bench-engine bench-scale guard mutants clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -53,7 +53,7 @@ demo: wasm bin envoy ## start everything and walk the tour (SERVE=1 keeps it up)
 observe: wasm bin envoy prometheus ## the demo with Prometheus and Alertmanager beside it; ends on Ctrl-C
 	$(CARGO) run --locked -q -p toolgate-harness --bin toolgate-observe
 
-test: lint wasm bin envoy test-engine test-schema test-cli test-policies test-oracle test-alerts test-e2e guard ## run every test
+test: lint wasm bin envoy test-engine test-schema test-cli test-policies test-oracle test-mutants test-alerts test-e2e guard ## run every test
 
 test-engine: setup ## the engine's tests
 	$(CARGO) test --locked -p toolgate-engine
@@ -94,13 +94,17 @@ bench-scale: setup ## how decisions, compilation, lists and memory grow with a p
 guard: setup ## instructions of the engine and size of the filter, against the baseline (UPDATE=1 writes it)
 	engine/benches/guard $(if $(UPDATE),--update)
 
-mutants: setup ## change one place after another and see whether a test notices (ROOM=policy or token/verify, SHARD=1/40)
-	engine/mutants "$(ROOM)" "$(SHARD)"
+mutants: setup ## change one place after another and see whether a test notices (ROOM=policy or token/verify, FRESH=1, JOBS=n)
+	$(CARGO) run --locked -q -p toolgate-mutants -- $(if $(FRESH),--fresh) $(if $(JOBS),--jobs=$(JOBS)) $(ROOM)
+
+test-mutants: setup ## the tests of what `make mutants` runs
+	$(CARGO) test --locked -p toolgate-mutants
 
 lint: setup ## formatting and clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked -p toolgate-engine -p toolgate-cli --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p toolgate-harness -- -D warnings
+	$(CARGO) clippy --locked -p toolgate-mutants --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p toolgate -p toolgate-stages --target wasm32-wasip1 -- -D warnings
 
 deny: ## licences, sources and bans of dependencies (needs cargo-deny)
