@@ -5,7 +5,6 @@
 //! them made a tag. Deliberately absent: secrets out of a key set (`oct`), and printing.
 
 use super::alg::Alg;
-use super::material::Thumbprint;
 use super::set::KeySet;
 use super::verifier::{Signature, Verdict};
 use crate::time::UnixTime;
@@ -14,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use hmac::{Hmac, Mac};
-use sha2::{Digest, Sha256, Sha384, Sha512};
+use sha2::{Sha256, Sha384, Sha512};
 
 /// One secret.
 #[derive(Clone)]
@@ -47,15 +46,6 @@ impl Secret {
     #[must_use]
     pub fn is_long_enough(&self, alg: Alg) -> bool {
         min_bytes(alg).is_some_and(|least| self.bytes.len() >= least)
-    }
-
-    /// Its name, which tells nothing of it.
-    fn name(&self, at: usize) -> Thumbprint {
-        let mut hash = Sha256::new();
-        hash.update(b"toolgate secret\0");
-        hash.update(u64::try_from(at).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(self.id().unwrap_or_default());
-        hash.finalize().into()
     }
 
     fn made(&self, alg: Alg, message: &[u8], tag: &[u8]) -> Verdict {
@@ -101,8 +91,6 @@ pub struct SecretSet(Vec<Secret>);
 /// The secret that made a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Maker {
-    /// Which: its place in the list and its id, hashed. Nothing of the secret is in it.
-    pub id: Thumbprint,
     /// From when it counts no more.
     pub ends: Option<UnixTime>,
     /// The secret's own `kid`.
@@ -136,15 +124,11 @@ impl SecretSet {
     ) -> Option<Maker> {
         let named = |secret: &&Secret| kid.is_none() || secret.id() == kid;
         let counts = |secret: &&Secret| secret.ends.is_none_or(|ends| now < ends);
-        let tried = self.0.iter().enumerate().filter(|(_, secret)| named(secret) && counts(secret));
-        let mut makers = tried.filter(|(_, secret)| {
+        let tried = self.0.iter().filter(|secret| named(secret) && counts(secret));
+        let mut makers = tried.filter(|secret| {
             secret.is_long_enough(alg) && secret.made(alg, message, tag.as_bytes()) == Verdict::Verified
         });
-        makers.next().map(|(at, secret)| Maker {
-            id: secret.name(at),
-            kid: secret.id.clone(),
-            ends: secret.ends,
-        })
+        makers.next().map(|secret| Maker { kid: secret.id.clone(), ends: secret.ends })
     }
 
     /// Whether any secret has that key id.
@@ -257,7 +241,7 @@ mod tests {
         assert_eq!(made(None, &old, 1_010), None);
         assert_eq!(made(Some("new"), &new, 1_010).unwrap().ends, None);
         assert_eq!(made(None, &new, 1_010), made(Some("new"), &new, 1_010));
-        assert_ne!(made(None, &new, 1_000).unwrap().id, made(None, &old, 1_000).unwrap().id);
+        assert_ne!(made(None, &new, 1_000).unwrap().kid, made(None, &old, 1_000).unwrap().kid);
         assert_eq!(made(Some("old"), &new, 1_000), None);
         assert_eq!(made(Some("other"), &new, 1_000), None);
         assert!(set.knows("old") && !set.knows("other"));

@@ -25,16 +25,20 @@ fn is_refused_in_names(character: char) -> bool {
     character.is_control() || foreign_space || is_invisible(character)
 }
 
+fn named(text: &str, most: usize, refusal: Refusal) -> Result<(), Refusal> {
+    let padded = text.starts_with(' ') || text.ends_with(' ');
+    match text.is_empty() || text.len() > most || padded || text.chars().any(is_refused_in_names) {
+        true => Err(refusal),
+        false => Ok(()),
+    }
+}
+
 /// Accepts the name of a tool or prompt.
 ///
 /// # Errors
 /// [`Refusal::BadName`] for an empty or long one, one with spaces around it, or with what cannot be seen.
 pub fn check_name(name: &str) -> Result<(), Refusal> {
-    let padded = name.starts_with(' ') || name.ends_with(' ');
-    if name.is_empty() || name.len() > MAX_NAME || padded || name.chars().any(is_refused_in_names) {
-        return Err(Refusal::BadName);
-    }
-    Ok(())
+    named(name, MAX_NAME, Refusal::BadName)
 }
 
 /// Accepts the id of a task.
@@ -42,11 +46,7 @@ pub fn check_name(name: &str) -> Result<(), Refusal> {
 /// # Errors
 /// [`Refusal::BadTaskId`] for an empty or long one, one with spaces around it, or with what cannot be seen.
 pub(super) fn check_task(id: &str) -> Result<(), Refusal> {
-    let padded = id.starts_with(' ') || id.ends_with(' ');
-    if id.is_empty() || id.len() > MAX_TASK || padded || id.chars().any(is_refused_in_names) {
-        return Err(Refusal::BadTaskId);
-    }
-    Ok(())
+    named(id, MAX_TASK, Refusal::BadTaskId)
 }
 
 /// Accepts the URI of a resource, or a URI template.

@@ -177,7 +177,7 @@ mod tests {
     fn each_header_has_to_say_what_its_argument_says() {
         let (differs, missing) = (Err(Refusal::HeaderMismatchParam), Err(Refusal::HeaderMissingParam));
         type Case<'c> = (&'c [(&'c str, &'c str)], &'c str, Result<(), Refusal>);
-        let cases: [Case<'_>; 22] = [
+        let cases: [Case<'_>; 25] = [
             (&[], "{}", Ok(())),
             (&[("region", "eu")], r#"{"region":"eu"}"#, Ok(())),
             (&[("region", " eu ")], r#"{"region":"eu"}"#, Ok(())),
@@ -196,6 +196,9 @@ mod tests {
             (&[("count", "9007199254740993")], r#"{"count":9007199254740992}"#, differs),
             (&[("dry", "true")], r#"{"dry":true}"#, Ok(())),
             (&[("dry", "True")], r#"{"dry":true}"#, differs),
+            (&[("dry", "false")], r#"{"dry":true}"#, differs),
+            (&[("dry", "false")], r#"{"dry":false}"#, Ok(())),
+            (&[("dry", "true")], r#"{"dry":false}"#, differs),
             (&[("tenant", "a")], r#"{"deep":{"tenant":"a"}}"#, Ok(())),
             (&[("tenant", "a")], r#"{"deep":{"tenant":"b"}}"#, differs),
             (&[("region", "x")], r#"{"region":{"a":1}}"#, differs),
@@ -207,6 +210,34 @@ mod tests {
     }
 
     #[test]
+    fn marks_are_bounded_in_number_depth_and_length() {
+        let deep = |levels: usize| {
+            let mark = r#"{"x-mcp-header":"h"}"#;
+            (0..levels)
+                .fold(mark.to_owned(), |inner, _| alloc::format!(r#"{{"properties":{{"p":{inner}}}}}"#))
+        };
+        let many = |count: usize| {
+            let mark = |at: usize| alloc::format!(r#""p{at}":{{"x-mcp-header":"h{at}"}}"#);
+            alloc::format!(r#"{{"properties":{{{}}}}}"#, (0..count).map(mark).collect::<Vec<_>>().join(","))
+        };
+        let named = |name: &str| deep(1).replace(r#""h""#, &alloc::format!("\"{name}\""));
+        for (schema, marks) in [
+            (deep(1), 1),
+            (deep(MAX_DEPTH), 1),
+            (deep(MAX_DEPTH + 1), 0),
+            (many(MAX_MARKS), MAX_MARKS),
+            (many(MAX_MARKS + 1), MAX_MARKS),
+            (named(&"h".repeat(MAX_TEXT)), 1),
+            (named(&"h".repeat(MAX_TEXT + 1)), 0),
+            (named(""), 0),
+            (named("a b"), 0),
+        ] {
+            let doc = Doc::parse(schema.as_bytes(), Limits::MESSAGE).unwrap();
+            assert_eq!(Marks::of(doc.root()).0.len(), marks, "{schema}");
+        }
+    }
+
+    #[test]
     fn what_is_learned_is_forgotten_and_bounded() {
         let doc = Doc::parse(SCHEMA.as_bytes(), Limits::MESSAGE).unwrap();
         let mut learned = LearnedMarks::default();
@@ -214,6 +245,8 @@ mod tests {
             learned.learn(&alloc::format!("t{number}"), Some(doc.root()));
         }
         assert!(learned.of("t0").is_none() && learned.of("t4096").is_some());
+        learned.learn("more", Some(doc.root()));
+        assert!(learned.of("t4096").is_some() && learned.of("more").is_some());
         learned.learn("t4096", None);
         assert!(learned.of("t4096").is_none());
     }

@@ -305,3 +305,24 @@ fn rewrite(block: &[u8], at_start: bool, payload: &[u8], out: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Words without a line end are passed over at once.
+    #[test]
+    fn a_word_may_end_a_line_where_it_does() {
+        for (word, may) in [
+            (b"abcdefgh", false),
+            (b"\t\x0b\x0c\x0e\x00\x80\xff ", false),
+            (b"\x00\x00\x00\x00\x00\x00\x00\x00", false),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff", false),
+            (b"abc\nefgh", true),
+            (b"abcdefg\r", true),
+            (b"\r\n\r\n\r\n\r\n", true),
+        ] {
+            assert_eq!(may_end_line(u64::from_le_bytes(*word)), may, "{word:?}");
+        }
+    }
+}

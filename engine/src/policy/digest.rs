@@ -102,3 +102,22 @@ fn text(hash: &mut Sha256, text: &str) {
     out.push('"');
     hash.update(out);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::{Doc, Limits};
+
+    #[test]
+    fn the_form_is_what_is_hashed() {
+        for (document, form) in [
+            ("[1, 2]", "[1,2]"),
+            ("[12]", "[12]"),
+            (r#"["\u001f\u0020\n\""]"#, r#"["\u001f \u000a\""]"#),
+            (r#"{"b": [], "a": {"d": null, "c": 1.50}}"#, r#"{"a":{"c":1.5,"d":null},"b":[]}"#),
+        ] {
+            let read = Doc::parse(document.as_bytes(), Limits::CONFIG).unwrap();
+            assert_eq!(digest(read.root()).0, <[u8; 32]>::from(Sha256::digest(form)), "{document}");
+        }
+    }
+}

@@ -164,9 +164,6 @@ impl Rule {
             Effect::Allow if says.may_be(Truth::True) && !self.is_met(scene) => Outcome::Requires,
             Effect::Allow if says.may_be(Truth::True) => Outcome::Fired,
             Effect::Deny if !says.may_be(Truth::False) => Outcome::Fired,
-            Effect::Allow | Effect::Deny if says == Possible::only(Truth::Unknown) => {
-                Outcome::ConditionUnknown
-            }
             Effect::Allow if says.may_be(Truth::Unknown) => Outcome::ConditionUnknown,
             Effect::Allow | Effect::Deny => Outcome::ConditionFalse,
         };

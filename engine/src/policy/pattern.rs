@@ -214,6 +214,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_pattern_is_refused() {
+        let longest = "a".repeat(MAX_PATTERN);
+        for good in ["{", "}", ",", "a,b", "{a}", "a{b,c", "a},b", longest.as_str()] {
+            assert_eq!(Pattern::compile(good).unwrap().fits(good), Truth::True, "{good}");
+        }
+        for bad in ["", "[a]", "[", "{a,b}", "a\nb", &(longest.clone() + "a")] {
+            assert!(Pattern::compile(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_up_to_the_bound_are_looked_at() {
+        let glob = Pattern::compile("a*a*").unwrap();
+        assert_eq!(glob.fits(&"a".repeat(MAX_MATCHED)), Truth::True);
+        assert_eq!(glob.fits(&"a".repeat(MAX_MATCHED + 1)), Truth::Unknown);
+    }
+
+    #[test]
+    fn only_scheme_and_authority_are_folded() {
+        for (uri, usual) in [
+            ("HTTP://Host/A%20B", "http://host/A B"),
+            ("http://host/A", "http://host/A"),
+            ("Host/A", "Host/A"),
+            ("A", "A"),
+            ("a/B", "a/B"),
+        ] {
+            assert_eq!(usual_uri(uri), usual, "{uri}");
+        }
+    }
+
+    #[test]
     fn slippery_uris_fit_wildcards_only_perhaps() {
         let pattern = Pattern::compile("file:///src/*").unwrap();
         let fits = |pattern: &Pattern, uri: &str| {

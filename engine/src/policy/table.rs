@@ -109,6 +109,18 @@ mod tests {
     use alloc::format;
 
     #[test]
+    fn the_hash_is_fnv_1a_folded() {
+        for (text, hash) in
+            [("", 0xcbf2_9ce4_8422_2325), ("a", 0xaf63_dc4c_8601_ec8c), ("foobar", 0x8594_4171_f739_67e8_u64)]
+        {
+            assert_eq!(Reading::Forward.hash(text).0, hash, "{text}");
+        }
+        assert_eq!(Hash(0x0000_0006_0000_0005).slot(0xFFFF), 3);
+        assert_eq!(Hash(0x0000_0006_0000_0005).slot(1), 1);
+        assert_eq!(Hash(0x0000_0000_0001_0004).slot(0xFFFF), 4);
+    }
+
+    #[test]
     fn what_was_filed_is_found_and_nothing_else() {
         for reading in [Reading::Forward, Reading::Backward] {
             for count in [0_u32, 1, 2, 100, 5_000] {

@@ -4,6 +4,7 @@ mod answers;
 mod asks;
 mod compile;
 mod conditions;
+mod edges;
 mod explain;
 mod language;
 mod lint;

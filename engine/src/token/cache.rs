@@ -50,19 +50,6 @@ pub enum Inserted {
     Ignored,
 }
 
-impl Inserted {
-    /// A metric label from a closed set.
-    #[must_use]
-    pub const fn label(self) -> &'static str {
-        match self {
-            Inserted::Added => "added",
-            Inserted::Replaced => "replaced",
-            Inserted::Evicted => "evicted",
-            Inserted::Ignored => "ignored",
-        }
-    }
-}
-
 impl<V> Lookup<V> {
     /// A metric label from a closed set.
     #[must_use]

@@ -545,3 +545,36 @@ fn a_binding_that_is_not_understood_exactly_is_refused() {
     let printed = format!("{:?} {:?}", Confirmation::Key(bytes), Confirmation::Certificate(bytes));
     assert_eq!(printed, "Confirmation(key) Confirmation(certificate)");
 }
+
+#[test]
+fn a_token_has_three_segments_and_something_in_each() {
+    let parsed = |text: &str| {
+        let bearer = BearerToken::new(text.as_bytes(), DEFAULT_MAX_TOKEN_BYTES).unwrap();
+        Jws::parse(bearer).err()
+    };
+    let (header, payload, tag) = ("eyJhbGciOiJFUzI1NiJ9", "e30", "AA");
+    assert_eq!(parsed(&[header, payload, tag].join(".")), None);
+    for segments in [
+        &[header][..],
+        &[header, payload],
+        &["", payload, tag],
+        &[header, "", tag],
+        &[header, payload, ""],
+        &[header, payload, payload, tag],
+    ] {
+        let refused = Some(Rejection::Malformed(Malformed::Segments));
+        assert_eq!(parsed(&segments.join(".")), refused, "{segments:?}");
+    }
+}
+
+#[test]
+fn entries_are_taken_up_to_their_bounds() {
+    for (entries, bytes, fits) in [(256, 5, true), (257, 5, false), (1, 1_024, true), (1, 1_025, false)] {
+        let entry = |at: usize| alloc::format!("\"{at:0bytes$}\"");
+        let claims = alloc::format!(r#"{{"r":[{}]}}"#, (0..entries).map(entry).collect::<Vec<_>>().join(","));
+        let doc = crate::json::Doc::parse(claims.as_bytes(), crate::json::Limits::CONFIG).unwrap();
+        let path = [ClaimPath::parse("r").unwrap()];
+        let read = super::path::extract_strings(doc.root(), &path, super::path::Split::Whole);
+        assert_eq!(read.is_ok(), fits, "{entries} of {bytes} bytes");
+    }
+}

@@ -15,7 +15,7 @@ use super::rules::{
     IssuerRules, TypMode, check_audience, check_client, check_required, check_time, check_typ, good_until,
 };
 use crate::json::Value;
-use crate::keys::{Alg, KeySet, Keys, NoCandidate, SecretSet, SignatureVerifier, Thumbprint, Verdict};
+use crate::keys::{Alg, KeySet, Keys, NoCandidate, SecretSet, SignatureVerifier, Verdict};
 use crate::time::UnixTime;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -105,7 +105,6 @@ impl<'a> Unverified<'a> {
             good_until: proof.good_until(good_until(&self.claims, rules)),
             alg: Some(self.jws.header.alg),
             kid: self.jws.header.kid.clone().or(proof.kid),
-            key: Some(proof.key),
             generation: keys.generation(),
             claims: self.claims.clone(),
         })
@@ -122,7 +121,7 @@ impl<'a> Unverified<'a> {
             match verifier.verify(alg, key, self.jws.signing_input, signature) {
                 Verdict::Verified => {
                     let kid = key.kid().map(ToOwned::to_owned);
-                    return Ok(Proof { key: *key.thumbprint(), kid, ends: None });
+                    return Ok(Proof { kid, ends: None });
                 }
                 Verdict::Refused => {}
                 Verdict::Unsupported => worst = Rejection::VerifierUnsupported,
@@ -140,9 +139,7 @@ impl<'a> Unverified<'a> {
         }
         let (alg, tag) = (self.jws.header.alg, &self.jws.signature);
         let maker = secrets.maker(self.kid(), alg, self.jws.signing_input, tag, now);
-        maker
-            .map(|maker| Proof { key: maker.id, kid: maker.kid, ends: maker.ends })
-            .ok_or(Rejection::BadSignature)
+        maker.map(|maker| Proof { kid: maker.kid, ends: maker.ends }).ok_or(Rejection::BadSignature)
     }
 }
 
@@ -155,7 +152,6 @@ fn scopes(root: Value<'_>, rules: &IssuerRules) -> Result<Vec<String>, Rejection
 
 /// What proved a token, and until when that counts.
 struct Proof {
-    key: Thumbprint,
     /// The key's own id.
     kid: Option<String>,
     ends: Option<UnixTime>,
@@ -179,7 +175,6 @@ pub struct VerifiedToken {
     good_until: UnixTime,
     alg: Option<Alg>,
     kid: Option<String>,
-    key: Option<Thumbprint>,
     generation: u64,
 }
 
@@ -205,7 +200,6 @@ impl VerifiedToken {
             good_until: good_until(claims, rules).min(claims.exp),
             alg: None,
             kid: None,
-            key: None,
             generation: 0,
             claims: claims.clone(),
         })
@@ -305,12 +299,6 @@ impl VerifiedToken {
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
-    }
-
-    /// The thumbprint (RFC 7638) of the key that proved it, or the name of the secret.
-    #[must_use]
-    pub const fn key_thumbprint(&self) -> Option<&Thumbprint> {
-        self.key.as_ref()
     }
 
     /// The generation of the key set that proved it.

@@ -9,16 +9,17 @@ use anyhow::Result;
 use crate::compile::{self, Compiled};
 use crate::edit;
 use crate::list::Mutant;
-use crate::run::{Met, Program, Test};
+use crate::run::{Program, Test};
 use crate::tree;
 use crate::verdict::Verdict;
 
-/// What becomes of one mutant of that text, in a copy of the tree that holds nothing else that is changed.
+/// What becomes of one mutant of that text, in the copy, in which nothing else is changed any more.
+///
+/// In the same copy: cargo takes two copies of a workspace for one, and would not build what is in the second.
 pub(crate) fn judge(
     root: &Path,
     copy: &Path,
-    mutant: &Mutant,
-    source: &str,
+    (mutant, source): (&Mutant, &str),
     tests: &[Test],
 ) -> Result<Verdict> {
     let changed = BTreeMap::from([(mutant.file.clone(), edit::replace(source, mutant)?)]);
@@ -28,8 +29,7 @@ pub(crate) fn judge(
         Compiled::Program(path) => {
             let program = Program { path, folder: copy.join("engine"), jobs: 1 };
             // Which tests reach it is not known.
-            let met: Met = program.all(tests)?;
-            Ok(met.into())
+            Ok(program.all(tests)?.into())
         }
     }
 }

@@ -100,7 +100,7 @@ impl Options {
 
         let verdicts = mutants.judge(&program, &tests, &refused, &book)?;
         println!("met with their tests {} s after the build", began.elapsed().as_secs());
-        let report = self.tell(&mutants, verdicts, &tests, &work, &book)?;
+        let report = self.tell(&mutants, verdicts, &tests, &copy, &book)?;
         println!("\n{report}\n");
         fs::write(work.join("survivors.txt"), report.survivors.join("\n"))?;
         report.survivors.iter().for_each(|survivor| println!("{survivor}"));
@@ -113,7 +113,7 @@ impl Options {
         mutants: &Mutants,
         mut verdicts: BTreeMap<u32, Verdict>,
         tests: &[Test],
-        work: &Path,
+        copy: &Path,
         book: &Book,
     ) -> Result<Report> {
         let left: Vec<(u32, &Mutant)> = mutants.ids().filter(|(id, _)| !verdicts.contains_key(id)).collect();
@@ -123,7 +123,7 @@ impl Options {
         for (id, mutant) in left {
             println!("  {}", mutant.name);
             let source = mutants.sources.get(&mutant.file).context("a mutant without a file")?;
-            let verdict = alone::judge(&self.root, &work.join("alone"), mutant, source, tests)?;
+            let verdict = alone::judge(&self.root, copy, (mutant, source), tests)?;
             book.write(mutant, mutants.mark(mutant), verdict)?;
             verdicts.insert(id, verdict);
         }

@@ -9,6 +9,39 @@ fn set(versions: &[Version]) -> VersionSet {
 }
 
 #[test]
+fn a_version_is_in_a_set_once() {
+    let once = NOTHING.with(Version::V2026_07_28);
+    assert_eq!(once.with(Version::V2026_07_28), once);
+    assert!(once.contains(Version::V2026_07_28) && !once.contains(Version::V2025_11_25));
+}
+
+#[test]
+fn only_a_later_date_speaks_for_the_modern_era() {
+    use crate::mcp::head::era_of;
+    for (text, era) in [
+        ("2026-07-28", Era::Modern),
+        ("2026-07-29", Era::Modern),
+        ("9999-99-99", Era::Modern),
+        ("2025-11-25", Era::Legacy),
+        ("2026-07-27", Era::Legacy),
+        ("zzzz-zz-zz", Era::Legacy),
+        ("2027-1-1", Era::Legacy),
+        ("2027-01-011", Era::Legacy),
+        ("", Era::Legacy),
+    ] {
+        assert_eq!(era_of(text), era, "{text}");
+    }
+}
+
+#[test]
+fn a_header_is_read_up_to_its_bound() {
+    const MOST: usize = 4_096 / 3 * 4 + 64;
+    let long = "a".repeat(MOST + 1);
+    assert_eq!(one(&long[1..]).text(), Ok(Some(&long[1..])));
+    assert_eq!(one(&long).text(), Err(Refusal::HeaderEncoding));
+}
+
+#[test]
 fn the_era_is_decided_by_the_body_and_checked_by_the_header() {
     let call = modern("tools/call", r#""name":"echo""#);
     let future = call.replace(MODERN, "2027-01-01");
@@ -210,6 +243,7 @@ fn the_header_phase_knows_only_what_a_modern_head_says() {
         (MODERN, "tools/fly", "", HeadFacts::Doubtful(Refusal::UnknownMethod)),
         (MODERN, "initialize", "", HeadFacts::Doubtful(Refusal::MethodNotInVersion)),
         ("2027-01-01", "tools/call", "echo", HeadFacts::Doubtful(Refusal::UnsupportedVersion)),
+        ("2024-11-05", "tools/call", "echo", HeadFacts::Doubtful(Refusal::UnsupportedVersion)),
     ] {
         assert_eq!(
             judge_head(&head(version, method, name), VersionSet::STREAMABLE),

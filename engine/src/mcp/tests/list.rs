@@ -7,8 +7,11 @@ use serde_json::Value as Json;
 
 const OPTIONS: Options = Options { limits: Limits::MESSAGE, max_ttl_ms: Some(60_000) };
 
-/// Shows what does not begin with `x`.
-struct NoX;
+/// Shows what does not begin with `x`, and of what servers ask what is not in here.
+struct NoX(&'static [ServerRequest]);
+
+const FORBIDDEN: &[ServerRequest] =
+    &[ServerRequest::Sampling, ServerRequest::Elicitation, ServerRequest::Other];
 
 fn shown(name: &str) -> Visibility {
     if name.starts_with('x') { Visibility::Hidden } else { Visibility::Shown }
@@ -28,10 +31,7 @@ impl Visible for NoX {
         shown(uri_template)
     }
     fn server_request(&mut self, kind: ServerRequest) -> Visibility {
-        match kind {
-            ServerRequest::Sampling | ServerRequest::Elicitation | ServerRequest::Other => Visibility::Hidden,
-            ServerRequest::Roots | ServerRequest::ClientTask => Visibility::Shown,
-        }
+        if self.0.contains(&kind) { Visibility::Hidden } else { Visibility::Shown }
     }
     fn task(&mut self, id: &str, mention: Mention, _: Option<TaskEnd>) -> TaskFate {
         match (id.as_bytes().first(), mention) {
@@ -57,7 +57,7 @@ impl Visible for NoX {
 }
 
 fn filter(text: &str) -> Result<String, FilterError> {
-    let filtered = filter_answer(text.as_bytes(), &mut NoX, OPTIONS)?;
+    let filtered = filter_answer(text.as_bytes(), &mut NoX(FORBIDDEN), OPTIONS)?;
     Ok(match filtered.left {
         Left::Messages(Body::Unchanged) => text.to_string(),
         Left::Messages(Body::Changed(bytes)) => String::from_utf8(bytes).unwrap(),
@@ -126,18 +126,21 @@ fn counts_and_batches() {
     let one = answer(r#""tools":[{"name":"x"},{"name":"b"}]"#);
     let note = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"tools":[{"name":"x"}]}}"#;
     let error = r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}}"#;
-    let filtered = filter_answer(one.as_bytes(), &mut NoX, OPTIONS).unwrap();
+    let filtered = filter_answer(one.as_bytes(), &mut NoX(FORBIDDEN), OPTIONS).unwrap();
     assert_eq!((filtered.kept, filtered.removed), (1, 1));
     let batch = format!("[{one}, {note},{error},{one}]");
     let clean = answer(r#""tools":[{"name":"b"}]"#);
     assert_eq!(filter(&batch).unwrap(), format!("[{clean}, {note},{error},{clean}]"));
     for text in [note, error] {
-        let filtered = filter_answer(text.as_bytes(), &mut NoX, OPTIONS).unwrap();
+        let filtered = filter_answer(text.as_bytes(), &mut NoX(FORBIDDEN), OPTIONS).unwrap();
         assert_eq!(filtered, Filtered { left: Left::Messages(Body::Unchanged), kept: 0, removed: 0 });
     }
     let free = Options { max_ttl_ms: None, ..OPTIONS };
     let text = answer(r#""ttlMs":1e99"#);
-    assert_eq!(filter_answer(text.as_bytes(), &mut NoX, free).unwrap().left, Left::Messages(Body::Unchanged));
+    assert_eq!(
+        filter_answer(text.as_bytes(), &mut NoX(FORBIDDEN), free).unwrap().left,
+        Left::Messages(Body::Unchanged)
+    );
 }
 
 #[test]
@@ -233,6 +236,37 @@ fn agrees_with_a_naive_filter() {
     }
 }
 
+/// Each is forbidden by the name of its kind, and by no other.
+#[test]
+fn what_a_server_asks_for_has_a_kind() {
+    let of = |method: &str, id: &str| format!(r#"{{"jsonrpc":"2.0",{id}"method":"{method}"}}"#);
+    let (request, note) = (r#""id":5,"#, "");
+    for (text, kind) in [
+        (of("sampling/createMessage", request), ServerRequest::Sampling),
+        (of("elicitation/create", request), ServerRequest::Elicitation),
+        (of("notifications/elicitation/complete", note), ServerRequest::Elicitation),
+        (of("roots/list", request), ServerRequest::Roots),
+        (of("tasks/get", request), ServerRequest::ClientTask),
+        (of("tasks/result", request), ServerRequest::ClientTask),
+        (of("tasks/list", request), ServerRequest::ClientTask),
+        (of("tasks/cancel", request), ServerRequest::ClientTask),
+        (of("else", request), ServerRequest::Other),
+        (of("notifications/else", note), ServerRequest::Other),
+    ] {
+        for forbidden in [
+            &[ServerRequest::Sampling][..],
+            &[ServerRequest::Elicitation],
+            &[ServerRequest::Roots],
+            &[ServerRequest::ClientTask],
+            &[ServerRequest::Other],
+        ] {
+            let filtered = filter_answer(text.as_bytes(), &mut NoX(forbidden), OPTIONS).unwrap();
+            let gone = filtered.left == Left::Nothing;
+            assert_eq!(gone, forbidden.contains(&kind), "{text} {forbidden:?}");
+        }
+    }
+}
+
 /// Requests and notifications of a server, wherever they stand.
 #[test]
 fn messages_of_the_server_are_classified() {
@@ -251,6 +285,8 @@ fn messages_of_the_server_are_classified() {
         answer(r#""resultType":"input_required","requestState":"s""#),
         answer(r#""inputRequests":{"a":{"method":"roots/list"}}"#),
         r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"x","data":{}}}"#.to_string(),
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32042.5,"message":"x"}}"#.to_string(),
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32041,"message":"x"}}"#.to_string(),
     ] {
         assert_eq!(filter(&stays).as_deref(), Ok(stays.as_str()));
     }
@@ -331,7 +367,9 @@ fn ids_of_tasks_are_renamed_or_hidden() {
         filter(&heard).unwrap(),
         note("notifications/subscriptions/acknowledged", r#""notifications":{"taskIds":["Unasked-a"]}"#)
     );
-    for bad in [answer(r#""tasks":{}"#), answer(r#""tasks":[{}]"#), answer(r#""task":[]"#)] {
+    for bad in
+        [answer(r#""tasks":{}"#), answer(r#""tasks":[{}]"#), answer(r#""task":[]"#), answer(r#""task":{}"#)]
+    {
         assert_eq!(filter(&bad), Err(FilterError::BadTask), "{bad}");
     }
     assert_eq!(filter(&answer(r#""TaskId":"a""#)), Err(FilterError::LookAlikeKey));

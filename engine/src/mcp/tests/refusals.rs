@@ -292,3 +292,20 @@ fn subscriptions_are_bounded_and_read_whole() {
         assert_eq!(outcome(&listen(notifications), &head, VersionSet::ALL), expected, "{notifications}");
     }
 }
+
+#[test]
+fn what_a_client_sends_back_is_told_from_an_empty_answer() {
+    use ServerRequest::{Other, Sampling};
+    for (result, kinds) in [
+        ("{}", &[][..]),
+        (r#"{"_meta":{}}"#, &[]),
+        (r#"{"_meta":{},"x":1}"#, &[Other]),
+        (r#"{"x":1}"#, &[Other]),
+        (r#"{"role":"assistant","model":"m","content":{}}"#, &[Sampling]),
+    ] {
+        let text = [r#"{"jsonrpc":"2.0","id":1,"result":"#, result, "}"].concat();
+        let doc = Doc::parse(text.as_bytes(), Limits::MESSAGE).unwrap();
+        let call = classify(&doc, &head("2025-11-25", "", ""), VersionSet::STREAMABLE).unwrap();
+        assert_eq!(answers(&call).unwrap(), kinds, "{result}");
+    }
+}

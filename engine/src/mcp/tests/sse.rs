@@ -61,8 +61,29 @@ const ROWS: &[(&str, &str, &[&str])] = &[
         "data: 0123456789abcdef\r\ndata: ghijklmnopqrs\n\n",
         &["0123456789abcdef\nghijklmnopqrs"],
     ),
+    ("data: two\r\nid: 1\r\ndata:lines\r\n\r\n", "data: a\r\ndata: b\r\nid: 1\r\n\r\n", &["two\nlines"]),
+    // Only what stands first in the stream is a byte order mark.
+    ("data: a\n\u{feff}\ndata: b\n\n", "data: a\n\u{feff}\ndata: b\n\n", &["a\nb"]),
+    ("id: 1\n\u{feff}data: x\ndata: replace\n\n", "id: 1\n\u{feff}data: x\ndata: new\n\n", &["replace"]),
+    ("\u{feff}\ndata: a\n\n", "\u{feff}\ndata: a\n\n", &["a"]),
     ("", "", &[]),
 ];
+
+/// A comment by itself keeps a connection alive: it does not wait for an event.
+#[test]
+fn a_comment_between_events_goes_on_at_once() {
+    for (input, output) in [
+        (": ping\n", ": ping\n"),
+        ("\u{feff}: ping\n", "\u{feff}: ping\n"),
+        ("data: a\n\n: ping\n", "data: a\n\n: ping\n"),
+        ("data: a\n: ping\n", ""),
+        ("data: a\n\n\u{feff}: ping\n", "data: a\n\n"),
+    ] {
+        let (out, _, tail) = run(&[input.as_bytes()], 1_000);
+        assert_eq!(String::from_utf8(out).unwrap(), output, "{input:?}");
+        assert_eq!(tail.unwrap() == Tail::Clean, input == output, "{input:?}");
+    }
+}
 
 #[test]
 fn cut_anywhere_a_stream_gives_the_same() {
@@ -92,6 +113,10 @@ fn cut_anywhere_a_stream_gives_the_same() {
 fn an_event_is_bounded_and_a_failure_is_final() {
     let (out, _, result) = run(&[b"data: a\n\ndata: 0123456789\n\n"], 12);
     assert_eq!((out.as_slice(), result), (b"data: a\n\n".as_slice(), Err(SseError::TooLong)));
+    let (out, _, result) = run(&[b"data: a\n\n"], 9);
+    assert_eq!((out.as_slice(), result), (b"data: a\n\n".as_slice(), Ok(Tail::Clean)));
+    let (_, _, result) = run(&[b"data: a\n\n"], 8);
+    assert_eq!(result, Err(SseError::TooLong));
     let (_, _, result) = run(&[b"data: 0123", b"456789"], 12);
     assert_eq!(result, Err(SseError::TooLong));
     let (out, _, result) = run(&[b"data: a\n\ndata: fail\n\ndata: b\n\n"], 1_000);

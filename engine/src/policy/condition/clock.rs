@@ -101,3 +101,34 @@ fn clock(name: &str, text: &str) -> Result<i64, DeError> {
 fn at(name: &str, error: DeError) -> DeError {
     error.inside(Segment::Key(name.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_day_is_its_own() {
+        use Weekday::{Fri, Mon, Sat, Sun, Thu, Tue, Wed};
+        for (at, day) in (0_u64..).zip([Thu, Fri, Sat, Sun, Mon, Tue, Wed]) {
+            // Twice the same day is that day.
+            let wire = TimeWire { days: Some([day, day].into()), from: None, until: None, zone: None };
+            let hours = Hours::compile(&wire).unwrap();
+            for other in 0..14 {
+                let noon = UnixTime::from_secs(other * 86_400 + 43_200);
+                assert_eq!(hours.hold(noon), other % 7 == at, "{day:?} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn times_of_day_are_read_to_the_minute() {
+        for (text, seconds) in
+            [("00:00", 0), ("00:01", 60), ("12:34", 45_240), ("23:59", 86_340), ("24:00", DAY)]
+        {
+            assert_eq!(clock("from", text).unwrap(), seconds, "{text}");
+        }
+        for text in ["24:01", "24:59", "25:00", "99:00", "12:60", "23:99", "1:00", "12:5", "+1:00", "12"] {
+            assert!(clock("from", text).is_err(), "{text}");
+        }
+    }
+}

@@ -161,11 +161,11 @@ impl Condition {
 impl Needs {
     pub(super) fn join(self, other: Needs) -> Needs {
         Needs {
-            arguments: self.arguments | other.arguments,
-            source: self.source | other.source,
-            tool: self.tool | other.tool,
-            hints: self.hints | other.hints,
-            answer: self.answer | other.answer,
+            arguments: self.arguments || other.arguments,
+            source: self.source || other.source,
+            tool: self.tool || other.tool,
+            hints: self.hints || other.hints,
+            answer: self.answer || other.answer,
         }
     }
 }

@@ -37,18 +37,19 @@ fn an_answer_goes_on_unless_a_rule_denies_it() {
     let prompt = r#"{"result":{"messages":[{"role":"user","content":{"type":"image","data":""}}]}}"#;
     let contents = r#"{"result":{"contents":[{"uri":"a:b","text":""}]}}"#;
     let bare = r#"{"result":{"content":"x"}}"#;
+    let said = r#"{"result":{"messages":"x"}}"#;
     let error = r#"{"error":{"code":-32000,"message":"x"}}"#;
-    let all = [text, image, failed, odd, structured, prompt, contents, bare, error];
+    let all = [text, image, failed, odd, structured, prompt, contents, bare, said, error];
     // One letter each: `a`llowed or `d`enied.
     for (when, expected) in [
-        (r#"{"types":{"contains":"image"}}"#, "adadadada"),
-        (r#"{"types":{"every":{"equals":"text"}}}"#, "dadddaadd"),
-        (r#"{"outcome":{"equals":"tool_error"}}"#, "aaddaaaaa"),
-        (r#"{"outcome":{"one_of":["rpc_error"]}}"#, "aaaaaaaad"),
-        (r#"{"bytes":{"min":41}}"#, "adaaddaaa"),
-        (r#"{"result":{"/structuredContent/level":{"min":4}}}"#, "ddddadddd"),
-        (r#"{"result":{"/structuredContent/level":{"exists":true}}}"#, "aaaadaaaa"),
-        (r#"{"result":{"/isError":{"exists":true}}}"#, "aaddaaaaa"),
+        (r#"{"types":{"contains":"image"}}"#, "adadadadda"),
+        (r#"{"types":{"every":{"equals":"text"}}}"#, "dadddaaddd"),
+        (r#"{"outcome":{"equals":"tool_error"}}"#, "aaddaaaaaa"),
+        (r#"{"outcome":{"one_of":["rpc_error"]}}"#, "aaaaaaaaad"),
+        (r#"{"bytes":{"min":41}}"#, "adaaddaaaa"),
+        (r#"{"result":{"/structuredContent/level":{"min":4}}}"#, "ddddaddddd"),
+        (r#"{"result":{"/structuredContent/level":{"exists":true}}}"#, "aaaadaaaaa"),
+        (r#"{"result":{"/isError":{"exists":true}}}"#, "aaddaaaaaa"),
     ] {
         let rule = format!(r#"{{"id":"no","tools":["*"],"on":["answer"],"when":{{"answer":{when}}}}}"#);
         let got: String = all
@@ -95,8 +96,15 @@ fn who_holds_no_role_gets_no_answer_and_calls_and_lists_are_left_alone() {
     let tool = Target::Tool("t".into());
     let context = now(Arguments::Absent).answered(AnswerFacts { outcome: "ok", bytes: 2, result: None });
     let answering = Answering::Call(Method::ToolsCall, &tool);
-    let refused = policy.judge_answer(&RoleSet::default(), &NOBODY, answering, &context);
-    assert_eq!(refused.map_err(|refused| refused.reason), Err(RefusedReason::NoRole));
+    let elsewhere = with_rules(r#""allow":[{"id":"all","tools":["*"]}]"#).role("r").expect("the role");
+    for roles in [RoleSet::default(), elsewhere] {
+        let refused = policy.judge_answer(&roles, &NOBODY, answering, &context);
+        assert_eq!(refused.map_err(|refused| refused.reason), Err(RefusedReason::NoRole));
+        let supposed = policy.suppose_answer(&roles, &NOBODY, answering, &context);
+        assert_eq!(supposed, Supposed { effect: Effect::Deny, rule: None });
+    }
+    let open = now(Arguments::Open).answered(AnswerFacts { outcome: "ok", bytes: 2, result: None });
+    assert!(matches!(open.arguments, Arguments::Absent), "they are not kept until the answer comes");
     for arguments in [Arguments::Absent, Arguments::Open] {
         assert_eq!(ask(&policy, "r", Ask::Tool("tools/call", "t"), arguments), "allow all");
     }
@@ -165,6 +173,23 @@ fn nothing_is_kept_where_no_rule_on_answers_tests_arguments_and_never_more_than_
         complaint(&tests(255)),
         "roles.r.deny[1].when.args: rule `y` is one too many on answers that test `args`: more than 256 tests | test them in rules on the call"
     );
+}
+
+#[test]
+fn rules_on_answers_are_known_of_beforehand() {
+    for (rule, any, in_shadow) in [
+        (r#""tools":["t"]"#, false, false),
+        (r#""tools":["t"],"mode":"shadow""#, false, false),
+        (r#""tools":["t"],"on":["answer"]"#, true, false),
+        (r#""tools":["t"],"on":["answer"],"mode":"shadow""#, true, true),
+    ] {
+        let policy = with_rules(&format!(r#""deny":[{{"id":"x",{rule}}}]"#));
+        assert_eq!(
+            (policy.has_answer_rules(), policy.has_answer_rules_in_shadow()),
+            (any, in_shadow),
+            "{rule}"
+        );
+    }
 }
 
 #[test]

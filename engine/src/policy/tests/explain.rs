@@ -67,6 +67,40 @@ fn every_rule_is_there_with_what_became_of_it() {
 }
 
 #[test]
+fn the_outcome_of_a_rule_says_what_it_lacked() {
+    let unknown = r#"{"subject":{"equals":"x"}}"#;
+    for (rule, outcome) in [
+        (r#""allow":[{"id":"x","tools":["t"]}]"#.to_string(), "fired"),
+        (r#""allow":[{"id":"x","tools":["t"],"require":{"acr":["mfa"]}}]"#.to_string(), "more_required"),
+        (alloc::format!(r#""allow":[{{"id":"x","tools":["t"],"when":{unknown}}}]"#), "condition_unknown"),
+        (alloc::format!(r#""deny":[{{"id":"x","tools":["t"],"when":{unknown}}}]"#), "fired"),
+        (
+            r#""allow":[{"id":"x","tools":["t"],"when":{"source":["192.0.2.0/24"]}}]"#.to_string(),
+            "condition_false",
+        ),
+        (
+            r#""deny":[{"id":"x","tools":["t"],"when":{"source":["192.0.2.0/24"]}}]"#.to_string(),
+            "condition_false",
+        ),
+        // In a list the arguments are open, which leaves what is unknown or false.
+        (
+            alloc::format!(
+                r#""allow":[{{"id":"x","tools":["t"],"when":{{"all":[{unknown},{{"args":{{"/a":{{"equals":1}}}}}}]}}}}]"#
+            ),
+            "condition_unknown",
+        ),
+    ] {
+        let policy = with_rules(&rule);
+        let roles = policy.role("r").unwrap_or_default();
+        let arguments = if rule.contains("args") { Arguments::Open } else { Arguments::Absent };
+        let context = now(arguments).from("10.0.0.1".parse().ok());
+        let explanation =
+            policy.explain(&roles, &NOBODY, Method::ToolsCall, &Target::Tool("t".into()), &context);
+        assert_eq!(explanation.questions[0].rules[0].outcome.word(), outcome, "{rule}");
+    }
+}
+
+#[test]
 fn a_call_of_several_questions_explains_each() {
     let policy = with_rules(
         r#""allow":[{"id":"m","methods":["subscriptions/listen"]},{"id":"u","resources":["a://*"]}]"#,

@@ -118,6 +118,11 @@ fn classes_and_operations_are_for_tools_alone() {
         (rule(r#"{"tools":["x"],"resources":["y"],"operations":["read"]}"#), format!("roles.r.allow[0]: {only}")),
         (rule(r#"{"methods":["tools/list"],"when":{"classes":["a"]}}"#), format!("roles.r.allow[0]: {only}")),
         (
+            rule(r#"{"prompts":["x"],"when":{"annotations":{"readOnlyHint":{"equals":true}}}}"#)
+                .replace(r#""roles""#, r#""trusted_servers":["s"],"roles""#),
+            format!("roles.r.allow[0]: {only}"),
+        ),
+        (
             rule(r#"{"tools":["x"],"operations":["reed"]}"#),
             "roles.r.allow[0].operations[0]: `reed` is not one of the words known here | did you mean `read`?".into(),
         ),
@@ -285,6 +290,7 @@ fn the_digest_is_of_the_content_and_not_of_the_spelling() {
         of(r#"{"version": 1, "roles": {"r": {}}}"#),
         "482f83d5e3990007ea87dc3b11405976244992ebd9f5d39daf0a024786178952"
     );
+    assert_eq!(policy(r#"{"version":1,"roles":{"r":{}}}"#).digest().short(), "482f83d5e399");
     assert_eq!(
         policy(r#"{"version":1,"revision":"2026-11.3","roles":{"r":{}}}"#).revision(),
         Some("2026-11.3")

@@ -61,7 +61,7 @@ fn each_finding_has_its_kind_its_place_and_its_cure() {
             "never_matches roles.r.allow[0].when.args./p: {test} | take one of them out, or write two rules"
         )
     };
-    let cases: [(String, String); 15] = [
+    let cases: [(String, String); 20] = [
         (
             r#""allow":[{"tools":["get_a","get_b"]}]"#.into(),
             "unknown_name roles.r.allow[0].tools[1]: no tool fits `get_b` | did you mean `get_a`?".into(),
@@ -95,6 +95,26 @@ fn each_finding_has_its_kind_its_place_and_its_cure() {
         (test(r#"{"type":"array","equals":1}"#), never("no value passes both `equals` and `type`")),
         (test(r#"{"one_of":["a","b"],"equals":"c"}"#), never("no value passes both `equals` and `one_of`")),
         (
+            r#""deny":[{"tools":["*"],"on":["answer"],"when":{"answer":{"result":{"/a":{"exists":false,"equals":1}}}}}]"#.into(),
+            never("nothing is absent and passes `equals`").replace("allow[0].when.args./p", "deny[0].when.answer.result./a"),
+        ),
+        (
+            r#""deny":[{"tools":["*"],"when":{"key":{"labels":{"env":{"exists":false,"equals":"x"}}}}}]"#.into(),
+            never("nothing is absent and passes `equals`").replace("allow[0].when.args./p", "deny[0].when.key.labels.env"),
+        ),
+        (
+            r#""deny":[{"tools":["*"],"when":{"certificate":{"subject":{"exists":false,"equals":"x"}}}}]"#.into(),
+            never("nothing is absent and passes `equals`").replace("allow[0].when.args./p", "deny[0].when.certificate.subject"),
+        ),
+        (
+            r#""allow":[{"tools":["c*e_d*e"]}],"deny":[{"tools":["c*e_d*e"]}]"#.into(),
+            "shadowed roles.r.allow[0]: whoever has this rule is denied all of it by `r/deny/0` | take one of the two out".into(),
+        ),
+        (
+            r#""allow":[{"tools":[{"regex":"code_.*"}]}],"deny":[{"tools":[{"regex":"code_.*"}]}]"#.into(),
+            "shadowed roles.r.allow[0]: whoever has this rule is denied all of it by `r/deny/0` | take one of the two out".into(),
+        ),
+        (
             r#""allow":[{"tools":["code_edit","code_d*"]}],"deny":[{"id":"no","tools":["code_*"]}]"#.into(),
             "shadowed roles.r.allow[0]: whoever has this rule is denied all of it by `no` | take one of the two out".into(),
         ),
@@ -116,6 +136,9 @@ fn each_finding_has_its_kind_its_place_and_its_cure() {
     }
     // A condition, or another pattern, leaves something over.
     for rules in [
+        r#""allow":[{"tools":["get_a"],"when":{"args":{"/p":{"one_of":["a","b"],"equals":"a"}}}}]"#,
+        r#""allow":[{"tools":["c*e_e*t"]}],"deny":[{"tools":["c*e_d*e"]}]"#,
+        r#""allow":[{"tools":[{"regex":"code_e.*"}]}],"deny":[{"tools":[{"regex":"code_d.*"}]}]"#,
         r#""allow":[{"tools":["code_edit","get_a"]}],"deny":[{"tools":["code_*"]}]"#,
         r#""allow":[{"tools":["code_edit"]}],"deny":[{"tools":["*"],"when":{"scopes":{"contains":"x"}}}]"#,
         r#""allow":[{"tools":["*"]}],"deny":[{"tools":["code_*"]}]"#,

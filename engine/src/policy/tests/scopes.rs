@@ -80,3 +80,42 @@ fn many_scopes_and_bindings_end_the_search() {
     );
     assert_eq!(fewest(&policy(&text), &[], "get").split(' ').count(), 2);
 }
+
+#[test]
+fn of_two_that_are_alike_the_first_is_named() {
+    let text = r#"{"version":1,"roles":{"r":{"allow":[{"tools":["get"]}]}},"bindings":[
+        {"role":"r","when":{"scopes":{"contains":"z"}}},{"role":"r","when":{"scopes":{"contains":"a"}}}]}"#;
+    assert_eq!(fewest(&policy(text), &[], "get"), "z");
+}
+
+/// A role that this many scopes can open, one of a binding or of a rule, and a tool that none of them opens.
+#[test]
+fn the_work_of_the_search_is_bounded_by_the_size_of_the_policy() {
+    let tried = |bindings: usize, scopes: usize| {
+        let scope = |at: usize| alloc::format!(r#"{{"scopes":{{"contains":"s{at}"}}}}"#);
+        let rules: Vec<String> = (0..scopes)
+            .map(|at| alloc::format!(r#"{{"id":"a{at}","tools":["get"],"when":{}}}"#, scope(at)))
+            .collect();
+        let all: Vec<String> =
+            (0..bindings).map(|_| r#"{"role":"r","when":{"subject":{"exists":true}}}"#.to_string()).collect();
+        let policy = policy(&alloc::format!(
+            r#"{{"version":1,"roles":{{"r":{{"allow":[{}]}}}},"bindings":[{}]}}"#,
+            rules.join(","),
+            all.join(",")
+        ));
+        let asked = core::cell::Cell::new(0);
+        // Only all of them together would do.
+        let permits = |_: &RoleSet, facts: &Facts<'_>| {
+            asked.set(asked.get() + 1);
+            facts.scopes.len() >= scopes.min(32)
+        };
+        let found = policy.fewest_scopes(&NOBODY, UnixTime::from_secs(0), &permits);
+        (asked.get(), found.map(|found| found.len()))
+    };
+    // All; each; each pair of the first eight; and each left out once.
+    assert_eq!(tried(0, 10), (1 + 10 + 28 + 10, Some(10)));
+    // No more than 32 are tried.
+    assert_eq!(tried(0, 40), (1 + 32 + 28 + 32, Some(32)));
+    // The more bindings, the fewer questions: twenty thousand bindings are looked at, not more.
+    assert_eq!(tried(1_999, 10).0, 10);
+}
