@@ -309,4 +309,40 @@ mod tests {
         assert_eq!(DecisionId { vm: 0xABC, number: 1 }.text(), "000000000abc-00000001");
         assert_eq!(DecisionId { vm: 0, number: 0x1_2345_6789 }.text(), "000000000000-123456789");
     }
+
+    fn entropy() -> Entropy {
+        Entropy(core::array::from_fn(|at| u8::try_from(at).unwrap()))
+    }
+
+    #[test]
+    fn each_use_has_bytes_of_its_own() {
+        for (at, first) in [(0, 0_u8), (1, 16), (2, 32), (3, 48)] {
+            let bytes: [u8; 16] = core::array::from_fn(|byte| first + u8::try_from(byte).unwrap());
+            assert_eq!(entropy().key(at), bytes);
+        }
+        let keys: alloc::collections::BTreeSet<[u8; 16]> = [
+            entropy().key(0),
+            entropy().key(3),
+            entropy().derived(0, b"tasks"),
+            entropy().derived(3, b"tasks"),
+            entropy().derived(3, b"else"),
+        ]
+        .into();
+        assert_eq!(keys.len(), 5);
+    }
+
+    #[test]
+    fn the_ids_that_are_kept_are_the_same_every_time() {
+        let kept = |vm: u64, per_mille: u32| {
+            (0..10_000).filter(|number| DecisionId { vm, number: *number }.is_sampled(per_mille)).count()
+        };
+        for (vm, hundred, half) in KEPT {
+            assert_eq!((kept(vm, 0), kept(vm, 1_000)), (0, 10_000), "{vm:x}");
+            assert_eq!((kept(vm, 100), kept(vm, 500)), (hundred, half), "{vm:x}");
+        }
+    }
+
+    /// By the same arithmetic elsewhere.
+    const KEPT: [(u64, usize, usize); 3] =
+        [(0x0, 1003, 4999), (0x70605040302, 1006, 5020), (0xffffffffffff, 1006, 4995)];
 }

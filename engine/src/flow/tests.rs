@@ -11,6 +11,7 @@ mod credentials;
 mod discovery;
 mod door;
 mod dpop;
+mod edges;
 mod health;
 mod onward;
 mod opaque;

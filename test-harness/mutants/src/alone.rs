@@ -22,9 +22,11 @@ pub(crate) fn judge(
     (mutant, source): (&Mutant, &str),
     tests: &[Test],
 ) -> Result<Verdict> {
-    let changed = BTreeMap::from([(mutant.file.clone(), edit::replace(source, mutant)?)]);
-    tree::copy(root, copy, &changed)?;
-    match compile::compile(copy, &root.join("target"), &BTreeMap::new())? {
+    let file = copy.join(&mutant.file);
+    tree::write(&file, edit::replace(source, mutant)?.as_bytes())?;
+    let compiled = compile::compile(copy, &root.join("target"), &BTreeMap::new());
+    tree::write(&file, source.as_bytes())?;
+    match compiled? {
         Compiled::Refused(_) => Ok(Verdict::Unviable),
         Compiled::Program(path) => {
             let program = Program { path, folder: copy.join("engine"), jobs: 1 };

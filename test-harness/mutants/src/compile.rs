@@ -159,7 +159,7 @@ fn blame(message: &Message, regions: &BTreeMap<String, Vec<Region>>, refused: &m
     if around.is_empty() {
         around = found(false, |region| &region.whole).flatten().collect();
     }
-    if around.is_empty() {
+    if around.is_empty() && !regions.is_empty() {
         eprintln!("mutants: an error that is in none of them: {}", message.message);
         around = message
             .spans

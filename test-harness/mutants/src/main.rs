@@ -33,6 +33,7 @@ use verdict::{Book, Report, Verdict};
 
 /// The rooms that decide.
 const ROOMS: [&str; 4] = ["token", "policy", "mcp", "flow"];
+const LIB: &str = "engine/src/lib.rs";
 
 fn main() -> ExitCode {
     match Options::read(env::args().skip(1)).and_then(|options| options.all()) {
@@ -119,6 +120,7 @@ impl Options {
         let left: Vec<(u32, &Mutant)> = mutants.ids().filter(|(id, _)| !verdicts.contains_key(id)).collect();
         if !left.is_empty() {
             println!("{} one at a time", left.len());
+            mutants.without_switches(copy)?;
         }
         for (id, mutant) in left {
             println!("  {}", mutant.name);
@@ -141,6 +143,7 @@ impl Options {
 struct Mutants {
     all: Vec<Mutant>,
     sources: BTreeMap<String, String>,
+    lib: String,
 }
 
 impl Mutants {
@@ -151,7 +154,7 @@ impl Mutants {
                 sources.insert(mutant.file.clone(), fs::read_to_string(root.join(&mutant.file))?);
             }
         }
-        Ok(Self { all, sources })
+        Ok(Self { all, sources, lib: fs::read_to_string(root.join(LIB))? })
     }
 
     fn ids(&self) -> impl Iterator<Item = (u32, &Mutant)> {
@@ -164,6 +167,14 @@ impl Mutants {
 
     fn mark(&self, mutant: &Mutant) -> u64 {
         self.sources.get(&mutant.file).map_or(0, |text| verdict::mark(text))
+    }
+
+    /// Makes the copy what it was: the tree may have changed since.
+    fn without_switches(&self, copy: &Path) -> Result<()> {
+        for (file, text) in self.sources.iter().chain([(&LIB.to_owned(), &self.lib)]) {
+            tree::write(&copy.join(file), text.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// Builds the copy with all mutants that can be built, and says which cannot.

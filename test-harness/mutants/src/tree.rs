@@ -30,7 +30,8 @@ pub(crate) fn copy(root: &Path, copy: &Path, instead: &BTreeMap<String, String>)
     instead.iter().try_for_each(|(file, text)| write(&copy.join(file), text.as_bytes()))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes a file whose bytes differ.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     if fs::read(path).is_ok_and(|there| there == bytes) {
         return Ok(());
     }
