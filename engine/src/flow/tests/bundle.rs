@@ -171,11 +171,14 @@ fn a_stream_ends_when_the_bundle_that_has_come_gives_its_caller_no_role() {
     assert_eq!(body.revoked(&mut world.desk()), None);
     let short = r#"[{"role":"dev","until":"2027-01-20T00:00:00Z","when":{"groups":{"contains":"eng"}}}]"#;
     let shorter = OTHER.replace(r#"[{"role":"dev","when":{"groups":{"contains":"eng"}}}]"#, short);
-    for (version, policy) in [(3, shorter.as_str()), (4, r#"{"version":1,"roles":{"guest":{}}}"#)] {
+    let soon = shorter.replace("2027-01-20T00:00:00Z", "2027-01-15T08:00:30Z");
+    let none = r#"{"version":1,"roles":{"guest":{}}}"#;
+    for (version, policy, stays) in [(3, shorter.as_str(), true), (4, soon.as_str(), false), (5, none, false)]
+    {
         world.now = NOW - 5_000_000 + version;
         answer(&mut world, 200, &bundle(version, policy));
         let ends = body.revoked(&mut world.desk());
-        assert_eq!(ends, Some(StreamEnd::Grants).filter(|_| version == 4), "{version}");
+        assert_eq!(ends, Some(StreamEnd::Grants).filter(|_| !stays), "{version}");
     }
 }
 
@@ -259,4 +262,25 @@ fn under_the_policy_for_development_everyone_may_do_everything() {
     }
     assert_eq!(world.post(&[], r#"{"jsonrpc":"2.0","id":1,"method":"resources/list"}"#).status(), 0);
     assert_eq!(World::new("", "").config.insecure().count(), 0);
+}
+
+/// The roles of a new bundle are remembered for as long as they are given.
+#[test]
+fn what_is_remembered_ends_with_what_the_new_bundle_gives() {
+    let mut world = world("", "");
+    answer(&mut world, 200, &bundle(1, POLICY));
+    assert_eq!(world.call("echo", "{}").status(), 0);
+    let soon = POLICY.replace(
+        r#""when":{"groups":{"contains":"eng"}}}"#,
+        r#""until":"2027-01-15T08:00:30Z","when":{"groups":{"contains":"eng"}}}"#,
+    );
+    answer(&mut world, 200, &bundle(2, &soon));
+    let found = |world: &World| {
+        let name = world.counted(Metric::TokenCache).pop().expect("looked up");
+        name.rsplit('=').next().unwrap_or_default().to_string()
+    };
+    for (at, status, expected) in [(10, 0, "hit"), (29, 0, "hit"), (30, 403, "expired")] {
+        world.now = NOW + at;
+        assert_eq!((world.call("echo", "{}").status(), found(&world).as_str()), (status, expected), "{at}");
+    }
 }

@@ -109,6 +109,15 @@ fn bad_keys_get_the_answer_of_every_bad_credential() {
     assert_eq!(outcome(&mut world, &[("x-api-key", &key("two"))]), (401, "api_key_expired".into()));
 }
 
+/// What has dots is a token, however it begins; what does not begin as a key does is none.
+#[test]
+fn a_token_that_begins_as_a_key_is_a_token() {
+    for bearer in ["Bearer tgk_a.b.c", "Bearer tgkx", "Bearer x"] {
+        let mut world = world(r#","api_keys":["partners"]"#, "");
+        assert_eq!(outcome(&mut world, &[("authorization", bearer)]), (401, "malformed".into()), "{bearer}");
+    }
+}
+
 #[test]
 fn one_credential_a_request_and_keys_only_where_they_are_accepted() {
     let (text, bearer, token) = (key("one"), format!("Bearer {}", key("one")), engineer());

@@ -281,3 +281,69 @@ fn what_a_trusted_server_says_counts_once_it_was_seen() {
         assert_eq!(world.call("r_x", "{}").status(), status, "{says}");
     }
 }
+
+/// What one policy may believe of a server, another one need not.
+#[test]
+fn a_candidate_that_trusts_another_server_knows_nothing_of_this_one() {
+    let candidate = r#"{"version":1,"mode":"shadow","trusted_servers":["other"],"roles":{"dev":{"allow":[
+        {"id":"c-reads","tools":["*"],"when":{"annotations":{"readOnlyHint":{"equals":true}}}}]}},
+        "bindings":[{"role":"dev","when":{"groups":{"contains":"eng"}}}]}"#;
+    let live = POLICY.replace(r#"{"version":1,"roles""#, r#"{"version":1,"trusted_servers":["main"],"roles""#).replace(
+        r#""deny":[{"id":"no-delete""#,
+        r#""deny":[{"id":"no-loss","tools":["*"],"when":{"annotations":{"readOnlyHint":{"equals":false}}}},{"id":"no-delete""#,
+    );
+    let json =
+        document(r#","shadow_policy":"next""#, &format!(r#""inline":{}"#, jwks()), "").replace(POLICY, &live);
+    let mut world = World::of(
+        &json.replace(r#""policies":{"#, &format!(r#""policies":{{"next":{{"inline":{candidate}}},"#)),
+    );
+    let list = r#"{"jsonrpc":"2.0","id":7,"method":"tools/list"}"#;
+    let reply = world.post(&[("authorization", &engineer())], list).passage().reply;
+    let tools = r#"{"tools":[{"name":"echo","annotations":{"readOnlyHint":true}}]}"#;
+    assert_eq!(told(&mut world, reply, &message(tools)), None);
+    assert_eq!(world.call("echo", "{}").status(), 0);
+    let shadow = world.counted(Metric::Shadow).pop().expect("compared");
+    assert!(shadow.contains(";live=allow;shadow=deny;"), "{shadow}");
+}
+
+#[test]
+fn a_task_is_judged_by_the_rules_of_its_own_tool() {
+    let mut world = world(r#"{"id":"no","tools":["other"],"on":["answer"]}"#, "");
+    let token = engineer();
+    let late = [("authorization", token.as_str()), ("mcp-protocol-version", "2025-11-25")];
+    let body = r#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"code_edit","arguments":{"path":"src/a"},"task":{"ttl":1}}}"#;
+    let reply = world.post(&late, body).passage().reply;
+    let made =
+        told(&mut world, reply, &message(r#"{"task":{"taskId":"t-1","status":"working"}}"#)).expect("bound");
+    let id = made["result"]["task"]["taskId"].as_str().expect("an id");
+    let body = format!(r#"{{"jsonrpc":"2.0","id":7,"method":"tasks/result","params":{{"taskId":"{id}"}}}}"#);
+    let reply = world.post(&late, &body).passage().reply;
+    assert_eq!(told(&mut world, reply, &message(TEXT)), None);
+}
+
+#[test]
+fn a_candidates_rules_on_answers_are_compared_and_nothing_else_of_it_reads_answers() {
+    let candidate = |rule: &str| {
+        format!(
+            r#"{{"version":1,"mode":"shadow","roles":{{"dev":{{"allow":[{{"id":"all","tools":["*"]}}],"deny":[{rule}]}}}},
+            "bindings":[{{"role":"dev","when":{{"groups":{{"contains":"eng"}}}}}}]}}"#
+        )
+    };
+    for (rule, reads) in [(NO_IMAGES, true), (r#"{"id":"x","tools":["x"]}"#, false)] {
+        let server = r#","answers":"lists","shadow_policy":"next""#;
+        let json = document(server, &format!(r#""inline":{}"#, jwks()), "");
+        let next = format!(r#""policies":{{"next":{{"inline":{}}},"#, candidate(rule));
+        let mut world = World::of(&json.replace(r#""policies":{"#, &next));
+        let reply = call_code(&mut world);
+        let at_call = world.counted(Metric::Shadow).len();
+        let ReplyStep::Filter(_, ReplyBody::Whole(filter)) = reply.start(JSON, &mut world.desk()) else {
+            assert!(!reads);
+            continue;
+        };
+        assert!(reads);
+        assert!(matches!(filter.whole(message(IMAGE).as_bytes(), &mut world.desk()), Ok(Body::Unchanged)));
+        let all = world.counted(Metric::Shadow);
+        let [counted] = &all[at_call..] else { panic!("{all:?}") };
+        assert!(counted.ends_with(";live=allow;shadow=deny;rule=no-images"), "{counted}");
+    }
+}
