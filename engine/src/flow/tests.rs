@@ -26,6 +26,7 @@ mod shadow;
 mod streams;
 mod tasks;
 mod tools;
+mod traces;
 mod twice;
 
 use super::*;

@@ -252,3 +252,36 @@ fn an_open_stream_ends_when_its_issuer_says_so_or_nothing() {
         ["toolgate_streams_ended_total;server=main;reason=introspection_unavailable"]
     );
 }
+
+/// What an issuer vouches for counts for as long as its answer does, also when the policy changes meanwhile.
+#[test]
+fn a_new_policy_does_not_lengthen_what_an_issuer_has_said() {
+    use crate::bundle::tests::{public, sealed};
+    let source =
+        format!(r#""default":{{"bundle":{{"uri":"https://idp/policy","public_key":"{}"}}}}"#, public(1));
+    let text = document("", "", "").replace(r#""algorithms":["RS256","ES256"],"jwks":{}"#, BY);
+    let mut world = World::of(&text.replace(&format!(r#""default":{{"inline":{POLICY}}}"#), &source));
+    let bring = |world: &mut World, version: u64| {
+        let document = format!(
+            r#"{{"name":"default","version":{version},"expires":"2027-02-01T00:00:00Z","parts":{{"policy":{POLICY}}}}}"#
+        );
+        let (feed, now) = (FeedId::Policy(0), UnixTime::from_secs(world.now));
+        let body = sealed(1, &document);
+        let freshness = crate::feed::Freshness::default();
+        let response = crate::feed::Response { status: 200, freshness, etag: None, body: body.as_bytes() };
+        let source = world.memory.feed(feed).expect("a source");
+        source.fetch_started(0, now);
+        assert_eq!(source.on_response(0, &response, now, u64::MAX), crate::feed::Outcome::Fresh);
+        world.memory.feed_changed(feed, now);
+    };
+    bring(&mut world, 1);
+    let _ = look(&mut world, TOKEN, Attempt::First);
+    let number = calls(&mut world)[0].0;
+    let _ = answer(&mut world, number, Some((200, &lasting(""))));
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::Again), "known");
+    bring(&mut world, 2);
+    world.now += 59;
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::First), "known");
+    world.now += 1;
+    assert_eq!(outcome(&mut world, TOKEN, Attempt::First), "waits");
+}

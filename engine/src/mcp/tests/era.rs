@@ -37,7 +37,8 @@ fn only_a_later_date_speaks_for_the_modern_era() {
 fn a_header_is_read_up_to_its_bound() {
     const MOST: usize = 4_096 / 3 * 4 + 64;
     let long = "a".repeat(MOST + 1);
-    assert_eq!(one(&long[1..]).text(), Ok(Some(&long[1..])));
+    let most = "a".repeat(MOST);
+    assert_eq!(one(&most).text(), Ok(Some(&*most)));
     assert_eq!(one(&long).text(), Err(Refusal::HeaderEncoding));
 }
 
