@@ -56,8 +56,9 @@ impl Hours {
         let Ok(utc) = i64::try_from(now.as_secs()) else { return false };
         let local = utc + self.offset;
         let (day, second) = (local.div_euclid(DAY), local.rem_euclid(DAY));
-        if self.from < self.until {
-            return self.on(day) && (self.from..self.until).contains(&second);
+        let window = self.from..self.until;
+        if !window.is_empty() {
+            return self.on(day) && window.contains(&second);
         }
         (second >= self.from && self.on(day)) || (second < self.until && self.on(day - 1))
     }
