@@ -37,13 +37,15 @@ pub struct Head {
 pub struct Chain {
     head: Head,
     seal: Seal,
+    /// The name of its stream, which each record begins with.
+    name: String,
 }
 
 impl Chain {
     /// A new stream.
     #[must_use]
     pub fn new(stream: StreamId, seal: Seal) -> Chain {
-        Chain { head: Head { stream, seq: 0, mac: [0; 32] }, seal }
+        Chain { head: Head { stream, seq: 0, mac: [0; 32] }, seal, name: stream.text() }
     }
 
     /// Where it stands.
@@ -69,7 +71,7 @@ impl Chain {
         let start = out.len();
         self.head.seq = self.head.seq.saturating_add(1);
         out.push_str("{\"v\":1,\"stream\":\"");
-        hex(out, &self.head.stream.0);
+        out.push_str(&self.name);
         out.push_str("\",\"seq\":");
         decimal(out, self.head.seq);
         out.push_str(",\"time\":\"");

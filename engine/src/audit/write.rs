@@ -162,9 +162,14 @@ fn digit(out: &mut String, digit: u64) {
 
 /// Appends bytes in lower-case hexadecimal.
 pub(super) fn hex(out: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        digit(out, u64::from(byte >> 4));
-        digit(out, u64::from(byte & 0xF));
+    let digit = |nibble: u8| if nibble < 10 { b'0' | nibble } else { nibble.wrapping_add(b'a' - 10) };
+    for piece in bytes.chunks(16) {
+        let mut text = [0; 32];
+        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(piece) {
+            *pair = [digit(byte >> 4), digit(byte & 0xF)];
+        }
+        let text = text.get(..piece.len().saturating_mul(2)).unwrap_or_default();
+        out.push_str(core::str::from_utf8(text).unwrap_or_default());
     }
 }
 
@@ -181,17 +186,17 @@ pub(super) fn time(out: &mut String, time: UnixTime) {
     let (secs, micros) = (time.as_secs(), time.as_micros() % 1_000_000);
     let (year, month, day) = date(secs / 86_400);
     let (hour, minute, second) = (secs / 3_600 % 24, secs / 60 % 60, secs % 60);
-    let parts = [(year, 4, "-"), (month, 2, "-"), (day, 2, "T"), (hour, 2, ":"), (minute, 2, ":")];
-    for (number, width, after) in parts.into_iter().chain([(second, 2, "."), (micros, 6, "Z")]) {
-        padded(out, number, width);
-        out.push_str(after);
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let places =
+        [(year, 0..4), (month, 5..7), (day, 8..10), (hour, 11..13), (minute, 14..16), (second, 17..19)];
+    for (number, place) in places.into_iter().chain([(micros, 20..26)]) {
+        let mut rest = number;
+        for digit in text.get_mut(place).unwrap_or_default().iter_mut().rev() {
+            *digit = b'0' | u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+        }
     }
-}
-
-fn padded(out: &mut String, number: u64, width: u32) {
-    for place in (0..width).rev() {
-        digit(out, number / 10_u64.pow(place) % 10);
-    }
+    out.push_str(core::str::from_utf8(&text).unwrap_or_default());
 }
 
 /// Year, month and day of a day since 1970 in the Gregorian calendar: eras of 400 years, years that begin in March.

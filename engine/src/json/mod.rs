@@ -265,7 +265,21 @@ impl<'d> Value<'d> {
     /// The member of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Value<'d>> {
-        self.members().find(|(key, _)| key.is_str(name)).map(|(_, value)| value)
+        let inside = matches!(self.kind(), Kind::Object);
+        let (mut at, end) = (self.first_child(inside), self.subtree_end(inside));
+        let (quoted, first) = (name.len().saturating_add(2), name.as_bytes().first());
+        while at < end {
+            let (key, value) = (self.nodes.get(at)?, at.saturating_add(1));
+            // Most names differ in their length or first byte: then no other is looked at.
+            let (start, length) = (key.start as usize, (key.end as usize).wrapping_sub(key.start as usize));
+            let begins = || first.is_none() || self.text.as_bytes().get(start.wrapping_add(1)) == first;
+            let likely = key.kind == Kind::EscapedString || (length == quoted && begins());
+            if likely && self.at(at).is_str(name) {
+                return Some(self.at(value));
+            }
+            at = self.nodes.get(value)?.next as usize;
+        }
+        None
     }
 
     /// The value at a JSON pointer (RFC 6901); array indices have no leading zeros.

@@ -265,10 +265,14 @@ impl Scanner<'_, '_> {
     fn skip_plain(&mut self) {
         while let Some(chunk) = self.bytes.get(self.at..self.at.saturating_add(8)) {
             let Ok(eight) = <[u8; 8]>::try_from(chunk) else { break };
-            if has_special(u64::from_le_bytes(eight)) {
-                break;
+            match specials(u64::from_le_bytes(eight)).trailing_zeros() {
+                64 => self.advance(8),
+                // The lowest mark is exact; the loop below looks at what it marks.
+                bits => {
+                    self.advance((bits / 8) as usize);
+                    break;
+                }
             }
-            self.advance(8);
         }
         while let Some(byte) = self.peek() {
             if byte == b'"' || byte == b'\\' || byte < 0x20 {
@@ -381,21 +385,21 @@ fn narrow(offset: usize) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
 }
 
-/// Whether one of the eight bytes is a quote, a backslash or a control character.
-/// The classic zero-byte test on the word xor the wanted byte; it may say yes too often, never no too often.
-fn has_special(word: u64) -> bool {
+/// Marks the top bit of each of the eight bytes that is a quote, a backslash or a control character.
+/// The classic zero-byte test on the word xor the wanted byte: a borrow may mark bytes above one that is marked rightly.
+fn specials(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
     let zero_byte = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     let quote = zero_byte(word ^ (ONES * 0x22));
     let backslash = zero_byte(word ^ (ONES * 0x5C));
     let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    (quote | backslash | control) != 0
+    quote | backslash | control
 }
 
 fn same_name(one: super::Value<'_>, two: super::Value<'_>) -> bool {
     match (one.kind(), two.kind()) {
-        (Kind::String, Kind::String) => one.raw() == two.raw(),
+        (Kind::String, Kind::String) => one.span().len() == two.span().len() && one.raw() == two.raw(),
         _ => one.as_str() == two.as_str(),
     }
 }

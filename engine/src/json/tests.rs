@@ -9,6 +9,22 @@ fn refusal(text: &str) -> JsonErrorKind {
 }
 
 #[test]
+fn a_member_is_found_by_its_whole_name_however_it_is_written() {
+    let text = br#"{"aud":1,"azp":2,"azq":3,"\u0061\u0062":4,"a\u0062\u0063":5,"":6,"x":{"aud":7},"\"":8}"#;
+    let doc = Doc::parse(text, Limits::TOKEN).unwrap();
+    let found = |name: &str| doc.root().get(name).and_then(|value| value.as_i64());
+    let all = [("aud", 1), ("azp", 2), ("azq", 3), ("ab", 4), ("abc", 5), ("", 6), ("\"", 8)];
+    for (name, number) in all {
+        assert_eq!(found(name), Some(number), "{name}");
+    }
+    for absent in ["azr", "bud", "au", "audi", "x", "\\u0061\\u0062", "abd", " "] {
+        assert_eq!(found(absent), None, "{absent}");
+    }
+    assert!(doc.root().get("x").unwrap().get("aud").is_some());
+    assert!(doc.root().get("aud").unwrap().get("aud").is_none());
+}
+
+#[test]
 fn what_rfc_8259_allows_is_read() {
     let doc =
         Doc::parse(r#" {"a":[1,-2.5e+3,{"b":null}],"c":"x\u00e9\n","":true} "#.as_bytes(), Limits::MESSAGE)

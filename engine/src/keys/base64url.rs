@@ -31,13 +31,15 @@ const fn sextets() -> [u8; 256] {
 /// non-zero trailing bits (RFC 4648 section 3.5) give `None`.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let (groups, rest) = text.as_bytes().as_chunks::<4>();
-    let mut bytes = Vec::with_capacity(groups.len().saturating_mul(3).saturating_add(2));
+    let whole = groups.len().saturating_mul(3);
+    let mut bytes = Vec::with_capacity(whole.saturating_add(2));
+    bytes.resize(whole, 0);
     // A character outside the alphabet has the top bits set, which no sextet has.
     let mut seen = 0;
-    for group in groups {
+    for (group, three) in groups.iter().zip(bytes.as_chunks_mut::<3>().0) {
         let [a, b, c, d] = group.map(sextet);
         seen |= a | b | c | d;
-        bytes.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+        *three = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
     }
     // The bits that the last character has too many must be zero: decoders differ there.
     let excess = match *rest {

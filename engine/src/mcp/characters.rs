@@ -21,6 +21,9 @@ pub(super) fn is_invisible(character: char) -> bool {
 }
 
 fn is_refused_in_names(character: char) -> bool {
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
     let foreign_space = character != ' ' && character.is_whitespace();
     character.is_control() || foreign_space || is_invisible(character)
 }
