@@ -1,22 +1,115 @@
-//! A filter that does nothing: every callback is there, none looks at anything.
+// SPDX-License-Identifier: Apache-2.0
+//! Two filters, by configuration. The empty one does nothing in any callback (the chain `noop`). `calls` makes the host
+//! calls that Toolgate makes for a warm request, through the same functions, holds the head and the body as it does, and
+//! decides nothing (the chain `calls`): what is between the two is the proxy's price, what is above is the gate's own.
 
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::ContextType;
+#![allow(dead_code, reason = "the host's functions are those of the filter, of which few are needed here")]
 
-struct Noop;
+#[path = "../../../src/host.rs"]
+mod host;
 
-impl Context for Noop {}
-impl HttpContext for Noop {}
-impl RootContext for Noop {
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Noop))
-    }
+use host::{Buffer, Map, MetricKind};
+use std::cell::Cell;
+use std::hint::black_box;
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
+const CONTINUE: u32 = 0;
+const PAUSE: u32 = 1;
+
+/// What Toolgate counts for a warm request.
+const METRICS: [(MetricKind, &str); 4] = [
+    (MetricKind::Counter, "calls_requests_total"),
+    (MetricKind::Histogram, "calls_decision_duration_us"),
+    (MetricKind::Counter, "calls_answers_total"),
+    (MetricKind::Histogram, "calls_upstream_duration_ms"),
+];
+
+thread_local! {
+    /// The metrics' ids; none where nothing is done.
+    static IDS: Cell<Option<[u32; 4]>> = const { Cell::new(None) };
 }
 
-proxy_wasm::main! {{
-    proxy_wasm::set_root_context(|_| Box::new(Noop));
-}}
+unsafe extern "C" {
+    fn __wasm_call_ctors();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {
+    // SAFETY: the host calls this once, before anything else; the linker made the function.
+    unsafe { __wasm_call_ctors() };
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_abi_version_0_2_1() {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_context_create(_: u32, _: u32) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_vm_start(_: u32, _: usize) -> u32 {
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_configure(_: u32, size: usize) -> u32 {
+    if host::buffer(Buffer::PluginConfiguration, size).is_ok_and(|text| text == b"calls") {
+        IDS.set(Some(METRICS.map(|(kind, name)| host::define_metric(kind, name).unwrap_or_default())));
+    }
+    1
+}
+
+fn clock() {
+    black_box(host::now_nanos());
+}
+
+fn count(counter: usize, histogram: usize) {
+    let Some(ids) = IDS.get() else { return };
+    let _ = black_box((host::count(ids[counter], 1), host::record_metric(ids[histogram], 12)));
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_headers(_: u32, _: usize, _: u32) -> u32 {
+    if IDS.get().is_none() {
+        return CONTINUE;
+    }
+    let _ = black_box(host::fields(Map::Request));
+    clock();
+    clock();
+    PAUSE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_request_body(_: u32, size: usize, end_of_stream: u32) -> u32 {
+    if IDS.get().is_none() {
+        return CONTINUE;
+    }
+    if end_of_stream == 0 {
+        return PAUSE;
+    }
+    let _ = black_box(host::buffer(Buffer::RequestBody, size));
+    clock();
+    clock();
+    count(0, 1);
+    let _ = host::remove_field(Map::Request, b"authorization");
+    CONTINUE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_headers(_: u32, _: usize, _: u32) -> u32 {
+    if IDS.get().is_some() {
+        let _ = black_box(host::fields(Map::Response));
+        clock();
+        count(2, 3);
+    }
+    CONTINUE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_response_body(_: u32, _: usize, _: u32) -> u32 {
+    CONTINUE
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_log(_: u32) {}
+
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_delete(_: u32) {}

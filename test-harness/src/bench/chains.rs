@@ -14,6 +14,8 @@ pub enum Chain {
     Bare,
     /// A Wasm filter that does nothing.
     Noop,
+    /// A Wasm filter that makes the host calls of `toolgate`, holds as it does, and decides nothing.
+    Calls,
     /// `jwt_authn` with its cache, `mcp`, `rbac` on role and tool.
     Native,
     /// The same without the cache, every token new to it.
@@ -42,9 +44,10 @@ pub enum Chain {
 
 impl Chain {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Bare,
         Self::Noop,
+        Self::Calls,
         Self::Native,
         Self::NativeUncached,
         Self::NativeFull,
@@ -77,6 +80,7 @@ impl Chain {
         match self {
             Self::Bare => "bare",
             Self::Noop => "noop",
+            Self::Calls => "calls",
             Self::Native => "native",
             Self::NativeUncached => "native_uncached",
             Self::NativeFull => "native_full",
@@ -104,7 +108,7 @@ impl Chain {
     /// Whether it judges at all.
     #[must_use]
     pub fn judges(self) -> bool {
-        !matches!(self, Self::Bare | Self::Noop)
+        !matches!(self, Self::Bare | Self::Noop | Self::Calls)
     }
 }
 
@@ -138,7 +142,8 @@ impl Parts<'_> {
         let gate = filters.remove(0);
         let own = match chain {
             Chain::Bare => Vec::new(),
-            Chain::Noop => vec![self.noop(gate)?],
+            Chain::Noop => vec![self.noop(gate, "")?],
+            Chain::Calls => vec![self.noop(gate, "calls")?],
             Chain::Native => self.native(Some(COLD)),
             Chain::NativeUncached => self.native(None),
             Chain::NativeFull => {
@@ -169,13 +174,14 @@ impl Parts<'_> {
         Ok(listener)
     }
 
-    fn noop(&self, mut gate: Value) -> Result<Value> {
+    fn noop(&self, mut gate: Value, configuration: &str) -> Result<Value> {
         gate["name"] = json!("noop");
         let config = at(&mut gate, "/typed_config/config")?;
         config["name"] = json!("noop");
         config["root_id"] = json!("noop");
-        config["configuration"] = string("");
-        config["vm_config"]["vm_id"] = json!("noop");
+        config["configuration"] = string(configuration);
+        config["allow_on_headers_stop_iteration"] = json!(true);
+        config["vm_config"]["vm_id"] = json!(format!("noop-{configuration}"));
         config["vm_config"]["code"] = json!({ "local": { "filename": self.noop } });
         Ok(gate)
     }

@@ -55,6 +55,9 @@ impl Plan {
     }
 }
 
+/// After so many turns `bare` has one.
+const BARE_EVERY: usize = 3;
+
 /// Other bodies and algorithms: the ratio's name, what is sent, the chain and what it is compared with.
 const SWEEPS: [(&str, Sent, Chain, Chain); 3] = [
     ("warm_2k", Sent { body: 2_048, ..Sent::USUAL }, Chain::Toolgate, Chain::Native),
@@ -141,9 +144,9 @@ async fn scale(props: &Props, plan: Plan) -> Result<BTreeMap<&'static str, f64>>
 fn sweep(stage: &Stage<'_>, plan: Plan, sent: Sent, pair: [Chain; 2]) -> Result<report::Ratio> {
     let mut each = Vec::with_capacity(plan.sweeps);
     for _ in 0..plan.sweeps {
-        let [bare, chain, other] = [Chain::Bare, pair[0], pair[1]]
+        let [before, chain, other, after] = [Chain::Bare, pair[0], pair[1], Chain::Bare]
             .map(|chain| stage.measure(chain, sent, plan.turn).map(|sample| sample.cpu_us));
-        let bare = bare?;
+        let bare = f64::midpoint(before?, after?);
         each.push((chain? - bare) / (other? - bare));
     }
     Ok(report::Ratio::of(each))
@@ -190,10 +193,7 @@ async fn together(
     }
     let mut rounds = Vec::with_capacity(plan.rounds);
     for number in 0..plan.rounds {
-        let mut round = Round::new();
-        for chain in order(number) {
-            round.insert(chain, stage.measure(chain, Sent::USUAL, plan.turn)?);
-        }
+        let round = round(stage, plan, number)?;
         let costs = Chain::ALL.map(|chain| round.get(&chain).map_or(f64::NAN, |sample| sample.cpu_us));
         say(&format!(
             "round {} of {}: {}",
@@ -204,6 +204,22 @@ async fn together(
         rounds.push(round);
     }
     Ok((rounds, cache_hits))
+}
+
+/// One turn for each chain. Every ratio takes `bare` off both its sides, so that one has a turn before every few others, and
+/// their median counts: one unlucky second of it would bend all of the round's ratios.
+fn round(stage: &Stage<'_>, plan: Plan, number: usize) -> Result<Round> {
+    let (mut round, mut bare) = (Round::new(), Vec::new());
+    for chains in order(number).chunks(BARE_EVERY) {
+        bare.push(stage.measure(Chain::Bare, Sent::USUAL, plan.turn)?);
+        for chain in chains.iter().copied().filter(|chain| *chain != Chain::Bare) {
+            round.insert(chain, stage.measure(chain, Sent::USUAL, plan.turn)?);
+        }
+    }
+    bare.sort_by(|one, other| one.cpu_us.total_cmp(&other.cpu_us));
+    let median = bare.get(bare.len() / 2).copied().context("no turn of `bare`")?;
+    round.insert(Chain::Bare, median);
+    Ok(round)
 }
 
 /// Every round begins with another chain, and every other round runs backwards.

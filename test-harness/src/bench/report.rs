@@ -151,13 +151,14 @@ pub fn engine_memory(file: &Path) -> BTreeMap<String, u64> {
 }
 
 /// The ratios: name, the chain, and what it is compared with; `bare` is taken off both.
-const RATIOS: [(&str, Chain, Chain); 6] = [
+const RATIOS: [(&str, Chain, Chain); 7] = [
     ("warm", Chain::Toolgate, Chain::Native),
     ("full", Chain::ToolgateFull, Chain::NativeFull),
     ("warm_defaults", Chain::ToolgateDefaults, Chain::Native),
     ("warm_streamed", Chain::ToolgateStreamed, Chain::Native),
     ("cold", Chain::ToolgateCold, Chain::NativeUncached),
     ("noop", Chain::Noop, Chain::Native),
+    ("calls", Chain::Calls, Chain::Native),
 ];
 
 /// What one round found.
