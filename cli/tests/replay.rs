@@ -66,6 +66,18 @@ fn figures(said: &Value) -> [u64; 4] {
     ["same", "gains", "loses", "cannot_be_told"].map(|name| said[name].as_u64().unwrap())
 }
 
+/// A record does not say what a caller had shown, and holds no answer.
+#[test]
+fn what_a_rule_requires_cannot_be_told_and_rules_on_answers_are_not_asked() {
+    let desk = Desk::new(&[echo()]);
+    let stepped = POLICY.replace("[\"get_*\", echo] }", "[\"get_*\", echo], require: { acr: [mfa] } }");
+    let said = desk.ask("replay", &stepped, &[]);
+    assert!(said.stdout.contains("cannot be told: hangs on require"), "{said:?}");
+    assert_eq!(figures(&desk.replay(&stepped)), [0, 0, 0, 1]);
+    let withheld = POLICY.replace("deny: [ ", "deny: [ { id: no-echo, tools: [echo], on: [answer] }, ");
+    assert_eq!(figures(&desk.replay(&withheld)), [1, 0, 0, 0]);
+}
+
 #[test]
 fn what_is_recorded_is_asked_again_and_differences_are_named() {
     let delete = Call {
