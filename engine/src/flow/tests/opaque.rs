@@ -262,8 +262,10 @@ fn a_new_policy_does_not_lengthen_what_an_issuer_has_said() {
     let text = document("", "", "").replace(r#""algorithms":["RS256","ES256"],"jwks":{}"#, BY);
     let mut world = World::of(&text.replace(&format!(r#""default":{{"inline":{POLICY}}}"#), &source));
     let bring = |world: &mut World, version: u64| {
+        // Another name of a rule makes it another policy.
+        let policy = POLICY.replace("guest-list", &format!("guest-list-{version}"));
         let document = format!(
-            r#"{{"name":"default","version":{version},"expires":"2027-02-01T00:00:00Z","parts":{{"policy":{POLICY}}}}}"#
+            r#"{{"name":"default","version":{version},"expires":"2027-02-01T00:00:00Z","parts":{{"policy":{policy}}}}}"#
         );
         let (feed, now) = (FeedId::Policy(0), UnixTime::from_secs(world.now));
         let body = sealed(1, &document);

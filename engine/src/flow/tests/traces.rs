@@ -208,10 +208,11 @@ fn a_task_begins_when_it_is_sent() {
     // Nothing was spent, so there is nothing to count.
     assert_eq!(world.counted(Metric::ClassTokens), [""; 0]);
     let call = call.replace(r#","task":{}"#, "");
-    exchange(&mut world, 1, &call, r#"{"content":[],"structuredContent":{"tokens":0}}"#);
-    assert_eq!(world.counted(Metric::ClassTokens), [""; 0]);
-    exchange(&mut world, 1, &call, r#"{"content":[],"structuredContent":{"tokens":1}}"#);
-    let now = UnixTime::from_secs(world.now);
-    world.account.after(now, || now, &world.config, &mut world.samples);
-    assert_eq!(world.counted(Metric::ClassTokens).len(), 1);
+    for (tokens, counted) in [(0, 0), (1, 1)] {
+        let result = format!(r#"{{"content":[],"structuredContent":{{"tokens":{tokens}}}}}"#);
+        exchange(&mut world, 1, &call, &result);
+        let now = UnixTime::from_secs(world.now);
+        world.account.after(now, || now, &world.config, &mut world.samples);
+        assert_eq!(world.counted(Metric::ClassTokens).len(), counted, "{tokens}");
+    }
 }
