@@ -80,6 +80,13 @@ pub(crate) fn of(root: &Path, rooms: &[String]) -> Result<Vec<Mutant>> {
     if !output.status.success() {
         bail!("cargo mutants --list: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    serde_json::from_slice(&output.stdout)
-        .context("the list of cargo mutants is of another form than this crate reads")
+    let all: Vec<Mutant> = serde_json::from_slice(&output.stdout)
+        .context("the list of cargo mutants is of another form than this crate reads")?;
+    if all.is_empty() {
+        bail!(
+            "no mutants in {}: name a folder or a file below engine/src, such as token/verify",
+            rooms.join(" ")
+        );
+    }
+    Ok(all)
 }
