@@ -35,6 +35,7 @@ pub mod policy;
 pub mod revocation;
 pub mod schema;
 pub mod seal;
+mod sort;
 pub mod store;
 pub mod suggest;
 pub mod time;

@@ -12,6 +12,7 @@ pub use hash::KeyHash;
 pub use text::{DEFAULT_PREFIX, KeyText, MAX_ID, SECRET_CHARS, compose, is_id, is_prefix};
 
 use crate::metrics::{Metric, Sample, Series};
+use crate::sort::sort_by;
 use crate::time::UnixTime;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -105,7 +106,7 @@ impl ApiKeys {
     /// All keys of the configuration; ids are unique among them.
     #[must_use]
     pub fn new(sets: Vec<KeySetRules>, mut keys: Vec<ApiKey>) -> ApiKeys {
-        keys.sort_by(|one, two| one.id.cmp(&two.id));
+        sort_by(&mut keys, |one, two| one.id.cmp(&two.id));
         ApiKeys { sets, keys }
     }
 

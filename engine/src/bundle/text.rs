@@ -10,11 +10,10 @@
 //! The signature is Ed25519 (RFC 8032) over every byte before its own line, the first line included, in base64url
 //! without padding. It is checked before anything of the document is read.
 
-use crate::json::{Doc, Limits, Value, from_value};
+use crate::json::{Doc, Limits, Named, Value, from_value};
 use crate::keys::{Alg, PublicKey, Signature, Software, Verdict};
 use crate::policy::parse_date;
 use crate::time::UnixTime;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Deserialize;
@@ -76,7 +75,7 @@ struct ManifestWire {
     created: Option<String>,
     /// `policy`; `content_rules` and `baselines` have their names already. A build that does not enforce a part refuses
     /// the whole bundle.
-    parts: BTreeMap<String, IgnoredAny>,
+    parts: Named<IgnoredAny>,
 }
 
 /// What a bundle says of itself.

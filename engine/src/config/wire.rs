@@ -36,7 +36,7 @@ pub use route::{RouteAllow, RouteAnswer, RouteWire};
 pub use secret::{SecretWire, SecretsWire};
 pub use upstream::{AuthorizationWire, InternalJwtWire, JwtHeader, SignerWire, UpstreamWire};
 
-use alloc::collections::BTreeMap;
+use crate::json::Named;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
@@ -59,19 +59,19 @@ pub struct ConfigWire {
     pub routes: Vec<RouteWire>,
     /// Authorization servers by name.
     #[serde(default)]
-    pub issuers: BTreeMap<String, IssuerWire>,
+    pub issuers: Named<IssuerWire>,
     /// Sets of API keys by name.
     #[serde(default)]
-    pub api_keys: BTreeMap<String, ApiKeySetWire>,
+    pub api_keys: Named<ApiKeySetWire>,
     /// Client certificates that others have seen.
     #[serde(default)]
     pub client_certificates: ClientCertificatesWire,
     /// Host (with port, if not the scheme's own) to proxy cluster.
     #[serde(default)]
-    pub clusters: BTreeMap<String, String>,
+    pub clusters: Named<String>,
     /// Policies by name.
     #[serde(default)]
-    pub policies: BTreeMap<String, PolicySourceWire>,
+    pub policies: Named<PolicySourceWire>,
     /// Secrets of the gate itself.
     #[serde(default)]
     pub secrets: SecretsWire,

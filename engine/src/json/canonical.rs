@@ -4,6 +4,7 @@
 //! their text, so that two spellings of a fraction differ: nobody has to trust a printer of doubles.
 
 use super::{Kind, Value};
+use crate::sort::sort_by;
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -40,7 +41,7 @@ fn push(out: &mut String, value: Value<'_>) {
 fn push_members(out: &mut String, value: Value<'_>) {
     let named = value.members().map(|(name, member)| (name.as_str().unwrap_or_default(), member));
     let mut members: Vec<(Cow<'_, str>, Value<'_>)> = named.collect();
-    members.sort_by(|(one, _), (two, _)| one.encode_utf16().cmp(two.encode_utf16()));
+    sort_by(&mut members, |(one, _), (two, _)| one.encode_utf16().cmp(two.encode_utf16()));
     out.push('{');
     for (position, (name, member)) in members.into_iter().enumerate() {
         out.push_str(if position == 0 { "" } else { "," });

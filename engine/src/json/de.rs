@@ -10,7 +10,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
-use serde::de::{self, DeserializeOwned, IntoDeserializer, Unexpected};
+use serde::de::{self, DeserializeOwned, Unexpected};
 
 /// One step from the root of a document to a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,6 +62,8 @@ impl DeError {
 
     /// Adds how to mend it.
     #[must_use]
+    #[cold]
+    #[inline(never)]
     pub fn with_help(mut self, help: String) -> Self {
         self.0.help = Some(help);
         self
@@ -76,9 +78,13 @@ impl DeError {
 
     /// Prepends one step to the path.
     #[must_use]
+    pub fn inside(self, segment: impl Into<Segment>) -> Self {
+        self.below(segment.into())
+    }
+
     #[cold]
     #[inline(never)]
-    pub fn inside(mut self, segment: Segment) -> Self {
+    fn below(mut self, segment: Segment) -> Self {
         self.0.path.insert(0, segment);
         self
     }
@@ -93,28 +99,47 @@ impl fmt::Display for DeError {
 impl core::error::Error for DeError {}
 
 impl de::Error for DeError {
+    #[cold]
+    #[inline(never)]
     fn custom<T: fmt::Display>(message: T) -> Self {
         DeError::new(message.to_string())
     }
 
+    #[cold]
+    #[inline(never)]
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let error = DeError::new(format!("unknown key `{field}`")).inside(Segment::Key(field.to_owned()));
         error.with_help(did_you_mean(field, expected).unwrap_or_else(|| known(expected)))
     }
 
+    #[cold]
+    #[inline(never)]
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let error = DeError::new(format!("`{variant}` is not one of the words known here"));
         error.with_help(did_you_mean(variant, expected).unwrap_or_else(|| known(expected)))
     }
 
+    /// The scanner refuses a member that stands twice: nobody sees this.
+    #[cold]
+    #[inline(never)]
+    fn duplicate_field(field: &'static str) -> Self {
+        DeError::new(format!("the key `{field}` stands twice"))
+    }
+
+    #[cold]
+    #[inline(never)]
     fn missing_field(field: &'static str) -> Self {
         DeError::new(format!("the key `{field}` is missing")).with_help(format!("add `{field}`"))
     }
 
+    #[cold]
+    #[inline(never)]
     fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         DeError::new(format!("expected {}, found {}", plain_words(expected), type_of(&unexpected)))
     }
 
+    #[cold]
+    #[inline(never)]
     fn invalid_value(_: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
         DeError::new(format!("the value is out of range: expected {}", plain_words(expected)))
     }
@@ -224,6 +249,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         }
     }
 
+    #[inline(never)]
     fn deserialize_i64<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         match self.0.kind() {
             Kind::Number => match number(self.0)? {
@@ -234,6 +260,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         }
     }
 
+    #[inline(never)]
     fn deserialize_f64<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         match self.0.kind() {
             Kind::Number => match number(self.0)? {
@@ -244,6 +271,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         }
     }
 
+    #[inline(never)]
     fn deserialize_str<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         match self.0.as_str() {
             Some(text) => visitor.visit_str(&text),
@@ -259,19 +287,21 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     }
 
     fn deserialize_map<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-        match self.0.kind() {
-            Kind::Object => visitor.visit_map(Map { members: self.0.members(), current: None }),
-            _ => Err(mismatch(self.0, &visitor)),
-        }
+        self.members(&[], visitor)
     }
 
     fn deserialize_struct<V: de::Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DeError> {
-        self.deserialize_map(visitor)
+        self.members(fields, visitor)
+    }
+
+    /// Whatever stands there.
+    fn deserialize_ignored_any<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        visitor.visit_unit()
     }
 
     fn deserialize_i8<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
@@ -309,8 +339,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     fn deserialize_option<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         match self.0.kind() {
             // A key with nothing behind it: taken for an absent one it could widen what the operator meant to narrow.
-            Kind::Null => Err(DeError::new("expected a value, found null".to_owned())
-                .with_help("give it a value, or take the key out".to_owned())),
+            Kind::Null => Err(null()),
             _ => visitor.visit_some(self),
         }
     }
@@ -329,24 +358,52 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DeError> {
-        match self.0.kind() {
-            Kind::String | Kind::EscapedString => {
-                visitor.visit_enum(self.0.as_str().unwrap_or_default().into_owned().into_deserializer())
-            }
-            Kind::Object => visitor.visit_enum(Tagged(self.0, variants)),
-            _ => Err(DeError::new(format!("expected a word, found a {}", self.0.type_name()))
-                .with_help(known(variants))),
-        }
+        visitor.visit_enum(Tagged::of(self.0, variants)?)
     }
 
     serde::forward_to_deserialize_any! {
-        i128 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier ignored_any
+        i128 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn null() -> DeError {
+    DeError::new("expected a value, found null".to_owned())
+        .with_help("give it a value, or take the key out".to_owned())
+}
+
+impl<'de> Reader<'de> {
+    /// The members of an object that may have `fields`; of a map, whose names are anyone's, none.
+    fn members<V: de::Visitor<'de>>(
+        self,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
+        match self.0.kind() {
+            Kind::Object => visitor.visit_map(Map { members: self.0.members(), current: None, fields }),
+            _ => Err(mismatch(self.0, &visitor)),
+        }
     }
 }
 
 struct Seq<'d> {
     items: super::Items<'d>,
     at: usize,
+}
+
+impl<'d> Seq<'d> {
+    #[inline(never)]
+    fn step(&mut self) -> Option<Value<'d>> {
+        self.at = self.at.saturating_add(1);
+        self.items.next()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn inside(&self, error: DeError) -> DeError {
+        error.inside(Segment::Index(self.at.saturating_sub(1)))
+    }
 }
 
 impl<'de> de::SeqAccess<'de> for Seq<'de> {
@@ -356,20 +413,62 @@ impl<'de> de::SeqAccess<'de> for Seq<'de> {
         &mut self,
         seed: T,
     ) -> Result<Option<T::Value>, DeError> {
-        let Some(item) = self.items.next() else { return Ok(None) };
-        let at = self.at;
-        self.at = at.saturating_add(1);
-        seed.deserialize(Reader(item)).map(Some).map_err(|error| error.inside(Segment::Index(at)))
+        let Some(item) = self.step() else { return Ok(None) };
+        match seed.deserialize(Reader(item)) {
+            Ok(read) => Ok(Some(read)),
+            Err(error) => Err(self.inside(error)),
+        }
     }
 }
 
 struct Map<'d> {
     members: super::Members<'d>,
-    current: Option<(Cow<'d, str>, Value<'d>)>,
+    current: Option<(Value<'d>, Value<'d>)>,
+    fields: &'static [&'static str],
+}
+
+impl<'d> Map<'d> {
+    #[inline(never)]
+    fn step(&mut self) -> Option<Cow<'d, str>> {
+        self.current = self.members.next();
+        self.current.map(|(name, _)| name.as_str().unwrap_or_default())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn inside(&self, error: DeError) -> DeError {
+        match self.current.and_then(|(name, _)| name.as_str()) {
+            Some(name) => error.inside_key(&name),
+            None => error,
+        }
+    }
+}
+
+/// What a closed vocabulary is made of.
+#[derive(Clone, Copy)]
+enum Vocabulary {
+    Keys(&'static [&'static str]),
+    Words(&'static [&'static str]),
+}
+
+impl Vocabulary {
+    /// The place of a name. Whoever asks gets a number: were it the name, each type would compare the names of its
+    /// own members, in code of its own. (Aliases would shift the places; nothing here has any.)
+    #[inline(never)]
+    fn place(self, name: &str) -> Result<u64, DeError> {
+        let (Vocabulary::Keys(known) | Vocabulary::Words(known)) = self;
+        match (0_u64..).zip(known).find(|(_, word)| **word == name) {
+            Some((at, _)) => Ok(at),
+            None => Err(match self {
+                Vocabulary::Keys(known) => de::Error::unknown_field(name, known),
+                Vocabulary::Words(known) => de::Error::unknown_variant(name, known),
+            }),
+        }
+    }
 }
 
 /// A member's name, and only that.
-struct Name<'n>(&'n str);
+struct Name<'n>(&'n str, Vocabulary);
 
 impl<'de> de::Deserializer<'de> for Name<'_> {
     type Error = DeError;
@@ -378,9 +477,14 @@ impl<'de> de::Deserializer<'de> for Name<'_> {
         visitor.visit_str(self.0)
     }
 
+    /// No type here passes over what it does not know.
+    fn deserialize_identifier<V: de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
+        visitor.visit_u64(self.1.place(self.0)?)
+    }
+
     serde::forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        newtype_struct seq tuple tuple_struct map struct enum ignored_any
     }
 }
 
@@ -388,68 +492,103 @@ impl<'de> de::MapAccess<'de> for Map<'de> {
     type Error = DeError;
 
     fn next_key_seed<K: de::DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DeError> {
-        let Some((name, value)) = self.members.next() else { return Ok(None) };
-        let (name, _) = self.current.insert((name.as_str().unwrap_or_default(), value));
-        seed.deserialize(Name(name)).map(Some)
+        let Some(name) = self.step() else { return Ok(None) };
+        seed.deserialize(Name(&name, Vocabulary::Keys(self.fields))).map(Some)
     }
 
+    #[inline(never)]
     fn next_value_seed<V: de::DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DeError> {
-        match self.current.take() {
-            Some((name, value)) => match seed.deserialize(Reader(value)) {
-                Ok(read) => Ok(read),
-                Err(error) => Err(error.inside_key(&name)),
-            },
-            None => Err(DeError::new("a value without a name".to_owned())),
+        let Some((_, value)) = self.current else {
+            return Err(DeError::new("a value without a name".to_owned()));
+        };
+        match seed.deserialize(Reader(value)) {
+            Ok(read) => Ok(read),
+            Err(error) => Err(self.inside(error)),
         }
     }
 }
 
-/// An enum written as `{ word: content }`.
-struct Tagged<'d>(Value<'d>, &'static [&'static str]);
+/// An enum, written as `word` or as `{ word: content }`.
+struct Tagged<'d> {
+    word: Cow<'d, str>,
+    content: Option<Value<'d>>,
+    known: &'static [&'static str],
+}
+
+impl<'d> Tagged<'d> {
+    #[inline(never)]
+    fn of(value: Value<'d>, known: &'static [&'static str]) -> Result<Tagged<'d>, DeError> {
+        if let Some(word) = value.as_str() {
+            return Ok(Tagged { word, content: None, known });
+        }
+        if value.kind() != Kind::Object {
+            let error = DeError::new(format!("expected a word, found a {}", value.type_name()));
+            return Err(error.with_help(self::known(known)));
+        }
+        let mut members = value.members();
+        let (Some((name, content)), None) = (members.next(), members.next()) else {
+            let error = DeError::new("expected exactly one key here".to_owned());
+            return Err(error.with_help(self::known(known)));
+        };
+        Ok(Tagged { word: name.as_str().unwrap_or_default(), content: Some(content), known })
+    }
+}
 
 impl<'de> de::EnumAccess<'de> for Tagged<'de> {
     type Error = DeError;
     type Variant = Content<'de>;
 
     fn variant_seed<V: de::DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Content<'de>), DeError> {
-        let mut members = self.0.members();
-        let (Some((name, content)), None) = (members.next(), members.next()) else {
-            return Err(DeError::new("expected exactly one key here".to_owned()).with_help(known(self.1)));
-        };
-        let name = name.as_str().unwrap_or_default();
-        let variant = seed.deserialize(Name(&name))?;
-        Ok((variant, Content { name, content }))
+        let variant = seed.deserialize(Name(&self.word, Vocabulary::Words(self.known)))?;
+        Ok((variant, Content { word: self.word, content: self.content }))
     }
 }
 
 struct Content<'d> {
-    name: Cow<'d, str>,
-    content: Value<'d>,
+    word: Cow<'d, str>,
+    content: Option<Value<'d>>,
+}
+
+impl<'de> Content<'de> {
+    #[inline(never)]
+    fn nothing(&self) -> Result<(), DeError> {
+        match self.content {
+            None => Ok(()),
+            Some(_) => Err(DeError::new(format!("`{}` takes no content", self.word))
+                .with_help(format!("write just `{}`", self.word))),
+        }
+    }
+
+    #[inline(never)]
+    fn something(&self) -> Result<Value<'de>, DeError> {
+        self.content.ok_or_else(|| {
+            DeError::new(format!("`{}` has no content", self.word))
+                .with_help(format!("write `{{ {}: … }}`", self.word))
+        })
+    }
 }
 
 impl<'de> de::VariantAccess<'de> for Content<'de> {
     type Error = DeError;
 
     fn unit_variant(self) -> Result<(), DeError> {
-        Err(DeError::new(format!("`{}` takes no content", self.name))
-            .with_help(format!("write just `{}`", self.name)))
+        self.nothing()
     }
 
     fn newtype_variant_seed<T: de::DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DeError> {
-        seed.deserialize(Reader(self.content)).map_err(|error| error.inside_key(&self.name))
+        seed.deserialize(Reader(self.something()?)).map_err(|error| error.inside_key(&self.word))
     }
 
     fn tuple_variant<V: de::Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, DeError> {
-        de::Deserializer::deserialize_any(Reader(self.content), visitor)
-            .map_err(|error| error.inside_key(&self.name))
+        de::Deserializer::deserialize_any(Reader(self.something()?), visitor)
+            .map_err(|error| error.inside_key(&self.word))
     }
 
     fn struct_variant<V: de::Visitor<'de>>(
         self,
-        _: &'static [&'static str],
+        fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DeError> {
-        de::Deserializer::deserialize_any(Reader(self.content), visitor)
-            .map_err(|error| error.inside_key(&self.name))
+        Reader(self.something()?).members(fields, visitor).map_err(|error| error.inside_key(&self.word))
     }
 }

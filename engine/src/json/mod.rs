@@ -12,11 +12,13 @@
 
 mod canonical;
 mod de;
+mod named;
 mod scan;
 mod write;
 
 pub use canonical::canonical;
 pub use de::{DeError, Segment, from_value};
+pub use named::Named;
 pub use scan::{JsonError, JsonErrorKind};
 pub use write::{escape_into, quoted};
 

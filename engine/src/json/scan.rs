@@ -145,6 +145,7 @@ impl Scanner<'_, '_> {
         if self.open.is_empty() { Expect::End } else { Expect::CommaOrClose }
     }
 
+    #[inline]
     fn open(&mut self, kind: Kind, expect: Expect) -> Result<Expect, JsonError> {
         if self.open.len() >= self.limits.depth {
             return self.fail(JsonErrorKind::TooDeep);

@@ -6,10 +6,9 @@
 
 use crate::config::origin::Url;
 use crate::feed::{Content, Endpoint, SourceId};
-use crate::json::{Doc, Limits};
+use crate::json::{Doc, Limits, Named};
 use crate::time::UnixTime;
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,7 +25,7 @@ pub struct DiscoveryRules {
     /// Whether that issuer's keys may be fetched without TLS: only where its own name begins with `http`.
     pub scheme: String,
     /// Hosts and the clusters that reach them.
-    pub clusters: BTreeMap<String, String>,
+    pub clusters: Named<String>,
     /// How long the fetch of the keys may take, in milliseconds.
     pub timeout_millis: u32,
 }
@@ -94,7 +93,10 @@ mod tests {
         DiscoveryRules {
             issuer: issuer.to_owned(),
             scheme: Url::parse(issuer).unwrap().scheme,
-            clusters: clusters.map(|(host, cluster)| (host.to_owned(), cluster.to_owned())).into(),
+            clusters: clusters
+                .map(|(host, cluster)| (host.to_owned(), cluster.to_owned()))
+                .into_iter()
+                .collect(),
             timeout_millis: 1_000,
         }
     }

@@ -9,6 +9,7 @@ use super::alg::Alg;
 use super::jwk::{self, JwkRefusal};
 use super::material::PublicKey;
 use crate::json::{Doc, JsonErrorKind, Kind, Limits};
+use crate::sort::sort;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -131,7 +132,7 @@ impl KeySet {
             .zip(&keys)
             .filter_map(|(place, key)| key.kid().map(|kid| (bucket(kid, buckets), place)))
             .collect();
-        placed.sort_unstable();
+        sort(&mut placed);
         let mut starts = vec![0_u16; buckets.saturating_add(1)];
         for (bucket, _) in &placed {
             if let Some(count) = starts.get_mut(bucket.saturating_add(1)) {

@@ -12,6 +12,7 @@ use super::list::List;
 use super::lookalike::{ENVELOPE, Likeness, likeness};
 use super::task::{Mention, TaskEnd, TaskFate};
 use crate::json::{Doc, JsonErrorKind, Kind, Limits, Value};
+use crate::sort::sort_by;
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -299,7 +300,7 @@ fn check_result_type(result: Value<'_>) -> Result<(), FilterError> {
 }
 
 fn apply(text: &str, mut edits: Vec<Edit>) -> Vec<u8> {
-    edits.sort_unstable_by_key(|(range, _)| range.start);
+    sort_by(&mut edits, |(one, _), (two, _)| one.start.cmp(&two.start));
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
     for (range, replacement) in edits {

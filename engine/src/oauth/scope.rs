@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Scopes (RFC 6749 section 3.3): which texts are some, which include others, and what a challenge may ask for.
 
+use crate::json::Named;
+use crate::sort::sort;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -27,7 +29,7 @@ impl Hierarchy {
     ///
     /// # Errors
     /// A scope that includes itself by way of others.
-    pub fn new(direct: &BTreeMap<String, Vec<String>>) -> Result<Hierarchy, &str> {
+    pub fn new(direct: &Named<Vec<String>>) -> Result<Hierarchy, &str> {
         let mut all = BTreeMap::new();
         for scope in direct.keys() {
             let mut below: BTreeSet<String> = BTreeSet::new();
@@ -53,7 +55,7 @@ impl Hierarchy {
         let below: Vec<String> =
             scopes.iter().filter_map(|scope| self.0.get(scope)).flatten().cloned().collect();
         scopes.extend(below);
-        scopes.sort_unstable();
+        sort(scopes);
         scopes.dedup();
     }
 }
@@ -65,7 +67,9 @@ pub fn challenge_list<'s>(
     needed: impl Iterator<Item = &'s str>,
     granted: impl Iterator<Item = &'s str>,
 ) -> Option<String> {
-    let needed: BTreeSet<&str> = needed.filter(|scope| may_be_asked_for(scope)).collect();
+    let mut needed: Vec<&str> = needed.filter(|scope| may_be_asked_for(scope)).collect();
+    sort(&mut needed);
+    needed.dedup();
     if needed.is_empty() {
         return None;
     }
@@ -84,7 +88,7 @@ mod tests {
     use super::*;
     use alloc::vec;
 
-    fn tree(pairs: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
+    fn tree(pairs: &[(&str, &[&str])]) -> Named<Vec<String>> {
         let own = |list: &[&str]| list.iter().map(|text| String::from(*text)).collect();
         pairs.iter().map(|(wide, narrow)| (String::from(*wide), own(narrow))).collect()
     }

@@ -5,6 +5,7 @@
 //! `\u00XX` for control characters; numbers as the shortest decimal that reads as the same double, without exponent.
 
 use crate::json::{Kind, Value};
+use crate::sort::sort_by;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -75,7 +76,7 @@ fn write(hash: &mut Sha256, value: Value<'_>) {
         Kind::Object => {
             let name = |name: Value<'_>| name.as_str().unwrap_or_default().into_owned();
             let mut members: Vec<_> = value.members().map(|(member, value)| (name(member), value)).collect();
-            members.sort_unstable_by(|one, two| one.0.cmp(&two.0));
+            sort_by(&mut members, |one, two| one.0.cmp(&two.0));
             hash.update("{");
             for (at, (name, member)) in members.into_iter().enumerate() {
                 hash.update(if at == 0 { "" } else { "," });

@@ -7,6 +7,7 @@ use super::pattern::{Pattern, Spelled, is_slippery, usual_uri};
 use super::roles::RoleSet;
 use super::table::{Hash, Reading, Table};
 use super::truth::Truth;
+use crate::sort::sort_by;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -69,7 +70,7 @@ impl Filling {
     }
 
     pub(super) fn freeze(mut self) -> Index {
-        self.entries.sort_by_key(|entry| entry.role);
+        sort_by(&mut self.entries, |one, two| one.role.cmp(&two.role));
         let (mut exact, mut heads, mut tails) = (Filed::default(), Filed::default(), Filed::default());
         let mut index = Index::default();
         for (at, entry) in (0_u32..).zip(&self.entries) {
@@ -126,27 +127,27 @@ impl Index {
         try_each(&self.any);
         try_each(&self.rest);
         let bytes = name.as_bytes();
-        let mut lengths = self.heads.lengths().iter().copied().peekable();
-        let mut hash = Hash::START;
-        for (at, byte) in bytes.iter().enumerate() {
-            hash = hash.then(*byte);
-            if lengths.next_if_eq(&(at + 1)).is_some() {
-                let head = bytes.get(..=at).unwrap_or_default();
-                self.heads.find(hash, head).into_iter().for_each(&mut try_each);
-            }
+        // The hash goes on from one length that a rule has to the next, so each byte is read once.
+        let (mut hash, mut read) = (Hash::START, 0);
+        for length in self.heads.lengths() {
+            let (Some(head), Some(next)) = (bytes.get(..*length), bytes.get(read..*length)) else { break };
+            hash = next.iter().fold(hash, |hash, byte| hash.then(*byte));
+            read = *length;
+            self.heads.find(hash, head).into_iter().for_each(&mut try_each);
         }
+        hash = bytes.iter().skip(read).fold(hash, |hash, byte| hash.then(*byte));
         self.exact.find(hash, bytes).into_iter().for_each(&mut try_each);
-        let mut lengths = self.tails.lengths().iter().copied().peekable();
-        let mut hash = Hash::START;
-        for (at, byte) in bytes.iter().rev().enumerate() {
-            if lengths.peek().is_none() {
+        let (mut hash, mut left) = (Hash::START, bytes);
+        for length in self.tails.lengths() {
+            let Some((head, tail)) =
+                bytes.len().checked_sub(*length).and_then(|at| bytes.split_at_checked(at))
+            else {
                 break;
-            }
-            hash = hash.then(*byte);
-            if lengths.next_if_eq(&(at + 1)).is_some() {
-                let tail = bytes.get(bytes.len() - at - 1..).unwrap_or_default();
-                self.tails.find(hash, tail).into_iter().for_each(&mut try_each);
-            }
+            };
+            let next = left.get(head.len()..).unwrap_or_default();
+            hash = next.iter().rev().fold(hash, |hash, byte| hash.then(*byte));
+            left = head;
+            self.tails.find(hash, tail).into_iter().for_each(&mut try_each);
         }
     }
 

@@ -5,6 +5,7 @@ use super::condition::{Condition, Operand, Test};
 use super::wire::Scalar;
 use super::{Effect, Facts, Mode, Policy, RoleSet};
 use crate::oauth::scope::may_be_asked_for;
+use crate::sort::sort;
 use crate::time::UnixTime;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -115,7 +116,7 @@ impl Search<'_> {
             self.facts.scopes.iter().filter(|own| !self.policy.scopes.iter().any(|asked| **asked == ***own));
         let mut list: Vec<String> =
             others.cloned().chain(scopes.iter().map(|scope| String::from(&**scope))).collect();
-        list.sort_unstable();
+        sort(&mut list);
         let facts = Facts { scopes: &list, ..*self.facts };
         let (roles, _) = self.policy.resolve(&facts, self.now);
         (self.permits)(&roles, &facts).then(|| self.policy.weight(&roles))

@@ -49,9 +49,12 @@ impl Table {
         let buckets: Vec<Bucket> =
             filed.into_iter().map(|(text, entries)| Bucket { text, entries }).collect();
         let mut slots = alloc::vec![EMPTY; (buckets.len() * 2).next_power_of_two()];
-        let mut lengths: Vec<usize> = buckets.iter().map(|bucket| bucket.text.len()).collect();
-        lengths.sort_unstable();
-        lengths.dedup();
+        let mut lengths: Vec<usize> = Vec::new();
+        for length in buckets.iter().map(|bucket| bucket.text.len()) {
+            if let Err(at) = lengths.binary_search(&length) {
+                lengths.insert(at, length);
+            }
+        }
         let mask = slots.len() - 1;
         for (at, bucket) in (0_u32..).zip(&buckets) {
             let mut slot = reading.hash(&bucket.text).slot(mask);

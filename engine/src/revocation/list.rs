@@ -6,10 +6,10 @@ use super::search::holds;
 use crate::certificate::Certificate;
 use crate::feed::Content;
 use crate::identity::{Caller, Identity};
-use crate::json::{Doc, Kind, Limits, Value, from_value};
+use crate::json::{Doc, Kind, Limits, Named, Value, from_value};
+use crate::sort::sort;
 use crate::time::UnixTime;
 use crate::token::VerifiedToken;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -50,9 +50,9 @@ pub struct ListWire {
 #[serde(deny_unknown_fields, default)]
 pub struct NotBeforeWire {
     /// By subject.
-    pub sub: BTreeMap<String, u64>,
+    pub sub: Named<u64>,
     /// By issuer (`iss`).
-    pub iss: BTreeMap<String, u64>,
+    pub iss: Named<u64>,
 }
 
 impl ListWire {
@@ -72,7 +72,7 @@ impl ListWire {
     #[must_use]
     pub fn count(&self) -> usize {
         let names = [&self.jti, &self.sub, &self.client_id, &self.kid].map(Vec::len);
-        let times = [&self.not_before.sub, &self.not_before.iss].map(BTreeMap::len);
+        let times = [&self.not_before.sub, &self.not_before.iss].map(Named::len);
         names.into_iter().chain(times).fold(0, usize::saturating_add)
     }
 
@@ -203,11 +203,11 @@ impl List {
         names.shrink_to_fit();
         let parts = Vec::from([names]);
         let bounds = [(Name::SubjectTime, &wire.not_before.sub), (Name::IssuerTime, &wire.not_before.iss)];
-        let pairs = |(kind, bounds): (Name, &BTreeMap<String, u64>)| -> Vec<(u64, u64)> {
+        let pairs = |(kind, bounds): (Name, &Named<u64>)| -> Vec<(u64, u64)> {
             bounds.iter().map(|(name, secs)| (key.hash(kind, name), *secs)).collect()
         };
         let mut times: Vec<(u64, u64)> = bounds.into_iter().flat_map(pairs).collect();
-        times.sort_unstable();
+        sort(&mut times);
         List { key, generation: 0, bits: 0, parts, times }
     }
 

@@ -13,6 +13,7 @@ use super::list::{HashKey, List};
 use crate::feed::Content;
 use crate::json::{Doc, Limits, Value};
 use crate::keys::{Alg, PublicKey, Signature, Software, Verdict, decode_base64url};
+use crate::sort::sort;
 use crate::time::UnixTime;
 use alloc::format;
 use alloc::string::String;
@@ -142,7 +143,7 @@ fn manifest_of(root: Value<'_>) -> Option<Manifest> {
     for rule in root.get("not_before")?.items() {
         times.push((u64::from_be_bytes(bytes_of(rule.get("hash")?)?), number(rule, "at")?));
     }
-    times.sort_unstable();
+    sort(&mut times);
     let total: usize = shards.iter().map(|shard| shard.count).sum();
     let whole = shards.len() == 1 << bits && u64::try_from(total).ok()? == number(root, "count")?;
     (whole && times.len() <= MAX_TIMES).then_some(())?;

@@ -3,6 +3,7 @@
 
 use super::{At, Bound, Limit, Measure, Rule, Schema, types};
 use crate::json::{Kind, Value, canonical};
+use crate::sort::sort;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -162,7 +163,7 @@ impl Check<'_> {
         }
         self.spend(value.raw().len())?;
         let mut all: Vec<String> = value.items().map(canonical).collect();
-        all.sort_unstable();
+        sort(&mut all);
         holds(!all.windows(2).any(|pair| matches!(pair, [one, two] if one == two)), "uniqueItems")
     }
 }

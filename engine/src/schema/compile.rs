@@ -4,6 +4,7 @@
 use super::weak::loosen;
 use super::{At, Bound, Limit, Measure, Node, Rule, Schema, types};
 use crate::json::{Kind, Value, canonical};
+use crate::sort::sort_by;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -214,7 +215,7 @@ impl<'d> Compiler<'d> {
                 let name = name.as_str().unwrap_or_default().into_owned();
                 named.push((name, self.schema(property, deeper)?));
             }
-            named.sort_unstable_by(|(one, _), (two, _)| one.cmp(two));
+            sort_by(&mut named, |(one, _), (two, _)| one.cmp(two));
         }
         let others = match (schema.get("additionalProperties"), schema.get("patternProperties")) {
             // Which names are additional is for the patterns to say, and those are not taken.
@@ -256,25 +257,25 @@ impl<'d> Compiler<'d> {
     /// Whether a schema refers to itself without a step into the value: checking it would never end.
     fn leads_nowhere(&self) -> bool {
         let mut done = BTreeSet::new();
-        (0..self.nodes.len()).any(|at| self.circles(at, &mut BTreeSet::new(), &mut done, 0))
+        (0..self.nodes.len()).any(|at| self.circles(at, &mut Vec::new(), &mut done))
     }
 
-    fn circles(&self, at: At, open: &mut BTreeSet<At>, done: &mut BTreeSet<At>, depth: usize) -> bool {
+    fn circles(&self, at: At, open: &mut Vec<At>, done: &mut BTreeSet<At>) -> bool {
         if done.contains(&at) {
             return false;
         }
-        if depth > MAX_DEPTH.saturating_mul(4) || !open.insert(at) {
+        if open.len() > MAX_DEPTH.saturating_mul(4) || open.contains(&at) {
             return true;
         }
+        open.push(at);
         let node = self.nodes.get(at);
         let same_value = node.into_iter().flat_map(|node| &node.rules).flat_map(|rule| match rule {
             Rule::All(branches) | Rule::Any(branches) | Rule::One(branches) => branches.clone(),
             Rule::Not(branch) => Vec::from([*branch]),
             _ => Vec::new(),
         });
-        let circles =
-            same_value.into_iter().any(|next| self.circles(next, open, done, depth.saturating_add(1)));
-        open.remove(&at);
+        let circles = same_value.into_iter().any(|next| self.circles(next, open, done));
+        open.pop();
         done.insert(at);
         circles
     }

@@ -6,6 +6,7 @@
 
 use super::rejection::Rejection;
 use crate::json::{Kind, Value};
+use crate::sort::sort;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -77,7 +78,7 @@ pub(super) fn extract_strings(
             }
         }
     }
-    entries.sort_unstable();
+    sort(&mut entries);
     entries.dedup();
     Ok(entries)
 }

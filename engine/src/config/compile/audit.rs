@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The audit trail: outlets, keys, what records may show.
 
-use super::{Compiler, at, key, shown, wrong};
+use super::{Compiler, Step, at, key, shown, wrong};
 use crate::audit::{AuditKey, Outlet};
 use crate::config::audit::{ArgumentsShown, Audit, Collector, Shown, Source};
 use crate::config::origin::Url;
 use crate::config::wire::{ArgumentsWire, AuditWire, CollectorWire, OutletWire, SecretWire, ShownWire};
 use crate::feed::Endpoint;
-use crate::json::{DeError, Segment};
+use crate::json::DeError;
 use crate::policy::digest_of;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -157,7 +157,7 @@ fn outlets(wire: &AuditWire) -> Result<Vec<Outlet>, DeError> {
         };
         if outlets.contains(&outlet) {
             let error = DeError::new(format!("`{}` is there twice", outlet.word()));
-            return at(Err(error), &[key("outlets"), Segment::Index(index)]);
+            return at(Err(error), &[key("outlets"), Step::Index(index)]);
         }
         outlets.push(outlet);
     }
@@ -174,7 +174,7 @@ fn redact(pointers: &[String]) -> Result<Vec<String>, DeError> {
                 format!("`{}` does not point to an argument", pointer.escape_debug()),
                 "write it like `/password`: a value within an argument is only ever part of the argument's hash",
             );
-            return at(Err(error), &[key("redact"), Segment::Index(index)]);
+            return at(Err(error), &[key("redact"), Step::Index(index)]);
         };
         names.push(name.replace("~1", "/").replace("~0", "~"));
     }

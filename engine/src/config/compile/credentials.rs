@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! API keys, client certificates, and what a place demands.
 
-use super::{Compiler, at, find, key, label, wrong};
+use super::{Compiler, Step, at, find, key, label, wrong};
 use crate::apikey::{ApiKey, ApiKeys, KeyHash, KeySetRules, KeyState, is_id, is_prefix};
 use crate::certificate::{ForwardedRules, Hop};
 use crate::config::credentials::{Certificates, CredentialKind, Credentials, ForwardedHeader, Requirement};
@@ -9,7 +9,7 @@ use crate::config::wire::{
     ApiKeySetWire, ApiKeyWire, CertificateUse, CredentialWire, ForwardedWire, HopWire, RequireWire, TlsWire,
 };
 use crate::connection::TlsVersion;
-use crate::json::{DeError, Segment};
+use crate::json::DeError;
 use crate::oauth::scope::{OFFLINE_ACCESS, may_be_asked_for};
 use crate::policy::{Network, parse_date};
 use alloc::borrow::ToOwned;
@@ -48,7 +48,7 @@ impl<'c> Compiler<'c> {
             let here = [key("api_keys"), key(name)];
             sets.push(at(key_set(name, wire), &here)?);
             for (index, entry) in wire.keys.iter().enumerate() {
-                let place = [key("api_keys"), key(name), key("keys"), Segment::Index(index)];
+                let place = [key("api_keys"), key(name), key("keys"), Step::Index(index)];
                 keys.push(at(api_key(set, entry, &mut ids), &place)?);
                 if entry.expires.is_none() && !entry.revoked {
                     self.warn(&place, &format!("API key `{}` never expires", entry.id));
@@ -107,7 +107,7 @@ impl<'c> Compiler<'c> {
     ) -> Result<Credentials, DeError> {
         let names: Vec<&str> = self.wire.api_keys.keys().map(String::as_str).collect();
         let each = api_keys.iter().enumerate().map(|(index, name)| {
-            at(find("set of API keys", "api_keys", name, &names), &[key("api_keys"), Segment::Index(index)])
+            at(find("set of API keys", "api_keys", name, &names), &[key("api_keys"), Step::Index(index)])
         });
         let api_keys = each.collect::<Result<Vec<usize>, _>>()?;
         let require = at(requirement(require), &[key("require")])?;
@@ -237,7 +237,7 @@ fn forwarded(wire: &ForwardedWire) -> Result<ForwardedRules, DeError> {
         return at(Err(error), &[key("trusted_hops")]);
     }
     let each = wire.trusted_hops.iter().enumerate();
-    let hops = each.map(|(index, hop)| at(trusted(hop), &[key("trusted_hops"), Segment::Index(index)]));
+    let hops = each.map(|(index, hop)| at(trusted(hop), &[key("trusted_hops"), Step::Index(index)]));
     Ok(ForwardedRules { hops: hops.collect::<Result<_, _>>()?, element: wire.element_from_end })
 }
 
@@ -264,7 +264,7 @@ pub(super) fn scopes(list: &[String], name: &str) -> Result<(), DeError> {
                 "write each scope by itself, up to 128 visible characters without `\"` and `\\`",
             ),
         };
-        return at(Err(error), &[key(name), Segment::Index(index)]);
+        return at(Err(error), &[key(name), Step::Index(index)]);
     }
     Ok(())
 }
@@ -276,7 +276,7 @@ pub(crate) fn requirement(wire: &RequireWire) -> Result<Requirement, DeError> {
     for (index, acr) in wire.acr.iter().enumerate() {
         if !acr.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\') {
             let error = DeError::new(format!("`{acr}` cannot stand in a challenge"));
-            return at(Err(error), &[key("acr"), Segment::Index(index)]);
+            return at(Err(error), &[key("acr"), Step::Index(index)]);
         }
     }
     scopes(&wire.scopes, "scopes")?;

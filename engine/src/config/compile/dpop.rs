@@ -2,12 +2,12 @@
 //! Proof of possession: what each place asks for, and the key for nonces.
 
 use super::issuers::algorithms;
-use super::{Compiler, at, key, wrong};
+use super::{Compiler, Step, at, key, wrong};
 use crate::config::origin::Url;
 use crate::config::wire::{DpopMode, DpopWire};
 use crate::dpop::{DpopRules, Mode, NonceKey};
 use crate::feed::SharedState;
-use crate::json::{DeError, Segment};
+use crate::json::DeError;
 use crate::keys::{Alg, Family};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -30,7 +30,7 @@ pub(super) fn dpop(wire: &DpopWire, resource: &Url) -> Result<DpopRules, DeError
             format!("`{}` proves no possession: both sides have its secret", alg.name()),
             "take it out",
         );
-        return at(Err(error), &[key("algorithms"), Segment::Index(index)]);
+        return at(Err(error), &[key("algorithms"), Step::Index(index)]);
     }
     let window = within("window_seconds", wire.window_seconds.unwrap_or(DEFAULT_WINDOW_SECS), 5, 600)?;
     let nonce = wire.nonce_seconds.map(|secs| within("nonce_seconds", secs, 10, 3_600)).transpose()?;
@@ -65,7 +65,7 @@ impl Compiler<'_> {
         let written: Vec<(&str, usize, &DpopWire)> =
             servers.chain(routes).filter_map(|(list, index, dpop)| Some((list, index, dpop?))).collect();
         let Some((list, index, _)) = written.first() else { return Ok(None) };
-        let here = [key(list), Segment::Index(*index), key("dpop")];
+        let here = [key(list), Step::Index(*index), key("dpop")];
         match shared {
             SharedState::Keyed(secret) => return Ok(Some(NonceKey::new(secret))),
             SharedState::Off => {}
@@ -75,7 +75,7 @@ impl Compiler<'_> {
                 "nonces need a secret that all workers and replicas share".to_owned(),
                 "add `secrets.shared_state`",
             );
-            let path = [key(list), Segment::Index(*index), key("dpop"), key("nonce_seconds")];
+            let path = [key(list), Step::Index(*index), key("dpop"), key("nonce_seconds")];
             return at(Err(error), &path);
         }
         self.warn(

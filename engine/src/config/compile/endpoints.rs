@@ -2,10 +2,10 @@
 //! Where something is fetched from: only hosts that the configuration gives a cluster to are ever called. How often,
 //! and whose signature it must bear.
 
-use super::{Compiler, at, key, shown, wrong};
+use super::{Compiler, Step, at, key, shown, wrong};
 use crate::config::origin::Url;
 use crate::feed::{Endpoint, FreshnessRules, RefreshPolicy};
-use crate::json::{DeError, Segment};
+use crate::json::DeError;
 use crate::keys::PublicKey;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -61,7 +61,7 @@ pub(super) fn signing_keys(
 ) -> Result<Vec<PublicKey>, DeError> {
     let mut keys = Vec::from([at(read(first), &[key("public_key")])?]);
     for (index, text) in more.iter().enumerate() {
-        keys.push(at(read(text), &[key("more_public_keys"), Segment::Index(index)])?);
+        keys.push(at(read(text), &[key("more_public_keys"), Step::Index(index)])?);
     }
     match keys.len() > 4 {
         true => at(Err(DeError::new("there are more than 3".to_owned())), &[key("more_public_keys")]),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Secrets that an issuer shares with the gate: HS256 and its kin.
 
-use super::{Compiler, at, key, wrong};
+use super::{Compiler, Step, at, key, wrong};
 use crate::config::wire::{IssuerSecretWire, IssuerWire, SecretEncoding};
-use crate::json::{DeError, Segment};
+use crate::json::DeError;
 use crate::keys::{Alg, MAX_KID, MAX_SECRETS, Secret, SecretSet, decode_base64url};
 use crate::policy::parse_date;
 use alloc::borrow::ToOwned;
@@ -26,7 +26,7 @@ impl Compiler<'_> {
         }
         let mut secrets: Vec<Secret> = Vec::new();
         for (index, wire) in wire.secrets.iter().enumerate() {
-            let here = [key("secrets"), Segment::Index(index)];
+            let here = [key("secrets"), Step::Index(index)];
             let secret = at(self.issuer_secret(wire, algorithms), &here)?;
             if secrets.iter().any(|other| other.id() == secret.id()) {
                 let error = wrong(

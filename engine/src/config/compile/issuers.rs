@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Issuers: the rules for their tokens, and where their keys are.
 
-use super::{Compiler, at, key, label, wrong};
+use super::{Compiler, Step, at, key, label, wrong};
 use crate::config::origin::Url;
 use crate::config::wire::{IssuerWire, JwksWire, TypWire};
 use crate::config::{Issuer, KeyOrigin, KeyPlace};
 use crate::feed::{Endpoint, FreshnessRules, RefreshPolicy};
-use crate::json::{DeError, Segment, Value};
+use crate::json::{DeError, Value};
 use crate::keys::{ACCEPT_KEYS, Alg, DiscoveryRules, Family, KeySet, metadata_places};
 use crate::oauth::scope::Hierarchy;
 use crate::suggest::nearest;
@@ -200,7 +200,7 @@ pub(super) fn algorithms(names: &[String]) -> Result<Vec<Alg>, DeError> {
             DeError::new(format!("`{name}` is not an algorithm that can be accepted"))
                 .with_help(help.unwrap_or_else(|| format!("known here: {known}")))
         };
-        at(Alg::from_name(name).ok_or_else(unknown), &[key("algorithms"), Segment::Index(index)])
+        at(Alg::from_name(name).ok_or_else(unknown), &[key("algorithms"), Step::Index(index)])
     });
     each.collect()
 }
@@ -250,7 +250,7 @@ fn hierarchy(wire: &IssuerWire) -> Result<Hierarchy, DeError> {
 fn claim_paths(name: &str, paths: &[String]) -> Result<Vec<ClaimPath>, DeError> {
     let each = paths.iter().enumerate().map(|(index, path)| {
         let error = || wrong("a claim path is empty".to_owned(), "write a claim's name, or a JSON pointer");
-        at(ClaimPath::parse(path).ok_or_else(error), &[key(name), Segment::Index(index)])
+        at(ClaimPath::parse(path).ok_or_else(error), &[key(name), Step::Index(index)])
     });
     each.collect()
 }

@@ -62,16 +62,44 @@ struct Compiler<'c> {
     warnings: Vec<Warning>,
 }
 
-fn key(name: &str) -> Segment {
-    Segment::Key(name.to_owned())
+/// A step of the path to what is wrong. Paths are written down for each thing that is looked at, and nearly always
+/// for nothing: nothing is copied until something is wrong.
+#[derive(Clone, Copy)]
+enum Step<'s> {
+    Key(&'s str),
+    Index(usize),
 }
 
+impl From<Step<'_>> for Segment {
+    fn from(step: Step<'_>) -> Self {
+        match step {
+            Step::Key(name) => Segment::Key(name.to_owned()),
+            Step::Index(index) => Segment::Index(index),
+        }
+    }
+}
+
+fn key(name: &str) -> Step<'_> {
+    Step::Key(name)
+}
+
+#[cold]
+#[inline(never)]
 fn wrong(message: String, help: &str) -> DeError {
     DeError::new(message).with_help(help.to_owned())
 }
 
-fn at<T>(result: Result<T, DeError>, path: &[Segment]) -> Result<T, DeError> {
-    result.map_err(|error| path.iter().rev().fold(error, |error, segment| error.inside(segment.clone())))
+fn at<T>(result: Result<T, DeError>, path: &[Step<'_>]) -> Result<T, DeError> {
+    match result {
+        Ok(good) => Ok(good),
+        Err(error) => Err(inside(error, path)),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn inside(error: DeError, path: &[Step<'_>]) -> DeError {
+    path.iter().rev().fold(error, |error, step| error.inside(*step))
 }
 
 impl<'c> Compiler<'c> {
@@ -92,12 +120,12 @@ impl<'c> Compiler<'c> {
         for (index, server) in wire.servers.iter().enumerate() {
             servers.push(at(
                 self.server(server, &names, &policies, index),
-                &[key("servers"), Segment::Index(index)],
+                &[key("servers"), Step::Index(index)],
             )?);
         }
         let mut routes = Vec::new();
         for (index, route) in wire.routes.iter().enumerate() {
-            routes.push(at(self.route(route, &names), &[key("routes"), Segment::Index(index)])?);
+            routes.push(at(self.route(route, &names), &[key("routes"), Step::Index(index)])?);
         }
         policies::expect(&mut policies, &servers, &routes);
         check_unique(wire)?;
@@ -142,8 +170,10 @@ impl<'c> Compiler<'c> {
         })
     }
 
-    fn warn(&mut self, path: &[Segment], message: &str) {
-        self.warnings.push(Warning { path: path.to_vec(), message: message.to_owned() });
+    #[inline(never)]
+    fn warn(&mut self, path: &[Step<'_>], message: &str) {
+        let path = path.iter().map(|step| Segment::from(*step)).collect();
+        self.warnings.push(Warning { path, message: message.to_owned() });
     }
 
     fn warn_open_host(&mut self, servers: &[Server]) {
@@ -185,11 +215,12 @@ impl Names<'_> {
 
     fn issuers(&self, names: &[String]) -> Result<Vec<usize>, DeError> {
         let each = names.iter().enumerate();
-        each.map(|(index, name)| at(find("issuer", "issuers", name, self.issuers), &[Segment::Index(index)]))
+        each.map(|(index, name)| at(find("issuer", "issuers", name, self.issuers), &[Step::Index(index)]))
             .collect()
     }
 }
 
+#[inline(never)]
 fn find(what: &str, place: &str, name: &str, names: &[&str]) -> Result<usize, DeError> {
     names.iter().position(|known| *known == name).ok_or_else(|| {
         let help = nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
@@ -199,6 +230,7 @@ fn find(what: &str, place: &str, name: &str, names: &[&str]) -> Result<usize, De
 }
 
 /// Names that become metric labels.
+#[inline(never)]
 fn label(what: &str, name: &str) -> Result<(), DeError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if !name.is_empty() && name.len() <= 64 && name.bytes().all(plain) {
@@ -209,6 +241,8 @@ fn label(what: &str, name: &str) -> Result<(), DeError> {
 }
 
 /// A text of the configuration for an error, but not where it may hold a password.
+#[cold]
+#[inline(never)]
 fn shown(text: &str) -> String {
     if text.contains('@') { "a URL with user information".to_owned() } else { format!("`{text}`") }
 }

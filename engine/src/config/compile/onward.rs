@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The gate's own signer, and the tokens that upstreams get.
 
-use super::{Compiler, at, key, wrong};
+use super::{Compiler, Step, at, key, wrong};
 use crate::config::origin::{PathFit, canonical_path};
 use crate::config::wire::{AuthorizationWire, JwtHeader, UpstreamWire};
 use crate::config::{InternalJwt, Server};
-use crate::json::{DeError, Segment};
+use crate::json::DeError;
 use crate::onward::{Signer, seed};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -19,7 +19,7 @@ impl Compiler<'_> {
         let here = |error: DeError, name: &str| error.inside(key(name)).inside(key("signer"));
         let mut seeds = Vec::new();
         for (index, secret) in wire.keys.iter().enumerate() {
-            let path = [key("signer"), key("keys"), Segment::Index(index)];
+            let path = [key("signer"), key("keys"), Step::Index(index)];
             let value = at(self.secret(secret), &path)?;
             let error = || {
                 let error =

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What servers and routes share: hosts, paths, resources, and that no two places claim the same requests.
 
-use super::{at, key, shown, wrong};
+use super::{Step, at, key, shown, wrong};
 use crate::config::origin::{HostName, PathRule, Url, canonical_path};
 use crate::config::template::PathTemplate;
 use crate::config::wire::{ConfigWire, MatchWire};
 use crate::config::{Route, Server};
-use crate::json::{DeError, Segment};
+use crate::json::DeError;
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -30,7 +30,7 @@ pub(super) fn matches(wire: &MatchWire) -> Result<(Vec<HostName<'static>>, PathR
                 "write it like `mcp.example.com`, with `:port` if wanted",
             )
         });
-        hosts.push(at(parsed, &[key("hosts"), Segment::Index(index)])?);
+        hosts.push(at(parsed, &[key("hosts"), Step::Index(index)])?);
     }
     Ok((hosts, path_rule(wire)?))
 }
@@ -101,7 +101,7 @@ pub(super) fn check_unique(wire: &ConfigWire) -> Result<(), DeError> {
         // Both are values of one metric label.
         if !seen.insert(name) {
             let error = wrong(format!("the name `{name}` stands twice"), "rename one of them");
-            return at(Err(error), &[key(list), Segment::Index(index), key("name")]);
+            return at(Err(error), &[key(list), Step::Index(index), key("name")]);
         }
     }
     Ok(())
@@ -141,7 +141,7 @@ pub(super) fn check_overlap(servers: &[Server], routes: &[Route]) -> Result<(), 
                 format!("`{name}` is written for the same requests as `{twin}`"),
                 "give one of them another host or path",
             );
-            return at(Err(error), &[key(list), Segment::Index(index), key("match")]);
+            return at(Err(error), &[key(list), Step::Index(index), key("match")]);
         }
         earlier.push((name, hosts, methods, list == "servers"));
     }

@@ -10,13 +10,12 @@ use crate::config::{Access, PolicyBundle, PolicyOrigin, Route, Server};
 use crate::json::DeError;
 use crate::keys::PublicKey;
 use crate::policy::{Mode, Policy};
+use crate::sort::set;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::rc::Rc;
 use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// The most policies that are fetched.
@@ -99,7 +98,7 @@ pub(super) fn expect(policies: &mut [PolicyOrigin], servers: &[Server], routes: 
     for (at, origin) in policies.iter_mut().enumerate() {
         let PolicyOrigin::Bundle(bundle) = origin else { continue };
         let here = servers.iter().filter(|server| server.policy == at);
-        let roles: BTreeSet<Arc<str>> = here.clone().filter_map(|server| server.anonymous.clone()).collect();
+        let roles = set(here.clone().filter_map(|server| server.anonymous.clone()));
         let judges = |route: &&Route| match &route.access {
             Access::Anyone => false,
             Access::Policy(rules) => rules.policy == at,

@@ -4,13 +4,13 @@
 use super::credentials::tls;
 use super::dpop::dpop as rules;
 use super::places::{matches, metadata_location, resource};
-use super::{Compiler, Names, at, key, label, wrong};
+use super::{Compiler, Names, Step, at, key, label, wrong};
 use crate::config::RouteAnswer;
 use crate::config::origin::Url;
 use crate::config::wire::{AuthorizationWire, RouteWire, UpstreamWire};
 use crate::config::{Access, Authorization, IdentityHeaders, Route, RouteRules, Upstream};
 use crate::dpop::DpopRules;
-use crate::json::{DeError, Segment};
+use crate::json::DeError;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
@@ -136,7 +136,7 @@ fn http_methods(names: Option<&[String]>) -> Result<Vec<String>, DeError> {
     for (index, name) in names.iter().enumerate() {
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
             let error = wrong(format!("`{name}` is not an HTTP method"), "write it like `GET`");
-            return at(Err(error), &[Segment::Index(index)]);
+            return at(Err(error), &[Step::Index(index)]);
         }
     }
     Ok(names.to_vec())

@@ -4,7 +4,7 @@
 use super::credentials::{scopes, tls};
 use super::dpop::dpop as rules;
 use super::places::{matches, metadata_location, resource, usual_resource};
-use super::{Compiler, Names, at, key, label, shown, wrong};
+use super::{Compiler, Names, Step, at, key, label, shown, wrong};
 use crate::config::origin::Url;
 use crate::config::wire::{
     Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire, SessionsWire,
@@ -14,10 +14,11 @@ use crate::config::{
     Audience, Candidate, Certificates, PolicyOrigin, Server, ServerRequests, Sessions, Tasks,
 };
 use crate::dpop::{DpopRules, Mode};
-use crate::json::{DeError, Segment, quoted};
+use crate::json::{DeError, quoted};
 use crate::mcp::{Version, VersionSet};
 use crate::policy::{EVERYONE, Policy};
 use crate::seal::SealKey;
+use crate::sort::set;
 use crate::suggest::nearest;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
@@ -77,7 +78,7 @@ impl<'c> Compiler<'c> {
             );
             return at(Err(error), &[key("issuers")]);
         }
-        let here = [key("servers"), Segment::Index(index)];
+        let here = [key("servers"), Step::Index(index)];
         if hosts.is_empty() {
             self.warn(
                 &here,
@@ -138,7 +139,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// Without a secret sessions are as the server has them: every request is judged on its own all the same.
-    fn sessions(&mut self, wire: &ServerWire, here: &[Segment]) -> Result<Sessions, DeError> {
+    fn sessions(&mut self, wire: &ServerWire, here: &[Step<'_>]) -> Result<Sessions, DeError> {
         match (wire.sessions, self.seal()) {
             (Some(SessionsWire::Bound) | None, Some(key)) => Ok(Sessions::Bound(key)),
             (None, None) => Ok(Sessions::Unbound),
@@ -155,7 +156,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// Without a secret nothing can be bound, and what is not bound is not there unless somebody says so.
-    fn tasks(&mut self, wire: &ServerWire, here: &[Segment]) -> Result<Tasks, DeError> {
+    fn tasks(&mut self, wire: &ServerWire, here: &[Step<'_>]) -> Result<Tasks, DeError> {
         match (wire.tasks, self.seal()) {
             (Some(TasksWire::Deny), _) | (None, None) => Ok(Tasks::Off),
             (None, Some(_)) if wire.answers == Answers::Lists => Ok(Tasks::Off),
@@ -180,7 +181,7 @@ impl<'c> Compiler<'c> {
         &mut self,
         wire: &ServerWire,
         policy: Option<&Policy>,
-        here: &[Segment],
+        here: &[Step<'_>],
     ) -> Result<Option<Arc<str>>, DeError> {
         let Some(anonymous) = &wire.anonymous else { return Ok(None) };
         self.warn(
@@ -208,7 +209,7 @@ impl<'c> Compiler<'c> {
     ) -> Result<Vec<Audience>, DeError> {
         let servers = self.wire.servers.iter().map(|server| server.resource.as_str());
         let routes = self.wire.routes.iter().filter_map(|route| route.resource.as_deref());
-        let others: BTreeSet<String> = servers.chain(routes).map(usual_resource).collect();
+        let others = set(servers.chain(routes).map(usual_resource));
         let own = usual_resource(resource);
         let mut claimed = BTreeSet::new();
         let mut found = Vec::new();
@@ -225,7 +226,7 @@ impl<'c> Compiler<'c> {
                     ),
                     "keep one of them",
                 );
-                return at(Err(error), &[Segment::Index(index)]);
+                return at(Err(error), &[Step::Index(index)]);
             }
             let meant = |audience: &&String| {
                 let audience = usual_resource(audience);
@@ -239,7 +240,7 @@ impl<'c> Compiler<'c> {
                     "" => "add `resource` to the route, and that to the issuer's `audiences`".to_owned(),
                     resource => format!("add `{resource}` to the issuer's `audiences`"),
                 };
-                return at(Err(error.with_help(help)), &[Segment::Index(index)]);
+                return at(Err(error.with_help(help)), &[Step::Index(index)]);
             }
             found.push(Audience { issuer, accepted });
         }
@@ -306,7 +307,7 @@ fn versions(names: Option<&[String]>) -> Result<VersionSet, DeError> {
             DeError::new(format!("`{name}` is not a version of MCP"))
                 .with_help(format!("known here: {}", known()))
         });
-        at(parsed, &[Segment::Index(index)])
+        at(parsed, &[Step::Index(index)])
     });
     each.collect()
 }
@@ -317,7 +318,7 @@ fn origins(own: &[String], more: &[String], resource: &Url) -> Result<Vec<String
         let url = Url::parse(text).filter(|url| url.path.is_empty() && url.query.is_none());
         let error =
             || wrong(format!("{} is not an origin", shown(text)), "write it like `https://app.example.com`");
-        all.insert(at(url.ok_or_else(error), &[Segment::Index(index)])?.origin());
+        all.insert(at(url.ok_or_else(error), &[Step::Index(index)])?.origin());
     }
     Ok(all.into_iter().collect())
 }

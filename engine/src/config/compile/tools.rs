@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the configuration knows of a server's tools.
 
-use super::{Compiler, at, key, wrong};
+use super::{Compiler, Step, at, key, wrong};
 use crate::config::wire::{Schemas, ServerWire, ToolWire};
 use crate::config::{Credentials, Tool};
-use crate::json::{DeError, Segment, Value};
+use crate::json::{DeError, Value};
 use crate::mcp::Marks;
 use crate::pin::Pin;
 use crate::schema::Schema;
@@ -25,22 +25,22 @@ impl Compiler<'_> {
     ) -> Result<Vec<Tool>, DeError> {
         let mut tools = BTreeMap::new();
         for (index, tool) in wire.tools.catalogue.iter().enumerate() {
-            let here = [Segment::Index(index)];
+            let here = [Step::Index(index)];
             at(named(tool), &here)?;
             let require = Compiler::tool_requirement(&tool.require, credentials, issuers);
-            let require = at(require, &[Segment::Index(index), key("require")])?;
+            let require = at(require, &[Step::Index(index), key("require")])?;
             let known = Tool {
                 require,
                 name: Arc::from(tool.name.as_str()),
                 class: tool.class.as_deref().map(Arc::from),
                 marks: self.input_schema(server, index).map(Marks::of),
-                schema: at(self.schema(wire, server, index), &[Segment::Index(index), key("input_schema")])?,
-                meter: at(self.meter(tool), &[Segment::Index(index), key("metrics")])?,
-                pin: at(tool.pin.as_deref().map(pin).transpose(), &[Segment::Index(index), key("pin")])?,
+                schema: at(self.schema(wire, server, index), &[Step::Index(index), key("input_schema")])?,
+                meter: at(self.meter(tool), &[Step::Index(index), key("metrics")])?,
+                pin: at(tool.pin.as_deref().map(pin).transpose(), &[Step::Index(index), key("pin")])?,
             };
             if tools.insert(tool.name.clone(), known).is_some() {
                 let error = DeError::new(format!("tool `{}` stands twice", tool.name));
-                return at(Err(error), &[Segment::Index(index), key("name")]);
+                return at(Err(error), &[Step::Index(index), key("name")]);
             }
         }
         Ok(tools.into_values().collect())
@@ -56,7 +56,7 @@ impl Compiler<'_> {
         let schema = Schema::compile(written).map_err(|error| DeError::new(error.message().to_owned()))?;
         if wire.tools.schemas == Schemas::Off && Marks::of(written).is_empty() {
             self.warn(
-                &[key("servers"), Segment::Index(server), key("tools"), key("schemas")],
+                &[key("servers"), Step::Index(server), key("tools"), key("schemas")],
                 "an `input_schema` has no effect while `schemas` is `off`",
             );
         }
@@ -67,7 +67,7 @@ impl Compiler<'_> {
                 Schemas::Off | Schemas::Check => "so more arguments fit than the schema says",
             };
             self.warn(
-                &[key("servers"), Segment::Index(server), key("tools"), key("catalogue")],
+                &[key("servers"), Step::Index(server), key("tools"), key("catalogue")],
                 &format!("a schema has keywords that are not checked here (`{keywords}`), {fate}"),
             );
         }

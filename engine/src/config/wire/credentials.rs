@@ -2,7 +2,7 @@
 //! API keys, client certificates and what a place demands, as written.
 
 use crate::apikey::DEFAULT_PREFIX;
-use alloc::collections::BTreeMap;
+use crate::json::Named;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -53,7 +53,7 @@ pub struct ApiKeyWire {
     pub revoked: bool,
     /// What else conditions may look at.
     #[serde(default)]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Named<String>,
 }
 
 impl fmt::Debug for ApiKeyWire {

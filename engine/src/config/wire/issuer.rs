@@ -2,8 +2,8 @@
 //! Authorization servers and their keys, as written.
 
 use super::SecretWire;
+use crate::json::Named;
 use crate::token::DEFAULT_PATHS;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
@@ -34,7 +34,7 @@ pub struct IssuerWire {
     pub claims: ClaimsWire,
     /// Scopes that include others, each with those right below it.
     #[serde(default)]
-    pub scope_hierarchy: BTreeMap<String, Vec<String>>,
+    pub scope_hierarchy: Named<Vec<String>>,
     /// Clock leeway in seconds.
     pub leeway_seconds: Option<u32>,
     /// Which `typ` its tokens have.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Revocation lists, as written.
 
-use alloc::collections::BTreeMap;
+use crate::json::Named;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
@@ -13,10 +13,10 @@ use serde::de::IgnoredAny;
 #[serde(deny_unknown_fields, default)]
 pub struct RevocationWire {
     /// Lists by name; read once more, by [`crate::revocation::ListWire`].
-    #[cfg_attr(feature = "schema", schemars(with = "BTreeMap<String, super::schema::AnyObject>"))]
-    pub lists: BTreeMap<String, IgnoredAny>,
+    #[cfg_attr(feature = "schema", schemars(with = "Named<super::schema::AnyObject>"))]
+    pub lists: Named<IgnoredAny>,
     /// Lists that are fetched, by name.
-    pub feeds: BTreeMap<String, RevocationFeedWire>,
+    pub feeds: Named<RevocationFeedWire>,
 }
 
 /// One of `revocation.feeds`

@@ -14,7 +14,7 @@ use super::pattern::Pattern;
 use super::wire::{Operation, PatternWire, PolicyWire};
 use super::{Mode, Policy, Rule, Surfaces};
 use crate::json::{DeError, Segment, Value, from_value};
-use crate::time::UnixTime;
+use crate::sort::sort;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -39,6 +39,7 @@ impl Policy {
     }
 }
 
+#[inline(never)]
 fn key(name: &str) -> Segment {
     Segment::Key(name.to_owned())
 }
@@ -142,7 +143,9 @@ impl Compiler<'_> {
     fn finish(self) -> Policy {
         let mut policy = self.policy;
         let bounds = policy.bindings.iter().flat_map(|binding| [binding.from, binding.until]).flatten();
-        policy.boundaries = bounds.collect::<BTreeSet<UnixTime>>().into_iter().collect();
+        policy.boundaries = bounds.collect();
+        sort(&mut policy.boundaries);
+        policy.boundaries.dedup();
         let conditions = policy.rules.iter().filter_map(|rule: &Rule| rule.when.as_ref());
         policy.needs = conditions.map(Condition::needs).fold(Needs::default(), Needs::join);
         let on_answers = |(at, rule): (usize, &Rule)| (rule.surfaces == Surfaces::Answer).then_some(at);

@@ -6,7 +6,6 @@ use crate::json::{DeError, Segment};
 use crate::policy::wire::PolicyWire;
 use crate::suggest::nearest;
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,7 +20,6 @@ const MAX_ROLES: usize = 4_096;
 /// The roles of a policy by name, in order.
 pub(super) struct Names<'w> {
     pub(super) list: Vec<&'w str>,
-    position: BTreeMap<&'w str, u32>,
 }
 
 impl<'w> Names<'w> {
@@ -35,12 +33,12 @@ impl<'w> Names<'w> {
         }
         let list: Vec<&str> = wire.roles.keys().map(String::as_str).collect();
         list.iter().try_for_each(|name| check_role_name(name))?;
-        let position = list.iter().copied().zip(0_u32..).collect();
-        Ok(Names { list, position })
+        Ok(Names { list })
     }
 
     pub(super) fn find(&self, name: &str) -> Result<u32, DeError> {
-        self.position.get(name).copied().ok_or_else(|| {
+        let position = self.list.binary_search(&name).ok().and_then(|at| u32::try_from(at).ok());
+        position.ok_or_else(|| {
             let error = DeError::new(format!("there is no role `{name}`"));
             match nearest(name, self.list.iter().copied()) {
                 Some(near) => error.with_help(format!("did you mean `{near}`?")),

@@ -14,10 +14,10 @@ use crate::policy::{Effect, Rule, Surfaces};
 use crate::suggest::nearest;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// How many rules a policy may have.
@@ -52,9 +52,8 @@ impl Compiler<'_> {
 
     /// One rule for each permission, of all the roles that have it.
     pub(super) fn permissions(&mut self) -> Result<(), DeError> {
-        let mut users: BTreeMap<&str, Vec<u32>> =
-            self.wire.permissions.keys().map(|name| (name.as_str(), Vec::new())).collect();
-        let known: Vec<&str> = users.keys().copied().collect();
+        let known: Vec<&str> = self.wire.permissions.keys().map(String::as_str).collect();
+        let mut users: Vec<Vec<u32>> = vec![Vec::new(); known.len()];
         let roles = self.wire.roles.iter().map(|(name, role)| (key("roles"), key(name), &role.permissions));
         let grants = self.wire.grants.iter().enumerate();
         let grants = grants.map(|(at, grant)| (key("grants"), Segment::Index(at), &grant.permissions));
@@ -64,7 +63,7 @@ impl Compiler<'_> {
                     let error = error.inside(Segment::Index(at)).inside(key("permissions"));
                     error.inside(place.clone()).inside(section.clone())
                 };
-                match users.get_mut(name.as_str()) {
+                match known.binary_search(&name.as_str()).ok().and_then(|at| users.get_mut(at)) {
                     Some(list) if list.last() == Some(&role) => {
                         return Err(path(DeError::new(format!("permission `{name}` stands twice"))));
                     }
@@ -73,9 +72,8 @@ impl Compiler<'_> {
                 }
             }
         }
-        for (name, wire) in &self.wire.permissions {
+        for ((name, wire), users) in self.wire.permissions.iter().zip(users) {
             let id = wire.id.as_deref().unwrap_or(name);
-            let users = users.remove(name.as_str()).unwrap_or_default();
             self.rule(id, Effect::Allow, wire, users)
                 .map_err(|error| error.inside(key(name)).inside(key("permissions")))?;
         }

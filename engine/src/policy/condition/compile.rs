@@ -6,12 +6,11 @@ use super::network::Network;
 use super::path::relative_path;
 use super::test::Test;
 use super::{AnswerPart, Condition, Hint, Operand};
-use crate::json::{DeError, Segment};
+use crate::json::{DeError, Named, Segment};
 use crate::policy::classes::{Classes, Labels, too_many};
 use crate::policy::wire::{LengthWire, TestWire, WhenWire};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -221,7 +220,7 @@ fn atoms<const N: usize>(
 
 fn pointers(
     name: &str,
-    wires: &BTreeMap<String, TestWire>,
+    wires: &Named<TestWire>,
     operand: fn(String) -> Operand,
     parts: &mut Vec<Condition>,
 ) -> Result<(), DeError> {

@@ -76,7 +76,10 @@ impl<'w> Plain<'w> {
             open.extend(role.inherits.iter().map(String::as_str));
             found.denials.extend(plain(name, "deny", &role.deny));
             found.allowances.extend(plain(name, "allow", &role.allow));
-            let permissions = role.permissions.iter().filter_map(|name| wire.permissions.get_key_value(name));
+            let permissions = role
+                .permissions
+                .iter()
+                .filter_map(|name| wire.permissions.get(name).map(|rule| (name, rule)));
             let permissions = permissions.filter(|(_, rule)| is_plain(rule));
             let id = |(name, rule): (&String, &'w RuleWire)| (rule.id.as_ref().unwrap_or(name).clone(), rule);
             found.allowances.extend(permissions.map(id));

@@ -12,8 +12,8 @@ pub use when::{
 };
 
 use crate::config::wire::RequireWire;
+use crate::json::Named;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -35,10 +35,10 @@ pub struct PolicyWire {
     /// How deep roles may inherit; 5 unless written, 16 at most.
     pub max_inheritance: Option<u8>,
     /// Roles by name.
-    pub roles: BTreeMap<String, RoleWire>,
+    pub roles: Named<RoleWire>,
     /// What roles may share, by name.
     #[serde(default)]
-    pub permissions: BTreeMap<String, RuleWire>,
+    pub permissions: Named<RuleWire>,
     /// What tools do, by tool name.
     #[serde(default)]
     pub operations: OperationsWire,
@@ -47,7 +47,7 @@ pub struct PolicyWire {
     pub trusted_servers: Vec<String>,
     /// Which tools have which class.
     #[serde(default)]
-    pub classes: BTreeMap<String, Vec<PatternWire>>,
+    pub classes: Named<Vec<PatternWire>>,
     /// What single subjects may do.
     #[serde(default)]
     pub grants: Vec<GrantWire>,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Conditions as written.
 
+use crate::json::Named;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,10 +16,10 @@ use serde::de::{self, Deserializer, Visitor};
 pub struct WhenWire {
     /// Tests on tool arguments by JSON pointer.
     #[serde(default)]
-    pub args: BTreeMap<String, TestWire>,
+    pub args: Named<TestWire>,
     /// Tests on the token's claims by JSON pointer.
     #[serde(default)]
-    pub claims: BTreeMap<String, TestWire>,
+    pub claims: Named<TestWire>,
     /// A test on the list of roles that the issuer's claim paths yield.
     pub roles: Option<TestWire>,
     /// A test on the list of scopes.
@@ -114,7 +114,7 @@ pub struct KeyWire {
     pub owner: Option<TestWire>,
     /// What the configuration says of it besides.
     #[serde(default)]
-    pub labels: BTreeMap<String, TestWire>,
+    pub labels: Named<TestWire>,
 }
 
 /// `certificate`: tests on a client certificate.
@@ -162,7 +162,7 @@ pub struct AnswerWire {
     pub types: Option<TestWire>,
     /// Tests on the result by JSON pointer.
     #[serde(default)]
-    pub result: BTreeMap<String, TestWire>,
+    pub result: Named<TestWire>,
 }
 
 /// `time`: a window of every week.
