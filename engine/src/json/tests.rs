@@ -202,4 +202,13 @@ fn typed_reading_names_the_path_and_suggests() {
     let error = sample(r#"{"choice":{"value":{"envv":"A"}}}"#).unwrap_err();
     assert_eq!(error.path(), vec![key("choice"), key("value"), key("envv")]);
     assert_eq!(sample("{}").unwrap_err().message(), "the key `choice` is missing");
+
+    let error = sample(r#"{"choice":"value"}"#).unwrap_err();
+    assert_eq!((error.path(), error.message()), (&[key("choice")][..], "`value` has no content"));
+    assert_eq!(error.help().unwrap(), "write `{ value: … }`");
+    let error = sample(r#"{"choice":{"strip":1}}"#).unwrap_err();
+    assert_eq!((error.path(), error.message()), (&[key("choice")][..], "`strip` takes no content"));
+    for wrong in [r#"{"choice":{}}"#, r#"{"choice":{"strip":1,"value":{}}}"#, r#"{"choice":7}"#] {
+        assert_eq!(sample(wrong).unwrap_err().path(), vec![key("choice")], "{wrong}");
+    }
 }
