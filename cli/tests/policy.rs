@@ -364,6 +364,59 @@ fn diff_is_not_silent_on_what_it_does_not_ask_about() {
     );
 }
 
+/// What a role has from others is its own as well, where no call can tell: answers, lists, and what only calls are on.
+#[test]
+fn diff_finds_rules_by_who_has_them() {
+    let policy = |permissions: &str, guard: &str, dev: &str, grant: &str| {
+        format!(
+            "version: 1\npermissions: {{ {permissions} }}\nroles:\n  guard: {{ deny: [{guard}] }}\n  mid: {{ inherits: [guard] }}\n  dev: {{ {dev} }}\nbindings: [{{ role: dev, when: {{ subject: {{ exists: true }} }} }}]\n{grant}"
+        )
+    };
+    let answer = "{ tools: [echo], on: [answer] }";
+    let may = "allow: [{ tools: [echo] }]";
+    let dev = |more: &str| policy("see: { tools: [echo], on: [list] }", answer, &format!("{may}{more}"), "");
+    let alone = dev("");
+    let written = dev(&format!(", deny: [{answer}]"));
+    let both = policy("", "", may, "");
+    let only_call = policy("", "", "allow: [{ tools: [echo], on: [call] }]", "");
+    let granted = |rule: &str, name: &str| {
+        let grant = format!("grants: [{{ subject: s, permissions: [{name}] }}]\n");
+        policy(&format!("{name}: {rule}"), "", may, &grant)
+    };
+    let [see, hide, read] = ["{ tools: [x], on: [list] }", "{ tools: [y], on: [list] }", "{ tools: [z] }"];
+    let mut wrong = Vec::new();
+    for (old, new, wanted) in [
+        (&dev(", inherits: [guard]"), &alone, "answers + {\"effect\":\"deny\",\"role\":\"dev\""),
+        (&dev(", inherits: [mid]"), &alone, "answers + {\"effect\":\"deny\",\"role\":\"dev\""),
+        (&alone, &dev(", inherits: [mid]"), "answers - {\"effect\":\"deny\",\"role\":\"dev\""),
+        (&dev(", inherits: [guard]"), &dev(", inherits: [mid]"), "the same for every role"),
+        (&dev(", inherits: [guard]"), &written, "the same for every role"),
+        (&alone, &dev(", permissions: [see]"), "lists + {\"effect\":\"allow\",\"role\":\"dev\""),
+        (&dev(", permissions: [see]"), &alone, "lists - {\"effect\":\"allow\",\"role\":\"dev\""),
+        (&both, &only_call, "calls ~ {\"new\":{\"effect\":\"allow\",\"role\":\"dev\""),
+        (
+            &granted(see, "p"),
+            &granted(hide, "p"),
+            "grants + {\"allow\":[{\"on\":[\"list\"],\"tools\":[\"y\"]}]",
+        ),
+        (&granted(see, "p"), &granted(read, "p"), "grants + {\"allow\":[{\"tools\":[\"z\"]}]"),
+        (
+            &granted(read, "p"),
+            &granted("{ tools: [z, w] }", "p"),
+            "grants + {\"allow\":[{\"tools\":[\"z\",\"w\"]}]",
+        ),
+        (&granted(read, "p"), &granted(read, "q"), "the same for every role"),
+    ] {
+        let (_folder, [old, new]) = files([("old.yaml", old), ("new.yaml", new)]);
+        let said = run(&["policy", "diff", &old, &new]);
+        let code = Some(if wanted.starts_with("the same") { 0 } else { 2 });
+        if !said.stdout.contains(wanted) || said.code != code {
+            wrong.push((wanted, said.code, said.stdout));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn a_bundle_is_signed_and_only_of_a_good_policy_by_a_fitting_key() {
     let (folder, [bad]) = files([("bad.yaml", "version: 1\nroles: { a: { inherits: [b] } }\n")]);

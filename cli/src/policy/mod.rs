@@ -8,6 +8,7 @@ mod answer;
 mod caller;
 pub(crate) mod cases;
 mod faults;
+pub(crate) mod held;
 mod known;
 mod reach;
 pub(crate) mod replay;

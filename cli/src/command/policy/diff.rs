@@ -4,14 +4,20 @@
 use std::{collections::BTreeSet, fmt::Write, path::PathBuf};
 
 use serde_json::{Value, json};
-use toolgate_engine::mcp::{Method, MethodClass};
+use toolgate_engine::{
+    mcp::{Method, MethodClass},
+    policy::Effect,
+};
 
 use crate::{
     command::Outcome,
     diagnostic::{Exit, Failure},
     engine,
     out::Out,
-    policy::{Answer, Asked, Known, Reach, Term, Thing, Written, cases},
+    policy::{
+        Answer, Asked, Known, Reach, Term, Thing, Written, cases,
+        held::{self, Held, Only},
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -142,28 +148,16 @@ fn meetings(things: &BTreeSet<Thing>) -> Vec<Thing> {
     pairs.take(MOST_MEETINGS).collect()
 }
 
-/// What only one of them has, of what is not asked about: bindings and grants; rules on answers and on lists only; and
-/// what the policy says at its top.
+/// What only one of them has, of what is not asked about: bindings and grants; rules on answers, lists or calls only, by
+/// the roles that have them; and what the policy says at its top.
 fn parts(old: &Asked, new: &Asked) -> Vec<Part> {
-    let mut parts = Vec::new();
-    let mut compare = |section, before: &BTreeSet<String>, after: &BTreeSet<String>, gains, loses| {
-        let part = |direction| move |what: &String| Part { section, direction, what: what.clone() };
-        parts.extend(before.difference(after).map(part(loses)));
-        parts.extend(after.difference(before).map(part(gains)));
-    };
-    for section in ["bindings", "grants"] {
-        let all = |asked: &Asked| asked.written.list(section).iter().map(Value::to_string).collect();
-        compare(section, &all(old), &all(new), Direction::Gains, Direction::Loses);
-    }
-    for (section, word, effect) in
-        [("answers", "answer", "deny"), ("lists", "list", "allow"), ("lists", "list", "deny")]
-    {
-        let (before, after) = (on_only(old, word, effect), on_only(new, word, effect));
-        match effect {
-            "deny" => compare(section, &before, &after, Direction::Loses, Direction::Gains),
-            _ => compare(section, &before, &after, Direction::Gains, Direction::Loses),
-        }
-    }
+    let bindings = |asked: &Asked| asked.written.list("bindings").iter().map(Value::to_string).collect();
+    let grants = |asked: &Asked| held::grants(asked.written.value());
+    let mut parts = differences("bindings", &bindings(old), &bindings(new));
+    parts.extend(differences("grants", &grants(old), &grants(new)));
+    let (before, after) = (held::by_role(old.written.value()), held::by_role(new.written.value()));
+    parts.extend(before.difference(&after).map(|held| part_of(held, Side::Old)));
+    parts.extend(after.difference(&before).map(|held| part_of(held, Side::New)));
     for section in ["mode", "trusted_servers", "operations", "classes"] {
         let own = |asked: &Asked| asked.written.value().get(section).cloned().unwrap_or_default();
         let (before, after) = (own(old), own(new));
@@ -175,24 +169,37 @@ fn parts(old: &Asked, new: &Asked) -> Vec<Part> {
     parts
 }
 
-/// The rules in force that are on this only, with whose they are; their ids are not compared.
-fn on_only(asked: &Asked, word: &str, effect: &str) -> BTreeSet<String> {
-    let rules = asked.written.rules().into_values().filter(|own| {
-        let on = own.rule.get("on").and_then(Value::as_array);
-        let shadow = own.rule.get("mode").is_some_and(|mode| mode == "shadow");
-        // Permissions allow.
-        let own = own.path.iter().rev().nth(1).map_or("", String::as_str);
-        let own = if own == "deny" { "deny" } else { "allow" };
-        !shadow && own == effect && on.is_some_and(|on| on.iter().all(|on| on == word))
-    });
-    let written = rules.map(|mut own| {
-        if let Some(rule) = own.rule.as_object_mut() {
-            rule.remove("id");
+fn differences(section: &'static str, before: &BTreeSet<String>, after: &BTreeSet<String>) -> Vec<Part> {
+    let part = |direction| move |what: &String| Part { section, direction, what: what.clone() };
+    let lost = before.difference(after).map(part(Direction::Loses));
+    lost.chain(after.difference(before).map(part(Direction::Gains))).collect()
+}
+
+/// The policy that alone has something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Old,
+    New,
+}
+
+fn part_of(held: &Held, side: Side) -> Part {
+    let direction = match (side, held.effect()) {
+        (Side::Old, Effect::Deny) | (Side::New, Effect::Allow) => Direction::Gains,
+        (Side::Old, Effect::Allow) | (Side::New, Effect::Deny) => Direction::Loses,
+    };
+    let what = held.to_json();
+    let word = match side {
+        Side::Old => "old",
+        Side::New => "new",
+    };
+    match held.only() {
+        Only::Answers => Part { section: "answers", direction, what: what.to_string() },
+        Only::Lists => Part { section: "lists", direction, what: what.to_string() },
+        // Who gains or loses the call has been asked; this is about who sees what.
+        Only::Calls => {
+            Part { section: "calls", direction: Direction::Changes, what: json!({ word: what }).to_string() }
         }
-        let owner: Vec<&str> = own.path.iter().take(2).map(String::as_str).collect();
-        json!({ "of": owner.join("."), "effect": effect, "rule": own.rule }).to_string()
-    });
-    written.collect()
+    }
 }
 
 fn rows(files: &[PathBuf], old: &Asked, new: &Asked) -> Result<Vec<Row>, Failure> {
