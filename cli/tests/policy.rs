@@ -383,6 +383,8 @@ fn diff_finds_rules_by_who_has_them() {
         let grant = format!("grants: [{{ subject: s, permissions: [{name}] }}]\n");
         policy(&format!("{name}: {rule}"), "", may, &grant)
     };
+    let denies = |rule: &str| policy("", rule, may, "");
+    let when = |name: &str| format!("{{ tools: [echo], when: {{ client: {{ equals: {name} }} }} }}");
     let [see, hide, read] = ["{ tools: [x], on: [list] }", "{ tools: [y], on: [list] }", "{ tools: [z] }"];
     let mut wrong = Vec::new();
     for (old, new, wanted) in [
@@ -405,6 +407,17 @@ fn diff_finds_rules_by_who_has_them() {
             &granted("{ tools: [z, w] }", "p"),
             "grants + {\"allow\":[{\"tools\":[\"z\",\"w\"]}]",
         ),
+        (
+            &denies("{ tools: [echo] }"),
+            &denies(""),
+            "role guard\n  ~ tool echo: no -> no\n      old: deny `guard/deny/0`",
+        ),
+        (
+            &denies(&when("a")),
+            &denies(&when("b")),
+            "role guard\n  ~ tool echo: no -> no\n      old: deny `guard/deny/0`",
+        ),
+        (&denies("{ tools: [echo] }"), &denies("{ id: x, tools: [echo] }"), "the same for every role"),
         (&granted(read, "p"), &granted(read, "q"), "the same for every role"),
     ] {
         let (_folder, [old, new]) = files([("old.yaml", old), ("new.yaml", new)]);

@@ -73,6 +73,7 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Reach {
     pub(crate) answer: Answer,
+    /// Of who may not, what denies.
     pub(crate) rules: Vec<Term>,
 }
 
@@ -91,10 +92,13 @@ impl Reach {
 
     /// What two policies have to agree on; the names of rules are not among it.
     pub(crate) fn essence(&self) -> (Answer, Vec<String>) {
-        let open = self.rules.iter().filter_map(|term| {
-            term.hangs_on.as_ref().map(|when| format!("{} when {when}", term.effect.word()))
-        });
-        let mut open: Vec<String> = if self.answer == Answer::Depends { open.collect() } else { Vec::new() };
+        // Who may not may hold another role that allows, and what denies counts there too.
+        let say = |term: &Term| match (&term.hangs_on, self.answer) {
+            (Some(when), Answer::Depends | Answer::No) => Some(format!("{} when {when}", term.effect.word())),
+            (None, Answer::No) => Some(term.effect.word().to_owned()),
+            (None, Answer::Depends) | (_, Answer::Yes) => None,
+        };
+        let mut open: Vec<String> = self.rules.iter().filter_map(say).collect();
         open.sort();
         open.dedup();
         (self.answer, open)
@@ -195,7 +199,7 @@ impl Asked {
         } else if !may_allow.is_empty() {
             (Answer::Depends, [may_allow, may_deny].concat())
         } else {
-            (Answer::No, Vec::new())
+            (Answer::No, may_deny)
         };
         Reach { answer, rules }
     }
