@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! One sort for all that is not sorted on the way of a request.
+//! One sort for all that is short, or sorted only when something is read in.
 //!
 //! The standard library compiles its sorts anew for each type, five to nine kilobytes of the filter each time. This one
 //! asks through a pointer which of two comes first, and is there once; what it costs more is a call for each

@@ -169,7 +169,8 @@ fn entities(drawn: &Drawn, held: &[usize]) -> Entities {
 fn tells(policy: &Policy, roles: &RoleSet, facts: &Facts<'_>, tool: &str, answer: Answer) -> bool {
     let arguments = format!(r#"{{"draft":{}}}"#, answer.draft);
     let arguments = Doc::parse(arguments.as_bytes(), Limits::MESSAGE).expect("JSON");
-    let kept = policy.keep(Arguments::Given(arguments.root()));
+    let target = Target::Tool(tool.into());
+    let kept = policy.keep(roles, (Method::ToolsCall, &target), Arguments::Given(arguments.root()));
     let result = format!(
         r#"{{"content":[],"isError":{},"structuredContent":{{"level":{}}}}}"#,
         answer.failed, answer.level
@@ -177,7 +178,6 @@ fn tells(policy: &Policy, roles: &RoleSet, facts: &Facts<'_>, tool: &str, answer
     let result = Doc::parse(result.as_bytes(), Limits::MESSAGE).expect("JSON");
     let context = Context::at(UnixTime::default()).answered(AnswerFacts::of_result(result.root()));
     let context = context.with(policy.recall(kept.iter()));
-    let target = Target::Tool(tool.into());
     policy.judge_answer(roles, facts, Answering::Call(Method::ToolsCall, &target), &context).is_ok()
 }
 

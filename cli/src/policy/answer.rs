@@ -166,12 +166,12 @@ impl Caller {
         let doc = parse(answer)?;
         let arguments = question.arguments.as_deref().map(parse).transpose()?;
         let arguments = arguments.as_ref().map_or(Arguments::Absent, |doc| Arguments::Given(doc.root()));
-        let kept = policy.keep(arguments);
-        let context = context.hinted(question.hints).answered(answer_facts(doc.root())?);
-        let context = context.with(policy.recall(kept.iter()));
         let facts = self.facts();
         let (roles, _) = policy.resolve(&facts, context.now);
         let asked = (question.asked.method(), question.asked.target());
+        let kept = policy.keep(&roles, asked, arguments);
+        let context = context.hinted(question.hints).answered(answer_facts(doc.root())?);
+        let context = context.with(policy.recall(kept.iter()));
         let (judged, explained) = policy.explain_answer(&roles, &facts, asked, &context);
         let roles = policy.role_names(&roles).map(str::to_owned).collect();
         Ok((Verdict::of_answer(judged, roles), explained))

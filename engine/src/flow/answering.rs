@@ -13,7 +13,8 @@ use crate::json::Value;
 use crate::mcp::{Answered, Call, Era, Method, MethodClass, Shape, Target, Visibility};
 use crate::metrics::{Metric, Place, RuleLabel, Sample, Series};
 use crate::policy::{
-    AnswerFacts, Answering, Arguments, Context, Effect, Kept, Policy, Refused, RefusedReason, Supposed,
+    AnswerFacts, Answering, Arguments, Context, Effect, Kept, Policy, Refused, RefusedReason, RoleSet,
+    Supposed,
 };
 use alloc::borrow::Cow;
 use alloc::rc::Rc;
@@ -66,7 +67,7 @@ impl Asked {
     /// What has to be kept of a call that goes on; nothing where no rule is on answers. `tool` is whose task it is about.
     pub(super) fn of(
         desk: &mut Desk<'_>,
-        (server, policy): (&Server, &Policy),
+        (server, policy, roles): (&Server, &Policy, &RoleSet),
         call: &Call<'_>,
         tool: Option<&Rc<str>>,
         decision: DecisionId,
@@ -99,7 +100,8 @@ impl Asked {
         let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
         let own = !matches!(call.method.class(), MethodClass::Task);
         let judges = [Some(policy), candidate.as_deref()].into_iter().flatten().filter(|_| own);
-        let kept = judges.filter_map(|judge| judge.keep(arguments)).collect();
+        let kept =
+            judges.filter_map(|judge| judge.keep(roles, (call.method, &call.target), arguments)).collect();
         let era = call.version.era();
         Some(Rc::new(Asked { decision, era, method, target, reads, why, kept }))
     }

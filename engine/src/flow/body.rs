@@ -227,7 +227,8 @@ impl AwaitBody {
             Ok(cleared) => {
                 self.waiting.reply.expect(call.method, server.answers);
                 let decision = self.waiting.decision;
-                let asked = Asked::of(desk, (server, policy), call, cleared.task.tool(), decision);
+                let asked =
+                    Asked::of(desk, (server, policy, identity.roles()), call, cleared.task.tool(), decision);
                 self.waiting.reply.judged_as(asked);
                 self.waiting.reply.about(cleared.task);
                 let method = MethodLabel::Known(call.method.index());

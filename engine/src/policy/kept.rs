@@ -5,7 +5,9 @@
 //! One truth for each test, bounded, and no argument in it.
 
 use super::condition::{Condition, Operand};
-use super::{Arguments, Policy};
+use super::question::Questions;
+use super::{Arguments, Policy, RoleSet, Surface};
+use crate::mcp::{Method, Target};
 use crate::policy::truth::Truth;
 use alloc::boxed::Box;
 use alloc::vec;
@@ -30,14 +32,32 @@ impl Kept {
 
 impl Policy {
     /// What is kept of a call's arguments until its answer comes; nothing where no rule on answers tests any.
+    ///
+    /// Only rules that speak about this call to these roles are looked at: what others test stays unknown, and unknown
+    /// denies. Where the roles are not of this policy, all are.
     #[must_use]
-    pub fn keep(&self, arguments: Arguments<'_>) -> Option<Kept> {
+    pub fn keep(
+        &self,
+        roles: &RoleSet,
+        (method, target): (Method, &Target<'_>),
+        arguments: Arguments<'_>,
+    ) -> Option<Kept> {
         if self.kept_tests == 0 {
             return None;
         }
         let mut kept = Kept { of: self.digest.tag(), truths: vec![Truth::Unknown; self.kept_tests] };
-        let rules = self.answer_rules.iter().filter_map(|at| self.rules.get(*at));
-        rules.filter_map(|rule| rule.when.as_ref()).for_each(|when| when.keep(arguments, &mut kept.truths));
+        let mut keep = |at: usize| {
+            let rule = self.rules.get(at).filter(|rule| rule.surfaces.include(Surface::Answer));
+            let when = rule.and_then(|rule| rule.when.as_ref());
+            when.into_iter().for_each(|when| when.keep(arguments, &mut kept.truths));
+        };
+        if self.knows(roles) {
+            for ask in Questions::of(method, target).into_list() {
+                self.speaking(ask, roles, |rule, _| keep(rule));
+            }
+        } else {
+            self.answer_rules.iter().for_each(|at| keep(*at));
+        }
         Some(kept)
     }
 

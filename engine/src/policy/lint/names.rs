@@ -54,13 +54,14 @@ impl Look<'_> {
         }
     }
 
-    /// An address that servers may read as another one fits a pattern only perhaps, which allows nothing.
+    /// An address that servers may read as another one fits a pattern only perhaps, which allows nothing, and denies.
     fn unclear(&mut self, path: &[Segment], wires: &[PatternWire]) {
         for (at, wire) in wires.iter().enumerate() {
             let PatternWire::Glob(text) = wire else { continue };
             if text.contains(['*', '?']) && is_slippery(text) {
-                let message =
-                    format!("`{text}` fits no address for certain: servers may read it as another one");
+                let message = format!(
+                    "`{text}` fits no address for certain, so it allows none: servers may read it as another one"
+                );
                 let help =
                     Some("write it without `.`, `..`, `//`, `\\` and percent-encoding of these".to_string());
                 let path = below(path, &[key("resources"), Segment::Index(at)]);

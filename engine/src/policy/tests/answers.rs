@@ -130,12 +130,15 @@ fn a_rule_on_answers_may_test_what_the_call_was_made_with() {
         (r#"{"args":{"/n":{"equals":9}},"answer":{"outcome":{"equals":"tool_error"}}}"#, "aaaaaa"),
     ] {
         let (policy, other) = (on(when), on(r#"{"args":{"/path":{"equals":"x"}}}"#));
+        let tool = Target::Tool("t".into());
         let kept = calls.map(|json| {
             let doc = Doc::parse(json.as_bytes(), Limits::MESSAGE).ok();
             let arguments = doc.as_ref().map_or(Arguments::Absent, |doc| Arguments::Given(doc.root()));
-            policy.keep(arguments).into_iter().chain(other.keep(arguments)).collect::<Vec<_>>()
+            let keep = |policy: &Policy| {
+                policy.keep(&policy.role("r").unwrap_or_default(), (Method::ToolsCall, &tool), arguments)
+            };
+            keep(&policy).into_iter().chain(keep(&other)).collect::<Vec<_>>()
         });
-        let tool = Target::Tool("t".into());
         let judge = |kept: &[Kept]| {
             let answer = AnswerFacts { outcome: "ok", bytes: 2, result: None };
             let context = now(Arguments::Absent).answered(answer).with(policy.recall(kept.iter()));
@@ -158,7 +161,11 @@ fn a_rule_on_answers_may_test_what_the_call_was_made_with() {
 fn nothing_is_kept_where_no_rule_on_answers_tests_arguments_and_never_more_than_the_limit() {
     let call =
         r#""deny":[{"tools":["*"],"when":{"args":{"/a":{"equals":1}}}},{"tools":["*"],"on":["answer"]}]"#;
-    assert!(with_rules(call).keep(Arguments::Absent).is_none());
+    let keeps = |policy: &Policy| {
+        let of = (Method::ToolsCall, &Target::Tool("t".into()));
+        policy.keep(&policy.role("r").unwrap_or_default(), of, Arguments::Absent)
+    };
+    assert!(keeps(&with_rules(call)).is_none());
     let tests = |count: usize| {
         let each: Vec<String> = (0..count).map(|at| format!(r#""/a{at}":{{"equals":1}}"#)).collect();
         let rule = r#"{"id":"x","tools":["t"],"on":["answer"],"when":{"args":{"/a":{"min":1,"max":2}}}}"#;
@@ -168,7 +175,7 @@ fn nothing_is_kept_where_no_rule_on_answers_tests_arguments_and_never_more_than_
         );
         format!(r#"{{"version":1,"roles":{{"r":{{"deny":[{rules}]}}}}}}"#)
     };
-    assert!(policy(&tests(254)).keep(Arguments::Absent).is_some());
+    assert!(keeps(&policy(&tests(254))).is_some());
     assert_eq!(
         complaint(&tests(255)),
         "roles.r.deny[1].when.args: rule `y` is one too many on answers that test `args`: more than 256 tests | test them in rules on the call"
@@ -267,4 +274,31 @@ fn what_a_trusted_server_says_of_its_tools_is_true_false_or_unknown() {
     }
     assert!(allow.trusts("one") && !allow.trusts("two"));
     assert!(!policy(r#""allow":[{"tools":["*"]}]"#).trusts("one"), "nothing looks at it");
+}
+
+/// What a rule on answers to other calls, or one of other roles, tests is no work for this call.
+#[test]
+fn only_rules_that_speak_about_the_call_look_at_its_arguments() {
+    let test = |tool: &str| {
+        format!(r#"{{"tools":["{tool}"],"on":["answer"],"when":{{"args":{{"/a":{{"equals":1}}}}}}}}"#)
+    };
+    let policy = policy(&format!(
+        r#"{{"version":1,"roles":{{"r":{{"deny":[{},{}]}},"other":{{"deny":[{}]}}}}}}"#,
+        test("t"),
+        test("u"),
+        test("t"),
+    ));
+    let doc = Doc::parse(br#"{"a":1}"#, Limits::MESSAGE).unwrap();
+    let known = |roles: &RoleSet, tool: &'static str| {
+        let of = (Method::ToolsCall, &Target::Tool(tool.into()));
+        let kept = policy.keep(roles, of, Arguments::Given(doc.root())).unwrap();
+        [0, 1, 2].map(|at| kept.truth(at) == crate::policy::truth::Truth::True)
+    };
+    let r = policy.role("r").unwrap();
+    // The first place is of the role `other`.
+    assert_eq!(known(&r, "t"), [false, true, false]);
+    assert_eq!(known(&r, "u"), [false, false, true]);
+    assert_eq!(known(&r, "v"), [false; 3]);
+    // Roles of another policy tell nothing: everything is looked at.
+    assert_eq!(known(&RoleSet::default(), "t"), [true; 3]);
 }

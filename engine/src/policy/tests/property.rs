@@ -278,7 +278,7 @@ fn tells(
         Kind::Resource => (Method::ResourcesRead, Target::Resource(asked.name.into())),
         Kind::Method => (Method::from_name(asked.name).unwrap(), Target::None),
     };
-    let kept = policy.keep(arguments).filter(|_| asked.known);
+    let kept = policy.keep(roles, (method, &target), arguments).filter(|_| asked.known);
     let context = call.answered(AnswerFacts::of_result(doc.root())).with(policy.recall(kept.iter()));
     let answering = if asked.known { Answering::Call(method, &target) } else { Answering::Unknown };
     policy.judge_answer(roles, facts, answering, &context).is_ok()
