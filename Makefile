@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-mutants test-alerts test-schema test-e2e lint deny bench bench-engine bench-scale guard mutants clean
+.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-mutants test-alerts test-schema test-e2e test-hostcalls lint deny bench bench-engine bench-scale guard mutants clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -53,7 +53,7 @@ demo: wasm bin envoy ## start everything and walk the tour (SERVE=1 keeps it up)
 observe: wasm bin envoy prometheus ## the demo with Prometheus and Alertmanager beside it; ends on Ctrl-C
 	$(CARGO) run --locked -q -p toolgate-harness --bin toolgate-observe
 
-test: lint wasm bin envoy test-engine test-schema test-cli test-policies test-oracle test-mutants test-alerts test-e2e guard ## run every test
+test: lint wasm bin envoy test-engine test-schema test-cli test-policies test-oracle test-mutants test-alerts test-e2e test-hostcalls guard ## run every test
 
 test-engine: setup ## the engine's tests
 	$(CARGO) test --locked -p toolgate-engine
@@ -90,6 +90,9 @@ bench-scale: setup ## how decisions, compilation, lists and memory grow with a p
 	@mkdir -p target/bench
 	$(CARGO) bench --locked -q -p toolgate-engine --bench memory -- $(CURDIR)/target/bench/engine-memory.json
 	$(CARGO) bench --locked -q -p toolgate-engine --bench engine -- --noplot --warm-up-time $(if $(QUICK),0.1,0.5) --measurement-time $(if $(QUICK),0.2,1) "decide|compile|list"
+
+test-hostcalls: wasm node ## what the filter asks of its host for a warm request, call by call
+	"$$(test-harness/fetch-node)/node_modules/.bin/node" test-harness/hostcalls.mjs $(WASM)
 
 guard: setup ## instructions of the engine and size of the filter, against the baseline (UPDATE=1 writes it)
 	engine/benches/guard $(if $(UPDATE),--update)

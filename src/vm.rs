@@ -120,12 +120,11 @@ impl Vm {
     /// Counts what is known once a stream is over, and whatever the account has open.
     pub(crate) fn close(&self, account: &mut Account, sizes: Sizes) {
         let mut samples = self.samples.take();
-        let now = now();
         account.ended(sizes, now, &self.config, &mut samples);
         self.record(&mut samples);
         self.samples.replace(samples);
         if self.config.audit.is_on() {
-            let recorded = account.record(sizes, now, &self.config);
+            let recorded = account.record(sizes, now(), &self.config);
             self.trails.borrow_mut().over(&self.config, recorded);
         }
     }

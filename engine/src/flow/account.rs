@@ -226,13 +226,19 @@ impl Account {
         }
     }
 
-    /// The stream is over: what is still open got no answer. Sizes are in bytes.
-    pub fn ended(&mut self, sizes: Sizes, now: UnixTime, config: &Config, samples: &mut Samples) {
+    /// The stream is over: what is still open got no answer. Sizes are in bytes. `clock` is asked only where there was none.
+    pub fn ended(
+        &mut self,
+        sizes: Sizes,
+        clock: impl FnOnce() -> UnixTime,
+        config: &Config,
+        samples: &mut Samples,
+    ) {
         let place = match self.state {
             State::Undecided(_) => return,
             State::Sent(verdict, sent) => {
                 let outcome = self.outcome.take().unwrap_or(Outcome::NoAnswer);
-                self.close(&verdict, sent, now, outcome, config, samples);
+                self.close(&verdict, sent, clock(), outcome, config, samples);
                 verdict.place
             }
             State::Closed(place) => place,

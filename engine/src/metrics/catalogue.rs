@@ -177,7 +177,11 @@ impl Metric {
     #[must_use]
     pub fn handing(self) -> Handing {
         match self {
-            Metric::Answers | Metric::RequestBytes | Metric::AnswerBytes => Handing::OnTick,
+            Metric::Answers
+            | Metric::RequestBytes
+            | Metric::AnswerBytes
+            | Metric::TokenCache
+            | Metric::JwksLookups => Handing::OnTick,
             _ => Handing::AtOnce,
         }
     }

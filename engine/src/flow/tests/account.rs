@@ -89,8 +89,8 @@ fn every_kind_of_answer_has_its_status() {
         world.answer(passage, fields, body);
         let end = UnixTime::from_micros(NOW * 1_000_000 + 2_000_000);
         let World { account, config, samples, .. } = &mut world;
-        account.ended(Sizes { request: 7, answer: 0 }, end, config, samples);
-        account.ended(Sizes { request: 0, answer: 0 }, end, config, samples);
+        account.ended(Sizes { request: 7, answer: 0 }, || end, config, samples);
+        account.ended(Sizes { request: 0, answer: 0 }, || panic!("nothing is open"), config, samples);
         assert_eq!(world.counted(Metric::Answers).len(), 1, "{status} {body:?}");
         assert_eq!(
             (world.last(Metric::Answers).as_str(), world.last(Metric::Errors).as_str()),
