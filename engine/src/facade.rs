@@ -7,7 +7,7 @@
 use crate::json::{Doc, Limits};
 use crate::mcp::{Method, MethodClass, Target};
 use crate::policy::{Context, Facts, Permit, Policy, Refused, RoleSet};
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use crate::token::{ClaimPaths, StatedClaims};
 use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
@@ -74,8 +74,8 @@ impl Question {
     /// A method that MCP does not know, or that needs another target.
     pub fn new(method: &str, aim: Aim) -> Result<Question, String> {
         let Some(method) = Method::from_name(method) else {
-            let near = nearest(method, Method::ALL.iter().map(|method| method.name()));
-            let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let help = did_you_mean(method, Method::ALL.iter().map(|method| method.name()));
+            let help = help.map(|help| format!("; {help}")).unwrap_or_default();
             return Err(format!("`{method}` is not a method of MCP{help}"));
         };
         let owned = Cow::Owned::<'static, str>;

@@ -7,13 +7,19 @@ use alloc::vec::Vec;
 
 /// The nearest of `candidates` to `word`, as a sentence for an operator; nothing where none is near.
 #[must_use]
-pub fn did_you_mean(word: &str, candidates: &[&str]) -> Option<String> {
-    nearest(word, candidates.iter().copied()).map(|near| format!("did you mean `{near}`?"))
+pub fn did_you_mean<'c>(word: &str, mut candidates: impl Iterator<Item = &'c str>) -> Option<String> {
+    sentence(word, &mut candidates)
+}
+
+/// There once, whatever the candidates come from.
+#[cold]
+#[inline(never)]
+fn sentence(word: &str, candidates: &mut dyn Iterator<Item = &str>) -> Option<String> {
+    nearest(word, candidates).map(|near| format!("did you mean `{near}`?"))
 }
 
 /// The candidate with the smallest edit distance to `word`, if it is small for the length of the word.
-#[must_use]
-pub fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+fn nearest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     let allowed = (word.chars().count() / 3).clamp(1, 3);
     candidates
         .map(|candidate| (distance(word, candidate), candidate))

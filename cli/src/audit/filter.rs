@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which records are wanted.
 
-use toolgate_engine::{audit::Kind, suggest::nearest};
+use toolgate_engine::{audit::Kind, suggest::did_you_mean};
 
 use super::{
     record::{Record, Text},
@@ -67,8 +67,8 @@ pub(crate) struct Filter {
 
 fn kind(word: &str) -> Result<Kind, String> {
     Kind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| {
-        let near = nearest(word, Kind::ALL.iter().map(|kind| kind.word()));
-        let help = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        let help = did_you_mean(word, Kind::ALL.iter().map(|kind| kind.word()));
+        let help = help.map(|help| format!("; {help}")).unwrap_or_default();
         format!("no kind of record is called `{word}`{help}")
     })
 }

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use toolgate_engine::{policy::Policy, suggest::nearest, time::UnixTime};
+use toolgate_engine::{policy::Policy, suggest::did_you_mean, time::UnixTime};
 
 use super::{
     Caller, Question, Written, WrittenRule,
@@ -166,9 +166,8 @@ fn row(
     place: Option<Place>,
 ) -> Result<Row, Diagnostic> {
     let caller = callers.get(case.r#as.as_str()).ok_or_else(|| {
-        let near = nearest(&case.r#as, callers.keys().copied());
         Diagnostic::error(format!("`{}` is not one of `principals`", case.r#as))
-            .maybe_help(near.map(|near| format!("did you mean `{near}`?")))
+            .maybe_help(did_you_mean(&case.r#as, callers.keys().copied()))
     })?;
     let now = case.at.unwrap_or_else(|| u64::try_from(clock::now()).unwrap_or_default());
     let now = UnixTime::from_secs(now);

@@ -197,9 +197,7 @@ impl World {
             r#""secrets":{"audit":{"env":"AUDIT"}},"audit":{"outlets":["access_log"]},"limits":{"#,
             1,
         );
-        let config = Config::compile(text.as_bytes(), &OneSecret).expect("a configuration");
-        let memory = Memory::new(&config, &Entropy([7; 64]));
-        World { config, memory, samples: Samples::new(), account: Account::default(), verifier: &Software }
+        World::of(&text)
     }
 
     fn desk(&mut self) -> Desk<'_> {

@@ -43,6 +43,20 @@ use alloc::string::ToString;
 const NOW: u64 = 1_800_000_000;
 const AUDIENCE: &str = "https://mcp.example.com/mcp";
 
+/// The fields of a POST to the server.
+const POST: [(&str, &str); 4] = [
+    (":method", "POST"),
+    (":path", "/mcp"),
+    (":authority", "mcp.example.com"),
+    ("content-type", "application/json"),
+];
+
+/// The same, by who has this token.
+fn post_by(token: &str) -> [(&str, &str); 5] {
+    let [method, path, authority, kind] = POST;
+    [method, path, authority, kind, ("authorization", token)]
+}
+
 struct Environment;
 
 impl Secrets for Environment {
@@ -146,7 +160,6 @@ impl World {
         step
     }
 
-    /// A POST to the server with the usual fields; those given replace or add, an empty value takes one out.
     /// A request without a body, by who has this token.
     fn get(&mut self, path: &str, authorization: &str) -> Step {
         let fields = [
@@ -158,16 +171,9 @@ impl World {
         self.head(&fields, BodyFollows::No, Attempt::First)
     }
 
+    /// A POST to the server with the usual fields; those given replace or add, an empty value takes one out.
     fn post(&mut self, more: &[(&str, &str)], body: &str) -> Outcome {
-        let fields = merged(
-            &[
-                (":method", "POST"),
-                (":path", "/mcp"),
-                (":authority", "mcp.example.com"),
-                ("content-type", "application/json"),
-            ],
-            more,
-        );
+        let fields = merged(&POST, more);
         match self.head(&fields, BodyFollows::Yes, Attempt::First) {
             Step::Body(waiting) => match waiting.finish(body.as_bytes(), &mut self.desk()) {
                 BodyStep::Pass(passage) => Outcome::Pass(passage),

@@ -109,14 +109,14 @@ impl de::Error for DeError {
     #[inline(never)]
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let error = DeError::new(format!("unknown key `{field}`")).inside(Segment::Key(field.to_owned()));
-        error.with_help(did_you_mean(field, expected).unwrap_or_else(|| known(expected)))
+        error.with_help(did_you_mean(field, expected.iter().copied()).unwrap_or_else(|| known(expected)))
     }
 
     #[cold]
     #[inline(never)]
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let error = DeError::new(format!("`{variant}` is not one of the words known here"));
-        error.with_help(did_you_mean(variant, expected).unwrap_or_else(|| known(expected)))
+        error.with_help(did_you_mean(variant, expected.iter().copied()).unwrap_or_else(|| known(expected)))
     }
 
     /// The scanner refuses a member that stands twice: nobody sees this.

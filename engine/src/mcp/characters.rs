@@ -24,8 +24,7 @@ fn is_refused_in_names(character: char) -> bool {
     if character.is_ascii() {
         return character.is_ascii_control();
     }
-    let foreign_space = character != ' ' && character.is_whitespace();
-    character.is_control() || foreign_space || is_invisible(character)
+    character.is_control() || character.is_whitespace() || is_invisible(character)
 }
 
 fn named(text: &str, most: usize, refusal: Refusal) -> Result<(), Refusal> {

@@ -190,10 +190,9 @@ impl Mutants {
                 texts.insert(file.clone(), edited.text);
                 regions.insert(file.clone(), edited.regions);
             }
-            let lib = "engine/src/lib.rs".to_owned();
-            let text = texts.remove(&lib).map_or_else(|| fs::read_to_string(root.join(&lib)), Ok)?;
+            let text = texts.remove(LIB).unwrap_or_else(|| self.lib.clone());
             texts.insert(
-                lib,
+                LIB.to_owned(),
                 text.replacen("#![no_std]", "#![no_std]\n#![allow(warnings)]", 1) + "\nmod mutant;\n",
             );
             let count = format!("COUNT: usize = {}", self.all.len() + 1);

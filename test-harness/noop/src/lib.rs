@@ -5,6 +5,8 @@
 
 #![allow(dead_code, reason = "the host's functions are those of the filter, of which few are needed here")]
 
+#[path = "../../stages/src/begin.rs"]
+mod begin;
 #[path = "../../../src/host.rs"]
 mod host;
 
@@ -26,27 +28,6 @@ const METRICS: [(MetricKind, &str); 4] = [
 thread_local! {
     /// The metrics' ids; none where nothing is done.
     static IDS: Cell<Option<[u32; 4]>> = const { Cell::new(None) };
-}
-
-unsafe extern "C" {
-    fn __wasm_call_ctors();
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _initialize() {
-    // SAFETY: the host calls this once, before anything else; the linker made the function.
-    unsafe { __wasm_call_ctors() };
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_abi_version_0_2_1() {}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(_: u32, _: u32) {}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_vm_start(_: u32, _: usize) -> u32 {
-    1
 }
 
 #[unsafe(no_mangle)]

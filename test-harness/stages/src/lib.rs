@@ -12,6 +12,7 @@
 )]
 #![allow(dead_code, reason = "the host's functions are those of the filter, of which few are needed here")]
 
+mod begin;
 #[path = "../../../src/host.rs"]
 mod host;
 #[path = "../../../src/verifier.rs"]
@@ -30,10 +31,6 @@ const WARM_UP: u64 = 300_000_000;
 const STRETCH: u64 = 60_000_000;
 const STRETCHES: usize = 5;
 
-unsafe extern "C" {
-    fn __wasm_call_ctors();
-}
-
 thread_local! {
     static NEXT: Cell<usize> = const { Cell::new(0) };
     static WANTED: RefCell<String> = const { RefCell::new(String::new()) };
@@ -46,24 +43,6 @@ impl SignatureVerifier for Host {
     fn verify(&self, alg: Alg, key: &PublicKey, message: &[u8], signature: &Signature) -> Verdict {
         (&self.0).verify(alg, key, message, signature)
     }
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn _initialize() {
-    // SAFETY: the host calls this once, before anything else; the linker made the function.
-    unsafe { __wasm_call_ctors() };
-    std::panic::set_hook(Box::new(|info| host::log(host::Level::Critical, &info.to_string())));
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_abi_version_0_2_1() {}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_context_create(_: u32, _: u32) {}
-
-#[unsafe(no_mangle)]
-extern "C" fn proxy_on_vm_start(_: u32, _: usize) -> u32 {
-    1
 }
 
 #[unsafe(no_mangle)]

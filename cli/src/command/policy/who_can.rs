@@ -4,7 +4,7 @@
 use std::{fmt::Write, path::PathBuf};
 
 use serde_json::{Value, json};
-use toolgate_engine::{mcp::Method, policy::Facts, suggest::nearest};
+use toolgate_engine::{mcp::Method, policy::Facts, suggest::did_you_mean};
 
 use crate::{
     command::Outcome,
@@ -105,9 +105,11 @@ fn thing(args: &Args) -> Result<Thing, Failure> {
         (_, _, _, Some(route), _) => Thing::Route(route.clone()),
         (_, _, _, _, Some(call)) => {
             Thing::Method(Method::from_name(call).map(Method::name).ok_or_else(|| {
-                let near = nearest(call, Method::ALL.iter().map(|method| method.name()));
                 let failure = Failure::usage(format!("`{call}` is not a method of MCP"));
-                near.map_or(failure.clone(), |near| failure.help(format!("did you mean `{near}`?")))
+                match did_you_mean(call, Method::ALL.iter().map(|method| method.name())) {
+                    Some(help) => failure.help(help),
+                    None => failure,
+                }
             })?)
         }
         (None, None, None, None, None) => return Err(Failure::usage("name a tool")),

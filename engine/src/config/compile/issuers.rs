@@ -9,7 +9,7 @@ use crate::feed::{Endpoint, FreshnessRules, RefreshPolicy};
 use crate::json::{DeError, Value};
 use crate::keys::{ACCEPT_KEYS, Alg, DiscoveryRules, Family, KeySet, metadata_places};
 use crate::oauth::scope::Hierarchy;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use crate::token::{ClaimPath, IssuerRules, TypMode};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -194,8 +194,7 @@ pub(super) fn algorithms(names: &[String]) -> Result<Vec<Alg>, DeError> {
     }
     let each = names.iter().enumerate().map(|(index, name)| {
         let unknown = || {
-            let help = nearest(name, Alg::ALL.iter().map(|alg| alg.name()))
-                .map(|near| format!("did you mean `{near}`?"));
+            let help = did_you_mean(name, Alg::ALL.iter().map(|alg| alg.name()));
             let known = Alg::ALL.iter().map(|alg| format!("`{}`", alg.name())).collect::<Vec<_>>().join(", ");
             DeError::new(format!("`{name}` is not an algorithm that can be accepted"))
                 .with_help(help.unwrap_or_else(|| format!("known here: {known}")))

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::json::{DeError, Doc, Segment, Value, from_value};
 use crate::policy::Mode;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -223,7 +223,7 @@ impl Names<'_> {
 #[inline(never)]
 fn find(what: &str, place: &str, name: &str, names: &[&str]) -> Result<usize, DeError> {
     names.iter().position(|known| *known == name).ok_or_else(|| {
-        let help = nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        let help = did_you_mean(name, names.iter().copied());
         let help = help.unwrap_or_else(|| format!("define it under `{place}`"));
         DeError::new(format!("there is no {what} `{name}`")).with_help(help)
     })

@@ -19,7 +19,7 @@ use crate::mcp::{Version, VersionSet};
 use crate::policy::{EVERYONE, Policy};
 use crate::seal::SealKey;
 use crate::sort::set;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -192,9 +192,8 @@ impl<'c> Compiler<'c> {
         let lacks = |policy: &&Policy| policy.role(&anonymous.role).is_none();
         if let Some(policy) = policy.filter(lacks) {
             let error = DeError::new(format!("policy `{}` has no role `{}`", wire.policy, anonymous.role));
-            let near =
-                nearest(&anonymous.role, policy.all_roles()).map(|near| format!("did you mean `{near}`?"));
-            let error = error.with_help(near.unwrap_or_else(|| "define it in the policy".to_owned()));
+            let help = did_you_mean(&anonymous.role, policy.all_roles());
+            let error = error.with_help(help.unwrap_or_else(|| "define it in the policy".to_owned()));
             return at(Err(error), &[key("anonymous"), key("role")]);
         }
         Ok(Some(Arc::from(anonymous.role.as_str())))

@@ -169,14 +169,7 @@ fn fetch(world: &mut World, body: &str) {
 }
 
 fn attempt(world: &mut World, token: &str, attempt: Attempt) -> String {
-    let fields = [
-        (":method", "POST"),
-        (":path", "/mcp"),
-        (":authority", "mcp.example.com"),
-        ("content-type", "application/json"),
-        ("authorization", token),
-    ];
-    match world.head(&fields, BodyFollows::Yes, attempt) {
+    match world.head(&post_by(token), BodyFollows::Yes, attempt) {
         Step::Wait => "wait".into(),
         Step::Body(_) => "body".into(),
         Step::Answer(answer) => {
@@ -404,13 +397,7 @@ impl crate::keys::SignatureVerifier for Busy {
 fn a_spent_budget_says_when_to_come_back() {
     let mut world = World::new("", "");
     let token = engineer();
-    let fields: Vec<(&[u8], &[u8])> = alloc::vec![
-        (b":method", b"POST"),
-        (b":path", b"/mcp"),
-        (b":authority", b"mcp.example.com"),
-        (b"content-type", b"application/json"),
-        (b"authorization", token.as_bytes()),
-    ];
+    let fields = post_by(&token).map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let head = Head {
         fields: &fields,
         body: BodyFollows::Yes,

@@ -53,13 +53,7 @@ fn gauges(world: &World) -> Vec<(&'static str, u64)> {
 fn before_the_first_bundle_requests_wait_and_then_are_refused() {
     let mut world = world("", "");
     let token = engineer();
-    let fields = [
-        (":method", "POST"),
-        (":path", "/mcp"),
-        (":authority", "mcp.example.com"),
-        ("content-type", "application/json"),
-        ("authorization", &token),
-    ];
+    let fields = post_by(&token);
     for attempt in [Attempt::First, Attempt::Again] {
         assert!(matches!(world.head(&fields, BodyFollows::Yes, attempt), Step::Wait));
     }
@@ -110,13 +104,7 @@ fn what_is_between_head_and_body_is_judged_by_the_bundle_that_has_come() {
     let mut world = world("", "");
     answer(&mut world, 200, &bundle(1, POLICY));
     let token = engineer();
-    let fields = [
-        (":method", "POST"),
-        (":path", "/mcp"),
-        (":authority", "mcp.example.com"),
-        ("content-type", "application/json"),
-        ("authorization", &token),
-    ];
+    let fields = post_by(&token);
     for (tool, passes) in [("echo", false), ("other", true), ("code_edit", false)] {
         let Step::Body(waiting) = world.head(&fields, BodyFollows::Yes, Attempt::First) else {
             panic!("no body")

@@ -127,13 +127,7 @@ fn mirrored_headers_can_only_deny_and_only_where_they_must() {
             [(false, ""), (true, ""), (false, r#","denial":"hidden""#), (false, r#","denial":"readable""#)]
         {
             let mut world = World::new(denial, &format!(r#","host":{{"headers_stop_iteration":{held}}}"#));
-            let usual = [
-                (":method", "POST"),
-                (":path", "/mcp"),
-                (":authority", "mcp.example.com"),
-                ("content-type", "application/json"),
-            ];
-            let fields = merged(&usual, &modern(method, name, &token));
+            let fields = merged(&POST, &modern(method, name, &token));
             match (
                 world.head(&fields, BodyFollows::Yes, Attempt::First),
                 early.filter(|_| !held && denial.is_empty()),
@@ -170,14 +164,7 @@ fn mirrored_headers_can_only_deny_and_only_where_they_must() {
 fn edits_can_leave_before_the_body_and_are_made_once() {
     let mut world = World::new("", "");
     let token = engineer();
-    let fields = [
-        (":method", "POST"),
-        (":path", "/mcp"),
-        (":authority", "mcp.example.com"),
-        ("content-type", "application/json"),
-        ("authorization", token.as_str()),
-        ("mcp-session-id", "s3ssion"),
-    ];
+    let fields = merged(&post_by(&token), &[("mcp-session-id", "s3ssion")]);
     let Step::Body(mut waiting) = world.head(&fields, BodyFollows::Yes, Attempt::First) else {
         panic!("the body decides")
     };
@@ -316,15 +303,7 @@ fn the_address_counts_where_a_rule_looks_at_it() {
         assert!(world.verdict().ends_with(verdict), "{address}: {}", world.verdict());
         assert!(world.connection.1.get() > 0);
         let token = engineer();
-        let fields = merged(
-            &[
-                (":method", "POST"),
-                (":path", "/mcp"),
-                (":authority", "mcp.example.com"),
-                ("content-type", "application/json"),
-            ],
-            &modern("tools/call", "near", &token),
-        );
+        let fields = merged(&POST, &modern("tools/call", "near", &token));
         let step = world.head(&fields, BodyFollows::Yes, Attempt::First);
         let early = matches!(step, Step::Answer(_));
         assert_eq!(early, status == 403, "{address}: {step:?}");

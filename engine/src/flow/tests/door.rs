@@ -191,15 +191,7 @@ fn methods_content_and_size() {
         ),
     ] {
         let mut world = World::new(r#","anonymous":{"role":"guest"}"#, r#","limits":{"max_body_bytes":64}"#);
-        let fields = merged(
-            &[
-                (":method", "POST"),
-                (":path", "/mcp"),
-                (":authority", "mcp.example.com"),
-                ("content-type", "application/json"),
-            ],
-            more,
-        );
+        let fields = merged(&POST, more);
         match world.head(&fields, BodyFollows::Yes, Attempt::First) {
             Step::Answer(answer) => {
                 assert_eq!((answer.status, answer.details), (status, label), "{more:?}");

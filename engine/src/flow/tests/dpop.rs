@@ -361,14 +361,7 @@ fn what_cannot_be_remembered_is_not_accepted() {
     let mut world = World::new(REQUIRED, SECRET);
     let token = bound();
     let (authorization, proof) = (format!("DPoP {token}"), Parts::new(&token, "1").sign());
-    let fields = [
-        (":method", "POST"),
-        (":path", "/mcp"),
-        (":authority", "mcp.example.com"),
-        ("content-type", "application/json"),
-        ("authorization", &authorization),
-        ("dpop", &proof),
-    ];
+    let fields = merged(&post_by(&authorization), &[("dpop", &proof)]);
     let fields: Vec<(&[u8], &[u8])> =
         fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
     let head = Head {

@@ -197,13 +197,7 @@ fn a_token_that_a_server_has_accepted_is_judged_anew_by_a_route() {
 fn looks_into_keys_are_counted_and_a_wait_that_is_too_long_is_not_begun() {
     let mut world = World::of(&document("", r#""uri":"https://idp/jwks""#, ""));
     let token = engineer();
-    let fields = [
-        (":method", "POST"),
-        (":path", "/mcp"),
-        (":authority", "mcp.example.com"),
-        ("content-type", "application/json"),
-        ("authorization", &*token),
-    ];
+    let fields = post_by(&token);
     let looks = |world: &World| world.counted(Metric::JwksLookups);
     for attempt in [Attempt::First, Attempt::Again] {
         assert!(matches!(world.head(&fields, BodyFollows::Yes, attempt), Step::Wait));
@@ -222,8 +216,7 @@ fn looks_into_keys_are_counted_and_a_wait_that_is_too_long_is_not_begun() {
     let wait = u64::from(world.config.limits.wait_millis);
     // As long as it may wait it waits, and no microsecond longer.
     for (early, waits) in [(wait * 1_000, true), (wait * 1_000 + 1, false), (wait * 2_000, false)] {
-        let source = core::mem::take(&mut world.samples);
-        drop(source);
+        world.samples.clear();
         let desk_now = UnixTime::from_micros(retry.as_micros() - early);
         let fields: Vec<(&[u8], &[u8])> =
             fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();

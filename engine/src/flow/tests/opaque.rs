@@ -16,14 +16,7 @@ fn world() -> World {
 
 fn look(world: &mut World, token: &str, attempt: Attempt) -> Step {
     let bearer = format!("Bearer {token}");
-    let fields = [
-        (":method", "POST"),
-        (":path", "/mcp"),
-        (":authority", "mcp.example.com"),
-        ("content-type", "application/json"),
-        ("authorization", bearer.as_str()),
-    ];
-    world.head(&fields, BodyFollows::Yes, attempt)
+    world.head(&post_by(&bearer), BodyFollows::Yes, attempt)
 }
 
 /// `waits`, `known`, or status and label.

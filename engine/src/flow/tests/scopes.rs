@@ -102,15 +102,7 @@ fn headers_that_leave_first_are_told_the_same() {
     let text = document("", &format!(r#""inline":{}"#, jwks()), "").replace(POLICY, SCOPED);
     let mut world = World::of(&text);
     let token = scoped("mcp:read");
-    let fields = merged(
-        &[
-            (":method", "POST"),
-            (":path", "/mcp"),
-            (":authority", "mcp.example.com"),
-            ("content-type", "application/json"),
-        ],
-        &modern("tools/call", "code_edit", &token),
-    );
+    let fields = merged(&POST, &modern("tools/call", "code_edit", &token));
     let answer = answered(world.head(&fields, BodyFollows::Yes, Attempt::First));
     assert_eq!((answer.status, answer.details), (403, "insufficient_scope"));
     assert_eq!(header(&answer, "www-authenticate"), Some(challenge("mcp:write").as_str()));

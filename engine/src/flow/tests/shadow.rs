@@ -71,15 +71,7 @@ fn what_is_refused_by_its_headers_is_compared_too() {
         let token = engineer();
         let fields = modern("tools/call", "code_delete", &token);
         let body = modern_body("tools/call", r#""name":"code_delete","arguments":{},"#);
-        let fields = merged(
-            &[
-                (":method", "POST"),
-                (":path", "/mcp"),
-                (":authority", "mcp.example.com"),
-                ("content-type", "application/json"),
-            ],
-            &fields,
-        );
+        let fields = merged(&POST, &fields);
         match world.head(&fields, BodyFollows::Yes, Attempt::First) {
             Step::Answer(answer) => assert_eq!((mode, answer.status), (HostMode::Streamed, 403)),
             Step::Body(waiting) => {

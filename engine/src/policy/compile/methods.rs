@@ -6,7 +6,7 @@ use crate::json::{DeError, Segment};
 use crate::mcp::{Method, MethodClass};
 use crate::policy::Effect;
 use crate::policy::pattern::glob_fits;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -21,9 +21,9 @@ pub(super) fn check_methods(effect: Effect, methods: &[String]) -> Result<(), De
         }
         let Some(method) = Method::from_name(name) else {
             let error = DeError::new(format!("no MCP version has a method `{name}`"));
-            let near = nearest(name, Method::ALL.iter().map(|method| method.name()));
-            return Err(path(match near {
-                Some(near) => error.with_help(format!("did you mean `{near}`?")),
+            let help = did_you_mean(name, Method::ALL.iter().map(|method| method.name()));
+            return Err(path(match help {
+                Some(help) => error.with_help(help),
                 None => error,
             }));
         };

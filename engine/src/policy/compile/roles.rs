@@ -4,7 +4,7 @@
 use super::key;
 use crate::json::{DeError, Segment};
 use crate::policy::wire::PolicyWire;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -40,10 +40,8 @@ impl<'w> Names<'w> {
         let position = self.list.binary_search(&name).ok().and_then(|at| u32::try_from(at).ok());
         position.ok_or_else(|| {
             let error = DeError::new(format!("there is no role `{name}`"));
-            match nearest(name, self.list.iter().copied()) {
-                Some(near) => error.with_help(format!("did you mean `{near}`?")),
-                None => error.with_help("define it under `roles`".to_owned()),
-            }
+            let help = did_you_mean(name, self.list.iter().copied());
+            error.with_help(help.unwrap_or_else(|| "define it under `roles`".to_owned()))
         })
     }
 }

@@ -11,7 +11,7 @@ use crate::policy::condition::{self, Condition, Needs, Place};
 use crate::policy::kept::MAX_KEPT;
 use crate::policy::wire::{PatternWire, RuleWire, SurfaceWire};
 use crate::policy::{Effect, Rule, Surfaces};
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::format;
@@ -180,10 +180,8 @@ fn requirement_of(effect: Effect, wire: &RuleWire) -> Result<Option<Box<Requirem
 
 fn unknown_permission(name: &str, known: &[&str]) -> DeError {
     let error = DeError::new(format!("there is no permission `{name}`"));
-    match nearest(name, known.iter().copied()) {
-        Some(near) => error.with_help(format!("did you mean `{near}`?")),
-        None => error.with_help("define it under `permissions`".to_owned()),
-    }
+    let help = did_you_mean(name, known.iter().copied());
+    error.with_help(help.unwrap_or_else(|| "define it under `permissions`".to_owned()))
 }
 
 /// Rule ids reach headers, metrics and logs.

@@ -5,7 +5,7 @@ use super::operands::{OUTCOMES, name, operands};
 use super::{LintKind, Look, below, key};
 use crate::json::Segment;
 use crate::policy::wire::{JsonType, RuleWire, Scalar, TestWire, WhenWire};
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -55,7 +55,7 @@ impl Look<'_> {
         known.extend(self.wire.classes.keys().map(String::as_str));
         known.extend(tools.iter().filter_map(|(_, class)| *class));
         if !known.contains(&class) {
-            let near = nearest(class, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            let near = did_you_mean(class, known.iter().copied());
             let help =
                 near.or_else(|| Some("declare it under `classes`, or in the server's catalogue".to_string()));
             self.add(LintKind::UnknownClass, path, format!("no tool has the class `{class}`"), help);

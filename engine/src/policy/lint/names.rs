@@ -6,7 +6,7 @@ use crate::json::Segment;
 use crate::policy::pattern::{Pattern, is_slippery};
 use crate::policy::truth::Truth;
 use crate::policy::wire::{PatternWire, RuleWire};
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -18,8 +18,7 @@ impl Look<'_> {
         let strangers = self.wire.trusted_servers.iter().enumerate();
         for (at, name) in strangers.filter(|(_, name)| !known.contains(&name.as_str())) {
             let message = format!("this policy judges no server that is called `{name}`");
-            let near = nearest(name, known.iter().copied());
-            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let help = did_you_mean(name, known.iter().copied());
             self.add(LintKind::UnknownName, &[key("trusted_servers"), Segment::Index(at)], message, help);
         }
     }
@@ -46,8 +45,7 @@ impl Look<'_> {
                     PatternWire::Glob(text) | PatternWire::Regex(text) => text,
                 };
                 let message = format!("no {what} fits `{text}`");
-                let near = nearest(text, known.iter().copied());
-                let help = near.map(|near| format!("did you mean `{near}`?"));
+                let help = did_you_mean(text, known.iter().copied());
                 let path = below(path, &[key(word), Segment::Index(at)]);
                 self.add(LintKind::UnknownName, &path, message, help);
             }

@@ -5,7 +5,7 @@ use super::conditions::needed;
 use super::{LintKind, Look, below, key};
 use crate::json::Segment;
 use crate::policy::wire::{JsonType, Scalar, TestWire, WhenWire};
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -106,8 +106,7 @@ impl Look<'_> {
         for (place, scalar) in equals.chain(one_of) {
             let Scalar::Text(name) = scalar else { continue };
             if !known.contains(&name.as_str()) {
-                let near = nearest(name, known.iter().copied());
-                let help = near.map(|near| format!("did you mean `{near}`?"));
+                let help = did_you_mean(name, known.iter().copied());
                 self.add(LintKind::UnknownName, &below(path, &place), format!("no {what} `{name}`"), help);
             }
         }

@@ -4,7 +4,7 @@
 use super::{LintKind, Look, below, key};
 use crate::json::Segment;
 use crate::policy::date;
-use crate::suggest::nearest;
+use crate::suggest::did_you_mean;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -60,8 +60,7 @@ impl Look<'_> {
                     self.add(LintKind::UnclearSubject, &below(&path, &[key("subject")]), message, help);
                 }
                 Some(issuer) if !issuers.contains(&issuer.as_str()) => {
-                    let near = nearest(issuer, issuers.iter().copied());
-                    let help = near.map(|near| format!("did you mean `{near}`?"));
+                    let help = did_you_mean(issuer, issuers.iter().copied());
                     let message = format!("no issuer is called `{issuer}`");
                     self.add(LintKind::UnclearSubject, &below(&path, &[key("issuer")]), message, help);
                 }
