@@ -2,6 +2,7 @@
 //! memory (`memory.rs`).
 
 pub(crate) mod scale;
+pub(crate) mod size;
 mod verify;
 
 use jsonwebtoken::{Algorithm, EncodingKey};
@@ -13,17 +14,17 @@ use toolgate_engine::connection::NoConnection;
 use toolgate_engine::feed::{Adopted, Content, Freshness, Outcome, Page, Response, SourceId, StateKey};
 use toolgate_engine::flow::{
     Account, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Entropy, FeedId, Head, Memory, Recorded,
-    ReplyBody, ReplyStep, Sizes, Step, start,
+    ReplyStep, Sizes, Step, start,
 };
 use toolgate_engine::json::{Doc, Limits};
-use toolgate_engine::keys::{Alg, KeySet, PublicKey, SignatureVerifier, Software};
+use toolgate_engine::keys::{PublicKey, SignatureVerifier, Software};
 use toolgate_engine::metrics::Samples;
 use toolgate_engine::revocation::{
     Credential, HashKey, List, ListWire, MAX_IDS, MAX_SHARD_IDS, Manifest, PackTimes, Packers, pack,
 };
 use toolgate_engine::store::NoStore;
 use toolgate_engine::time::UnixTime;
-use toolgate_engine::token::{BearerToken, Lookup, TokenCache, Unverified};
+use toolgate_engine::token::{BearerToken, Lookup, Unverified};
 
 use scale::{Named, Work};
 
@@ -45,6 +46,7 @@ pub(crate) fn stages(host: &'static dyn SignatureVerifier) -> Vec<Stage> {
 /// Everything that can be measured.
 pub(crate) fn all() -> Vec<Named> {
     let mut all = scale::all();
+    all.extend(size::all());
     let others: Vec<Named> = vec![
         ("parse/110", || parse(110)),
         ("parse/2048", || parse(2_048)),
@@ -62,20 +64,12 @@ pub(crate) fn all() -> Vec<Named> {
         ("rules/10000", || request(World::new(10_000, 4_096), Algorithm::RS256)),
         ("audit/request", || audited(World::audited())),
         ("audit/seal", seal),
-        ("list/1000_tools", || list(1_000)),
-        ("list/1000_tools_sse", || stream(1_000)),
-        ("cache/10", || cache(10)),
-        ("cache/10000", || cache(10_000)),
-        ("jwks/10", || jwks(10)),
-        ("jwks/1000", || jwks(1_000)),
         ("token/parse", || parse_token(Algorithm::RS256)),
         ("verify/RS256/module", || verify::by_module(Algorithm::RS256)),
         ("verify/PS256/module", || verify::by_module(Algorithm::PS256)),
         ("verify/ES256/module", || verify::by_module(Algorithm::ES256)),
         ("verify/ES384/module", || verify::by_module(Algorithm::ES384)),
         ("verify/EdDSA/module", || verify::by_module(Algorithm::EdDSA)),
-        ("revocation/10", || revocation(10)),
-        ("revocation/1000000", || revocation(1_000_000)),
         ("revocation/shard_from_worker", shard_from_worker),
         ("revocation/shard_fetched", shard_fetched),
         ("revocation/manifest", manifest),
@@ -161,9 +155,9 @@ fn configuration(rules: usize, cache: usize) -> String {
 }
 
 /// A VM with one configuration.
-struct World {
+pub(crate) struct World {
     config: Config,
-    memory: Memory,
+    pub(crate) memory: Memory,
     samples: Samples,
     account: Account,
     verifier: &'static dyn SignatureVerifier,
@@ -240,21 +234,24 @@ impl World {
             other => panic!("the head was not accepted: {other:?}"),
         }
     }
+
+    /// Head, body and the head of the answer of one call that is allowed.
+    fn call(&mut self, authorization: &str) {
+        let answer: [(&[u8], &[u8]); 3] =
+            [(b":status", b"200"), (b"content-type", b"application/json"), (b"content-length", b"92")];
+        let body = self.head(authorization);
+        let passage = match body.finish(CALL.as_bytes(), &mut self.desk()) {
+            BodyStep::Pass(passage) => passage,
+            BodyStep::Answer(answer) => panic!("refused: {answer:?}"),
+        };
+        assert!(matches!(passage.reply.start(&answer, &mut self.desk()), ReplyStep::Pass(_)));
+    }
 }
 
 /// Head, body and the head of the answer of one call that is allowed.
 fn request(mut world: World, algorithm: Algorithm) -> Work {
     let authorization = format!("Bearer {}", token(algorithm));
-    let answer: [(&[u8], &[u8]); 3] =
-        [(b":status", b"200"), (b"content-type", b"application/json"), (b"content-length", b"92")];
-    Box::new(move || {
-        let body = world.head(&authorization);
-        let passage = match body.finish(CALL.as_bytes(), &mut world.desk()) {
-            BodyStep::Pass(passage) => passage,
-            BodyStep::Answer(answer) => panic!("refused: {answer:?}"),
-        };
-        assert!(matches!(passage.reply.start(&answer, &mut world.desk()), ReplyStep::Pass(_)));
-    })
+    Box::new(move || world.call(&authorization))
 }
 
 /// The same with the record of the call, sealed.
@@ -291,56 +288,6 @@ fn seal() -> Work {
     })
 }
 
-/// The answer to `tools/list` with so many tools of about 500 bytes, of which the caller may see a tenth.
-pub(crate) fn tools(tools: usize) -> String {
-    let text = "lorem ipsum dolor sit amet ".repeat(14);
-    let tool = |at: usize| {
-        let name = if at.is_multiple_of(10) { "even" } else { "odd" };
-        format!(
-            r#"{{"name":"{name}_{at}","description":"{text}","inputSchema":{{"type":"object","properties":{{}}}}}}"#
-        )
-    };
-    let tools = (0..tools).map(tool).collect::<Vec<_>>().join(",");
-    format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{tools}]}}}}"#)
-}
-
-/// What stands between the answer to a `tools/list` and the caller.
-fn filter(world: &mut World, content_type: &[u8]) -> ReplyBody {
-    let authorization = format!("Bearer {}", token(Algorithm::RS256));
-    let fields: [(&[u8], &[u8]); 2] = [(b":status", b"200"), (b"content-type", content_type)];
-    let body = world.head(&authorization);
-    let BodyStep::Pass(passage) = body.finish(LIST.as_bytes(), &mut world.desk()) else { panic!("refused") };
-    match passage.reply.start(&fields, &mut world.desk()) {
-        ReplyStep::Filter(_, filter) => filter,
-        step => panic!("not filtered: {step:?}"),
-    }
-}
-
-/// A list as one JSON text.
-fn list(count: usize) -> Work {
-    let mut world = World::new(10, 4_096);
-    let answer = tools(count);
-    let ReplyBody::Whole(filter) = filter(&mut world, b"application/json") else { panic!("not whole") };
-    Box::new(move || assert!(filter.whole(answer.as_bytes(), &mut world.desk()).is_ok()))
-}
-
-/// The same list as one event of a stream, in pieces of 16 KiB as Envoy gives them.
-fn stream(count: usize) -> Work {
-    let mut world = World::new(10, 4_096);
-    let event = format!("event: message\ndata: {}\n\n", tools(count));
-    let body = filter(&mut world, b"text/event-stream");
-    let ReplyBody::Stream(filter, mut stream) = body else { panic!("no stream") };
-    Box::new(move || {
-        let mut passed = 0;
-        for piece in event.as_bytes().chunks(16 * 1_024) {
-            let (out, result) = filter.chunk(&mut stream, piece, &mut world.desk());
-            assert!(result.is_ok());
-            passed += out.len();
-        }
-        assert!(passed > event.len() / 20, "{passed}");
-    })
-}
-
 /// Form, header and claims of a token, without its signature.
 fn parse_token(algorithm: Algorithm) -> Work {
     let token = token(algorithm);
@@ -363,47 +310,22 @@ fn parse(size: usize) -> Work {
     Box::new(move || assert!(Doc::parse(text.as_bytes(), Limits::MESSAGE).is_ok()))
 }
 
-fn cache(tokens: usize) -> Work {
-    let mut cache = TokenCache::new(16_384, [7; 16]);
-    let token = |at: usize| format!("{at:0800}");
-    for at in 0..tokens {
-        let key = cache.key(0, token(at).as_bytes());
-        let _ = cache.insert(key, at, NOW.plus_secs(60), 1, NOW);
-    }
-    let wanted = token(tokens / 2);
-    Box::new(move || {
-        let key = cache.key(0, wanted.as_bytes());
-        assert!(matches!(cache.get(key, NOW, |_| 1), Lookup::Hit(_)));
-    })
-}
-
-/// A look-up by key id in a set of so many keys.
-fn jwks(keys: usize) -> Work {
-    let document: serde_json::Value = serde_json::from_str(KEYS).expect("keys");
-    let curve = document["keys"][1].clone();
-    let many = (0..keys).map(|at| {
-        let mut key = curve.clone();
-        key["kid"] = serde_json::json!(format!("key-{at}"));
-        key
-    });
-    let text = serde_json::json!({ "keys": many.collect::<Vec<_>>() }).to_string();
-    let set = KeySet::parse(text.as_bytes()).expect("keys");
-    let kid = format!("key-{}", keys / 2);
-    Box::new(move || assert!(set.candidates(Some(&kid), Alg::Es256).is_ok()))
-}
-
 /// A VM with a feed of lists in shards that is loaded with so many token ids.
 fn world_with_list(ids: usize, bits: Option<u32>) -> (World, Files) {
+    let mut world = world_of_lists();
+    let files = packed(ids, bits);
+    load(&mut world.memory, &files);
+    (world, files)
+}
+
+/// A VM with such a feed, which has fetched nothing.
+pub(crate) fn world_of_lists() -> World {
     let feed = format!(
         r#""clusters":{{"files":"files"}},"revocation":{{"feeds":{{"f":{{"uri":"https://files/r/manifest",
           "public_key":"{}","on_failure":"close"}}}}}},"limits":"#,
         packer()
     );
-    let document = configuration(10, 4_096).replacen(r#""limits":"#, &feed, 1);
-    let mut world = World::of(&document);
-    let files = packed(ids, bits);
-    load(&mut world.memory, &files);
-    (world, files)
+    World::of(&configuration(10, 4_096).replacen(r#""limits":"#, &feed, 1))
 }
 
 /// The public key that lists are signed for.
@@ -497,10 +419,10 @@ fn generation(issuer: &toolgate_engine::config::Issuer) -> u64 {
 }
 
 /// What the site of a packed list serves, by name.
-type Files = BTreeMap<String, Vec<u8>>;
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// A signed list of so many token ids; in shards by so many bits, if that is said.
-fn packed(ids: usize, bits: Option<u32>) -> Files {
+pub(crate) fn packed(ids: usize, bits: Option<u32>) -> Files {
     let jti = (0..ids).map(|id| format!("token-{id}")).collect();
     let list = List::new(&ListWire { jti, ..ListWire::default() }, HashKey([3; 16]));
     let times = PackTimes { version: 1, issued_at: NOW.as_secs(), expires_at: NOW.as_secs() + 3_600 };
@@ -512,7 +434,7 @@ fn packed(ids: usize, bits: Option<u32>) -> Files {
 }
 
 /// Lets the first revocation feed have these.
-fn load(memory: &mut Memory, files: &Files) {
+pub(crate) fn load(memory: &mut Memory, files: &Files) {
     let id = memory.feeds().pop().expect("a feed");
     let feed = memory.feed(id).expect("a feed");
     while let Some(fetch) = feed.next_fetch(NOW) {

@@ -22,8 +22,8 @@ pub enum Shape {
     Exact,
     /// Each rule has a pattern: half of them beginnings, half of them with both ends.
     Pattern,
-    /// Both, over a thousand roles in chains of five: each inherits from the one before.
-    Roles,
+    /// Both, over so many roles in chains of five: each inherits from the one before.
+    Roles(usize),
 }
 
 /// Decisions and compilations.
@@ -37,7 +37,10 @@ pub fn all() -> Vec<Named> {
         ("decide/pattern/100", || decide(Shape::Pattern, 100)),
         ("decide/pattern/1000", || decide(Shape::Pattern, 1_000)),
         ("decide/pattern/10000", || decide(Shape::Pattern, 10_000)),
-        ("decide/roles/10000", || decide(Shape::Roles, 10_000)),
+        ("decide/roles/10000", || decide(THOUSAND, 10_000)),
+        ("decide_by_roles/10", || decide(Shape::Roles(10), 10_000)),
+        ("decide_by_roles/100", || decide(Shape::Roles(100), 10_000)),
+        ("decide_by_roles/1000", || decide(THOUSAND, 10_000)),
         ("compile/exact/10", || compile(Shape::Exact, 10)),
         ("compile/exact/100", || compile(Shape::Exact, 100)),
         ("compile/exact/1000", || compile(Shape::Exact, 1_000)),
@@ -46,28 +49,30 @@ pub fn all() -> Vec<Named> {
         ("compile/pattern/100", || compile(Shape::Pattern, 100)),
         ("compile/pattern/1000", || compile(Shape::Pattern, 1_000)),
         ("compile/pattern/10000", || compile(Shape::Pattern, 10_000)),
-        ("compile/roles/10000", || compile(Shape::Roles, 10_000)),
+        ("compile/roles/10000", || compile(THOUSAND, 10_000)),
+        ("compile_by_roles/10", || compile(Shape::Roles(10), 10_000)),
+        ("compile_by_roles/100", || compile(Shape::Roles(100), 10_000)),
+        ("compile_by_roles/1000", || compile(THOUSAND, 10_000)),
     ]
 }
 
-const ROLES: usize = 1_000;
+/// As many roles as the budgets speak of.
+pub const THOUSAND: Shape = Shape::Roles(1_000);
 /// How many roles a role inherits at the most, one through the other.
 const LEVELS: usize = 5;
-/// A role that inherits so many.
-const DEEP: usize = 995;
 
 /// A name that the rule at this place speaks about, and what stands in the rule.
 fn names(shape: Shape, at: usize) -> (String, String) {
     match (shape, at % 4) {
-        (Shape::Exact, _) | (Shape::Roles, 0 | 1) => (format!("tool_{at}"), format!("tool_{at}")),
-        (Shape::Pattern, 0 | 2) | (Shape::Roles, 2) => (format!("area{at}_x"), format!("area{at}_*")),
-        (Shape::Pattern | Shape::Roles, _) => (format!("part{at}_x_end"), format!("part{at}_*_end")),
+        (Shape::Exact, _) | (Shape::Roles(_), 0 | 1) => (format!("tool_{at}"), format!("tool_{at}")),
+        (Shape::Pattern, 0 | 2) | (Shape::Roles(_), 2) => (format!("area{at}_x"), format!("area{at}_*")),
+        (Shape::Pattern | Shape::Roles(_), _) => (format!("part{at}_x_end"), format!("part{at}_*_end")),
     }
 }
 
 /// A policy of so many rules.
 pub fn document(shape: Shape, rules: usize) -> String {
-    let roles = if shape == Shape::Roles { ROLES } else { 1 };
+    let roles = if let Shape::Roles(roles) = shape { roles } else { 1 };
     let (mut defined, mut bound) = (Vec::new(), Vec::new());
     for role in 0..roles {
         let allow: Vec<String> = (role..rules)
@@ -99,9 +104,17 @@ pub fn compile(shape: Shape, rules: usize) -> Work {
 /// Four decisions of one caller: two that different rules allow, a name that is nearly one, and one that nobody knows.
 pub fn decide(shape: Shape, rules: usize) -> Work {
     let policy = compiled(&document(shape, rules));
-    // Of a thousand roles: a rule of the caller's own role, and one that it inherits over five levels.
+    // Of many roles: a rule of the caller's own role, and one that it inherits over five levels; whatever their number, the
+    // first a pattern with both ends, the second a beginning.
     let (caller, one, other) = match shape {
-        Shape::Roles => (DEEP, DEEP + 4_000, DEEP - LEVELS + 9_000),
+        Shape::Roles(roles) => {
+            let caller = (0..roles).rfind(|role| role % (LEVELS + 1) == LEVELS).expect("a chain of roles");
+            let rule = |of: usize, kind: usize, from: usize| {
+                let mut own = (of..rules).step_by(roles).filter(|at| at % 4 == kind);
+                own.find(|at| *at >= from).expect("a rule of the role")
+            };
+            (caller, rule(caller, 3, 4_000), rule(caller - LEVELS, 2, 9_000))
+        }
         Shape::Exact | Shape::Pattern => (0, rules / 2, rules - 1),
     };
     let roles = policy.role(&format!("role_{caller}")).expect("the role");

@@ -49,11 +49,20 @@ fn one(algorithm: Algorithm, verifier: &'static dyn SignatureVerifier) -> Work {
 }
 
 /// Takes every signature: what is left is what a new token costs besides.
-struct Trusting;
+pub(crate) struct Trusting;
 
 impl SignatureVerifier for Trusting {
     fn verify(&self, _: Alg, _: &PublicKey, _: &[u8], _: &Signature) -> Verdict {
         Verdict::Verified
+    }
+}
+
+/// Takes none.
+pub(crate) struct Refusing;
+
+impl SignatureVerifier for Refusing {
+    fn verify(&self, _: Alg, _: &PublicKey, _: &[u8], _: &Signature) -> Verdict {
+        Verdict::Refused
     }
 }
 
