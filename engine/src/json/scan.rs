@@ -446,3 +446,53 @@ fn unescape_unicode(chars: &mut core::str::Chars<'_>) -> char {
     let point = 0x1_0000 + ((high - 0xD800) << 10) + (low.wrapping_sub(0xDC00) & 0x3FF);
     char::from_u32(point).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the first byte stands that does not stand for itself, by looking at each.
+    fn one_at_a_time(bytes: &[u8], from: usize) -> usize {
+        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+        bytes.iter().skip(from).position(special).map_or(bytes.len(), |at| from + at)
+    }
+
+    #[test]
+    fn eight_bytes_at_a_time_end_where_one_at_a_time_does() {
+        // Specials, their neighbours, and bytes whose top bit or whose difference could leak into the next.
+        let dangerous =
+            [0, 1, 0x1F, 0x20, 0x21, 0x22, 0x23, 0x5B, 0x5C, 0x5D, 0x7F, 0x80, 0x9F, 0xA2, 0xDC, 0xFF];
+        let mut state = 0x2545_F491_4F6C_DD1D_u64;
+        let mut next = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % below as u64).unwrap()
+        };
+        for _ in 0..30_000 {
+            let sparse = next(12) + 1;
+            let bytes: Vec<u8> = (0..next(40))
+                .map(|_| {
+                    if next(sparse) == 0 {
+                        dangerous[next(dangerous.len())]
+                    } else {
+                        *b"aZ0~ :,".get(next(7)).unwrap()
+                    }
+                })
+                .collect();
+            for from in 0..bytes.len().min(9) {
+                let (mut nodes, open) = (Vec::new(), Vec::new());
+                let mut scanner = Scanner {
+                    text: "",
+                    bytes: &bytes,
+                    at: from,
+                    nodes: &mut nodes,
+                    open,
+                    limits: Limits::MESSAGE,
+                };
+                scanner.skip_plain();
+                assert_eq!(scanner.at, one_at_a_time(&bytes, from), "{bytes:x?} from {from}");
+            }
+        }
+    }
+}

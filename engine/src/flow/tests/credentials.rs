@@ -11,11 +11,11 @@ const DIGEST: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c
 const X5T: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 const OTHER: &str = "ff0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-fn key(id: &str) -> String {
+pub(super) fn key(id: &str) -> String {
     compose("tgk", id, &[7; 32])
 }
 
-fn entry(id: &str, more: &str) -> String {
+pub(super) fn entry(id: &str, more: &str) -> String {
     let text = key(id);
     let hash = KeyHash::of(KeyText::parse(text.as_bytes(), "tgk").expect("a key"), [3; 16]).text();
     format!(r#"{{"id":"{id}","owner":"acme","hash":"{hash}"{more}}}"#)

@@ -14,11 +14,11 @@ const ACCEPTED: &str = r#","dpop":{"mode":"accepted"}"#;
 const NONCES: &str = r#","dpop":{"mode":"required","nonce_seconds":100}"#;
 const SECRET: &str = r#","secrets":{"shared_state":{"env":"STATE"}}"#;
 
-fn jwk() -> String {
+pub(super) fn jwk() -> String {
     ec_jwk(P256_X, P256_Y, "")
 }
 
-fn thumbprint(jwk: &str) -> String {
+pub(super) fn thumbprint(jwk: &str) -> String {
     let doc = Doc::parse(jwk.as_bytes(), crate::json::Limits::TOKEN).expect("JSON");
     let key = PublicKey::from_jwk(doc.root()).expect("a key");
     Base64UrlUnpadded::encode_string(key.thumbprint())

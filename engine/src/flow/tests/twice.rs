@@ -2,6 +2,9 @@
 //! The fast path against the slow one: what is remembered of a token, of a host or of a header may change what a
 //! request costs, never what becomes of it.
 
+mod cast;
+mod history;
+
 use super::*;
 use alloc::vec;
 
@@ -10,8 +13,12 @@ struct Dice(u64);
 
 impl Dice {
     fn pick<'l, T>(&mut self, list: &'l [T]) -> &'l T {
+        &list[usize::try_from(self.below(list.len() as u64)).unwrap()]
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        &list[usize::try_from(self.0 >> 33).unwrap() % list.len()]
+        (self.0 >> 33) % bound
     }
 }
 
