@@ -49,13 +49,13 @@ impl Trails {
         }
     }
 
-    /// What is to be recorded of a request that is over; the host speaks of its stream now.
-    pub(crate) fn over(&mut self, config: &Config, recorded: Recorded) {
+    /// What is to be recorded of a request that is over, at this time; the host speaks of its stream now.
+    pub(crate) fn over(&mut self, config: &Config, recorded: Recorded, clock: impl Fn() -> UnixTime) {
         match recorded {
             Recorded::Nothing => {}
             Recorded::SampledOut => self.ledgers.iter_mut().for_each(|(ledger, _)| ledger.sampled_out()),
             Recorded::Record(kind, text) => {
-                let now = vm::now();
+                let now = clock();
                 for (ledger, _) in &mut self.ledgers {
                     if !is_open(ledger) {
                         ledger.lose(Loss::LogLevel);

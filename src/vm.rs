@@ -12,7 +12,7 @@ use crate::stats::Stats;
 use crate::store::HostStore;
 use crate::stream::Stream;
 use crate::verifier::HostVerifier;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -120,12 +120,15 @@ impl Vm {
     /// Counts what is known once a stream is over, and whatever the account has open.
     pub(crate) fn close(&self, account: &mut Account, sizes: Sizes) {
         let mut samples = self.samples.take();
-        account.ended(sizes, now, &self.config, &mut samples);
+        // Read where it is needed, and once.
+        let at = OnceCell::new();
+        let clock = || *at.get_or_init(now);
+        account.ended(sizes, clock, &self.config, &mut samples);
         self.record(&mut samples);
         self.samples.replace(samples);
         if self.config.audit.is_on() {
-            let recorded = account.record(sizes, now(), &self.config);
-            self.trails.borrow_mut().over(&self.config, recorded);
+            let recorded = account.record(sizes, clock, &self.config);
+            self.trails.borrow_mut().over(&self.config, recorded, clock);
         }
     }
 

@@ -18,6 +18,9 @@ const EXPECTED = {
   shared: LEAN,
   'identity headers': { ...LEAN, 'header edit': 5 },
   'filter state': { ...LEAN, 'filter state': 10 },
+  'two names of it': { ...LEAN, 'filter state': 2 },
+  // One clock more: when the stream was over.
+  'access log': { ...LEAN, clock: 6, 'filter state': 1 },
 };
 
 const KINDS = {
@@ -66,9 +69,19 @@ function configuration(name) {
       roles: { developer: { allow: [{ tools: ['get_weather'] }] } },
       bindings: [{ role: 'developer', when: { claims: { '/roles': { contains: 'developer' } } } }],
     } } },
-    audit: { filter_state: name === 'filter state' },
+    audit: audit(name),
     ...(name === 'shared' ? { secrets: { shared_state: { env: 'SHARED_KEY' } } } : {}),
+    ...(name === 'access log' ? { secrets: { audit: { env: 'SHARED_KEY' } } } : {}),
   };
+}
+
+function audit(name) {
+  switch (name) {
+    case 'filter state': return { filter_state: true };
+    case 'two names of it': return { filter_state: true, filter_state_names: ['subject', 'tool'] };
+    case 'access log': return { outlets: ['access_log'] };
+    default: return {};
+  }
 }
 
 class Host {

@@ -267,7 +267,7 @@ fn audited(mut world: World) -> Work {
             panic!("refused")
         };
         assert!(matches!(passage.reply.start(&answer, &mut world.desk()), ReplyStep::Pass(_)));
-        let recorded = world.account.record(sizes, NOW, &world.config);
+        let recorded = world.account.record(sizes, || NOW, &world.config);
         let Recorded::Record(kind, text) = recorded else { panic!("no record") };
         ledger.record(NOW, kind, &text);
         assert!(ledger.waiting().len() > 500);

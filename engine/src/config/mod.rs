@@ -8,6 +8,7 @@
 pub mod audit;
 mod compile;
 mod credentials;
+pub mod facts;
 mod meter;
 pub mod origin;
 pub mod protobuf;
@@ -19,6 +20,7 @@ pub mod wire;
 pub(crate) use compile::requirement;
 pub use compile::{ConfigError, Secrets};
 pub use credentials::{Certificates, CredentialKind, Credentials, ForwardedHeader, Requirement};
+pub use facts::{Fact, FilterState};
 pub use meter::ToolMeter;
 pub use wire::{
     Answers, DenialStyle, Drift, JwtHeader, MetricSyntax, Permission, RouteAnswer, Schemas, ScopeChallenge,
@@ -76,7 +78,7 @@ pub struct Config {
     pub limits: Limits,
     /// Metric names.
     pub metrics: Metrics,
-    /// Whether decisions go to filter state.
+    /// What of decisions goes to filter state.
     pub filter_state: FilterState,
     /// Whether answers name the rule.
     pub show_rule: ShowRule,
@@ -117,15 +119,6 @@ pub enum RouteMetadata {
     Ignored,
     /// It may name the server.
     Read,
-}
-
-/// Whether decisions are written to filter state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FilterState {
-    /// They are not.
-    Off,
-    /// They are.
-    On,
 }
 
 /// Whether answers name the rule that denied.

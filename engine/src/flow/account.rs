@@ -252,7 +252,7 @@ impl Account {
 
     /// The record of this request, once the stream is over and [`Account::ended`] was told; nothing where no verdict has
     /// fallen, or it is not kept.
-    pub fn record(&mut self, sizes: Sizes, now: UnixTime, config: &Config) -> Recorded {
+    pub fn record(&mut self, sizes: Sizes, clock: impl FnOnce() -> UnixTime, config: &Config) -> Recorded {
         let Some(Judged { kind, effect, keep }) = self.trail.judged() else { return Recorded::Nothing };
         if keep == Keep::SampledOut {
             return Recorded::SampledOut;
@@ -262,7 +262,7 @@ impl Account {
             status: self.status,
             outcome: self.became.unwrap_or(Outcome::NoAnswer),
             decision_micros: self.micros,
-            duration_micros: self.began.map_or(0, |began| now.micros_since(began)),
+            duration_micros: self.began.map_or(0, |began| clock().micros_since(began)),
             request_bytes: sizes.request,
             response_bytes: sizes.answer,
             sampled_per_mille: (effect == Effect::Allow && sampled < 1_000).then_some(sampled),

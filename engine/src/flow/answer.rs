@@ -3,7 +3,7 @@
 
 use super::memory::DecisionId;
 use super::{Desk, facts};
-use crate::config::{Config, CredentialKind, DenialStyle, FilterState, Requirement, Route, Server, ShowRule};
+use crate::config::{Config, CredentialKind, DenialStyle, Fact, Requirement, Route, Server, ShowRule};
 use crate::deny::{Answer, Auth, Denial, Door, ErrorData, Surface, error_body};
 use crate::dpop::DpopRules;
 use crate::identity::{Identity, header_value};
@@ -119,8 +119,10 @@ fn shown<'r>(config: &Config, rule: Option<&'r str>) -> Option<&'r str> {
 
 /// With the rule for access logs, where they are to have it.
 fn ruled(config: &Config, mut answer: Answer, rule: Option<&str>) -> Answer {
-    if let (FilterState::On, Some(rule)) = (config.filter_state, rule.and_then(header_value)) {
-        answer.facts.push(("toolgate_rule", rule));
+    if config.filter_state.shows(Fact::Rule)
+        && let Some(rule) = rule.and_then(header_value)
+    {
+        answer.facts.push((Fact::Rule.name(), rule));
     }
     answer
 }

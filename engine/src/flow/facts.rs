@@ -3,7 +3,7 @@
 //! under `wasm.`.
 
 use super::answer::Scene;
-use crate::config::FilterState;
+use crate::config::Fact;
 use crate::identity::header_value;
 use crate::mcp::Target;
 use alloc::string::{String, ToString};
@@ -13,40 +13,48 @@ use alloc::vec::Vec;
 pub(super) type Shown = Vec<(&'static str, String)>;
 
 /// What is shown of a caller, by the header that tells the upstream the same.
-const OF_CALLER: [(&str, &str); 4] = [
-    ("x-toolgate-subject", "toolgate_subject"),
-    ("x-toolgate-issuer", "toolgate_issuer"),
-    ("x-toolgate-client", "toolgate_client"),
-    ("x-toolgate-roles", "toolgate_roles"),
+const OF_CALLER: [(&str, Fact); 4] = [
+    ("x-toolgate-subject", Fact::Subject),
+    ("x-toolgate-issuer", Fact::Issuer),
+    ("x-toolgate-client", Fact::Client),
+    ("x-toolgate-roles", Fact::Roles),
 ];
 
-/// All that is known: of a denial at the door, that is not who calls. Values are written as in headers: access logs in
-/// plain text must not break at what somebody is called.
+/// All that is known and wanted: of a denial at the door, that is not who calls. Values are written as in headers:
+/// access logs in plain text must not break at what somebody is called.
 pub(super) fn shown(
     scene: &Scene<'_>,
     (decision, reason): (&'static str, &'static str),
     rule: Option<&str>,
 ) -> Shown {
-    if scene.config.filter_state == FilterState::Off {
+    let wanted = scene.config.filter_state;
+    if wanted.is_off() {
         return Vec::new();
     }
     let mut shown = Vec::with_capacity(11);
-    shown.push(("toolgate_decision", decision.to_string()));
-    shown.push(("toolgate_reason", reason.to_string()));
-    shown.push(("toolgate_decision_id", scene.decision.text()));
+    for (fact, label) in [(Fact::Decision, decision), (Fact::Reason, reason)] {
+        if wanted.shows(fact) {
+            shown.push((fact.name(), label.to_string()));
+        }
+    }
+    if wanted.shows(Fact::DecisionId) {
+        shown.push((Fact::DecisionId.name(), scene.decision.text()));
+    }
     let named = [
-        ("toolgate_server", scene.server.map(|server| &*server.name)),
-        ("toolgate_route", scene.route.map(|route| &*route.name)),
-        ("toolgate_method", scene.method),
-        ("toolgate_tool", scene.tool),
-        ("toolgate_rule", rule),
+        (Fact::Server, scene.server.map(|server| &*server.name)),
+        (Fact::Route, scene.route.map(|route| &*route.name)),
+        (Fact::Method, scene.method),
+        (Fact::Tool, scene.tool),
+        (Fact::Rule, rule),
     ];
-    let value = |(name, value): (&'static str, Option<&str>)| Some((name, header_value(value?)?));
-    shown.extend(named.into_iter().filter_map(value));
+    let named = named.into_iter().filter(|(fact, _)| wanted.shows(*fact));
+    let value = |(fact, value): (Fact, Option<&str>)| Some((fact.name(), header_value(value?)?));
+    shown.extend(named.filter_map(value));
     for (name, value) in scene.who.into_iter().flat_map(|who| who.headers()) {
         let own = OF_CALLER.iter().find(|(header, _)| header == name);
+        let own = own.map(|(_, fact)| *fact).filter(|fact| wanted.shows(*fact));
         let text = core::str::from_utf8(value).ok().filter(|text| !text.is_empty());
-        shown.extend(own.zip(text).map(|((_, own), text)| (*own, text.to_string())));
+        shown.extend(own.zip(text).map(|(own, text)| (own.name(), text.to_string())));
     }
     shown
 }

@@ -2,7 +2,7 @@
 //! Rules and policies in shadow: what they would have said, beside what was said. Nothing here changes an answer.
 
 use super::{BodyStep, Desk, Step};
-use crate::config::{FilterState, Server};
+use crate::config::{Fact, Server};
 use crate::identity::Identity;
 use crate::mcp::{Method, Target};
 use crate::metrics::{Metric, Place, RuleLabel, Sample, Series};
@@ -54,7 +54,7 @@ pub(super) fn compare(desk: &mut Desk<'_>, verdict: &Verdict<'_>, context: &Cont
         let roles = roles(&policy, server, verdict.identity, context);
         note = ask(desk, verdict, &policy, shadow.policy, &roles, context);
     }
-    note.filter(|_| config.filter_state == FilterState::On)
+    note.filter(|_| config.filter_state.shows(Fact::Shadow))
 }
 
 /// As [`compare`], for one question without arguments.
@@ -106,7 +106,7 @@ fn ask(
     desk.samples.push(sample(verdict.place, verdict.live, (at, load), supposed));
     desk.account.trail.shadowed(supposed.effect, at, supposed.rule);
     let rule = supposed.rule.and_then(|rule| policy.rule_id(rule)).unwrap_or("-");
-    Some(("toolgate_shadow", [supposed.effect.word(), " ", rule].concat()))
+    Some((Fact::Shadow.name(), [supposed.effect.word(), " ", rule].concat()))
 }
 
 /// What the server says of its tools counts as the policy that is asked has it.

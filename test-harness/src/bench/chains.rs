@@ -335,7 +335,7 @@ pub struct Setup {
     cache: usize,
     /// Whether identity headers and looking into answers to calls are left out.
     lean: bool,
-    /// Whether decisions go to filter state.
+    /// Whether subject and tool go to filter state.
     state: bool,
 }
 
@@ -347,6 +347,11 @@ impl Setup {
 /// Toolgate's configuration; the policy says what the rules of `rbac` say.
 #[must_use]
 pub fn configuration(jwks: &Value, setup: Setup) -> Value {
+    let audit = match setup.state {
+        // What the native chain leaves for its access log.
+        true => json!({ "filter_state": true, "filter_state_names": ["subject", "tool"] }),
+        false => json!({}),
+    };
     let catalogue = ["get_weather", "echo", "code_edit", "code_delete"].map(|name| json!({ "name": name }));
     let mut server = json!({
         "name": "bench",
@@ -378,7 +383,7 @@ pub fn configuration(jwks: &Value, setup: Setup) -> Value {
             "bindings": [bind("readonly"), bind("developer")],
         } } },
         "limits": { "token_cache_entries": setup.cache },
-        "audit": { "filter_state": setup.state },
+        "audit": audit,
     })
 }
 

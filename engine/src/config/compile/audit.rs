@@ -3,6 +3,7 @@
 
 use super::{Compiler, Step, at, key, shown, wrong};
 use crate::audit::{AuditKey, Outlet};
+use crate::config::FilterState;
 use crate::config::audit::{ArgumentsShown, Audit, Collector, Shown, Source};
 use crate::config::origin::Url;
 use crate::config::wire::{ArgumentsWire, AuditWire, CollectorWire, OutletWire, SecretWire, ShownWire};
@@ -35,6 +36,22 @@ impl Compiler<'_> {
             );
         }
         Ok(audit)
+    }
+
+    /// What of decisions goes to filter state.
+    pub(super) fn filter_state(&self) -> Result<FilterState, DeError> {
+        let wire = &self.wire.audit;
+        match (&wire.filter_state_names, wire.filter_state) {
+            (None, false) => Ok(FilterState::OFF),
+            (None, true) => Ok(FilterState::ALL),
+            (Some(_), false) => {
+                Err(wrong("filter state is off".to_owned(), "set `audit.filter_state: true`, or take it out"))
+            }
+            (Some(names), true) if names.is_empty() => {
+                Err(wrong("there is no name".to_owned(), "set `audit.filter_state: false`, or add one"))
+            }
+            (Some(names), true) => Ok(FilterState::of(names.iter().copied())),
+        }
     }
 
     fn audit_settings(

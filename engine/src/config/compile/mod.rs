@@ -21,9 +21,7 @@ mod tools;
 pub(crate) use self::credentials::requirement;
 use self::places::{check_overlap, check_unique};
 use super::wire::ConfigWire;
-use super::{
-    Config, FilterState, HostMode, Metrics, PolicyOrigin, RouteMetadata, Server, ShowRule, Unmatched, Warning,
-};
+use super::{Config, HostMode, Metrics, PolicyOrigin, RouteMetadata, Server, ShowRule, Unmatched, Warning};
 use crate::json::{DeError, Doc, Segment, Value, from_value};
 use crate::policy::Mode;
 use crate::suggest::did_you_mean;
@@ -141,6 +139,7 @@ impl<'c> Compiler<'c> {
         let revocation = at(self.revocation(&issuer_names), &[key("revocation")])?;
         let limits = at(self.limits(), &[key("limits")])?;
         let audit = self.audit()?;
+        let filter_state = at(self.filter_state(), &[key("audit"), key("filter_state_names")])?;
         self.warn_open_host(&servers);
         Ok(Config {
             host_mode: if wire.host.headers_stop_iteration { HostMode::Held } else { HostMode::Streamed },
@@ -160,7 +159,7 @@ impl<'c> Compiler<'c> {
             revocation,
             limits,
             metrics: Metrics { syntax: wire.metrics.syntax, max_series: wire.metrics.max_series },
-            filter_state: if wire.audit.filter_state { FilterState::On } else { FilterState::Off },
+            filter_state,
             show_rule: if wire.audit.show_rule { ShowRule::Always } else { ShowRule::Never },
             audit,
             shared_state,

@@ -66,6 +66,18 @@ fn the_document_itself() {
             "unmatched: `pas` is not one of the words known here | did you mean `pass`?",
         ),
         (
+            top(r#","audit":{"filter_state":true,"filter_state_names":["subjet"]}"#),
+            "audit.filter_state_names[0]: `subjet` is not one of the words known here | did you mean `subject`?",
+        ),
+        (
+            top(r#","audit":{"filter_state":true,"filter_state_names":[]}"#),
+            "audit.filter_state_names: there is no name | set `audit.filter_state: false`, or add one",
+        ),
+        (
+            top(r#","audit":{"filter_state_names":["subject"]}"#),
+            "audit.filter_state_names: filter state is off | set `audit.filter_state: true`, or take it out",
+        ),
+        (
             top(r#","unmatched":null"#),
             "unmatched: expected a word, found a null | known here: `refuse`, `pass`",
         ),

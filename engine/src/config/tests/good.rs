@@ -50,7 +50,7 @@ fn the_example_of_the_design_compiles() {
         (config.host_mode, config.route_metadata, config.unmatched),
         (HostMode::Held, RouteMetadata::Read, Unmatched::Pass)
     );
-    assert_eq!((config.filter_state, config.show_rule), (FilterState::On, ShowRule::Always));
+    assert_eq!((config.filter_state, config.show_rule), (FilterState::ALL, ShowRule::Always));
     assert_eq!((config.limits.body, config.limits.json.depth, config.limits.token), (1_000, 64, 8_192));
     assert_eq!((config.metrics.syntax, config.metrics.max_series), (MetricSyntax::Istio, 9));
     let [server] = &config.servers[..] else { panic!("one server") };

@@ -2,6 +2,7 @@
 //! What decisions leave behind, as written.
 
 use super::SecretWire;
+use crate::config::facts::Fact;
 use alloc::string::String;
 use alloc::vec::Vec;
 use serde::Deserialize;
@@ -13,6 +14,8 @@ use serde::Deserialize;
 pub struct AuditWire {
     /// Whether decisions are written to filter state (`wasm.toolgate_*`) for access logs and traces.
     pub filter_state: bool,
+    /// Which of what is known goes there; all of it if not given.
+    pub filter_state_names: Option<Vec<Fact>>,
     /// Whether answers name the rule that denied.
     pub show_rule: bool,
     /// Where records go; nowhere if empty.
@@ -39,6 +42,7 @@ impl Default for AuditWire {
     fn default() -> Self {
         AuditWire {
             filter_state: false,
+            filter_state_names: None,
             show_rule: false,
             outlets: Vec::new(),
             allows_per_mille: 1_000,

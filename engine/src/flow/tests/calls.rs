@@ -231,6 +231,47 @@ fn filter_state_says_what_was_decided() {
     assert!(World::new("", "").call("echo", "{}").passage().facts.is_empty());
 }
 
+/// Each name by itself leaves what all names leave under it, and nothing else.
+#[test]
+fn filter_state_has_only_what_is_wanted() {
+    let names = [
+        "decision",
+        "reason",
+        "decision_id",
+        "rule",
+        "server",
+        "route",
+        "method",
+        "tool",
+        "subject",
+        "issuer",
+        "client",
+        "roles",
+        "shadow",
+    ];
+    let facts = |audit: &str, tool: &str| {
+        let config = format!(r#","audit":{{{audit}}}"#);
+        let shadowed = super::shadow::world(r#","shadow_policy":"next""#, &config).call(tool, "{}");
+        match shadowed {
+            Outcome::Pass(passage) => passage.facts,
+            Outcome::Answer(answer) => answer.facts,
+        }
+    };
+    let mut seen = 0;
+    for tool in ["echo", "code_delete"] {
+        let all = facts(r#""filter_state":true"#, tool);
+        for name in names {
+            let own = facts(&format!(r#""filter_state":true,"filter_state_names":["{name}"]"#), tool);
+            let expected: Vec<_> =
+                all.iter().filter(|(other, _)| *other == format!("toolgate_{name}")).cloned().collect();
+            assert_eq!(own, expected, "{name} of {tool}");
+            seen += own.len();
+        }
+        assert_eq!(all.len(), 12, "{all:?}");
+    }
+    assert_eq!(seen, 24);
+}
+
 #[test]
 fn series_are_named_in_three_syntaxes() {
     for (syntax, expected) in [

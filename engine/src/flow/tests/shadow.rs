@@ -5,7 +5,7 @@ use super::*;
 use crate::config::HostMode;
 
 /// A configuration with a candidate beside the policy, and with one rule of the policy in shadow.
-fn world(server: &str, top: &str) -> World {
+pub(super) fn world(server: &str, top: &str) -> World {
     let candidate = r#"{"version":1,"mode":"shadow","roles":{"guest":{"allow":[{"id":"list","methods":["tools/list"]}]},
         "eng":{"allow":[{"id":"c-echo","tools":["echo"]},{"id":"c-del","tools":["code_delete"]}]}},
         "bindings":[{"role":"eng","when":{"groups":{"contains":"eng"}}}]}"#;

@@ -21,7 +21,7 @@ fn the_record_of_a_request_is_kept_by_its_verdict() {
         let _ = world.call(tool, r#"{"path":"src/a"}"#);
         world.account.status(299);
         let (config, now) = (&world.config, UnixTime::from_secs(NOW));
-        match world.account.record(sizes, now, config) {
+        match world.account.record(sizes, || now, config) {
             Recorded::Nothing => "nothing".to_string(),
             Recorded::SampledOut => "sampled out".to_string(),
             Recorded::Record(_, text) => {
@@ -41,7 +41,7 @@ fn the_record_of_a_request_is_kept_by_its_verdict() {
     assert!(shares.iter().all(|told| told == "\"allow\" 999" || told == "sampled out"), "{shares:?}");
     let mut world = audited(1_000);
     assert!(matches!(
-        world.account.record(sizes, UnixTime::from_secs(NOW), &world.config),
+        world.account.record(sizes, || UnixTime::from_secs(NOW), &world.config),
         Recorded::Nothing
     ));
 }
@@ -100,7 +100,7 @@ fn two() -> World {
 
 fn record(world: &mut World) -> serde_json::Value {
     let sizes = crate::flow::Sizes { request: 1, answer: 2 };
-    match world.account.record(sizes, UnixTime::from_secs(NOW), &world.config) {
+    match world.account.record(sizes, || UnixTime::from_secs(NOW), &world.config) {
         Recorded::Record(_, text) => serde_json::from_str(&format!("{{\"at\":0{text}}}")).expect("JSON"),
         other => panic!("{other:?}"),
     }

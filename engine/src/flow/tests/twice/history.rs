@@ -147,7 +147,7 @@ impl Gate {
         let World { account, samples, config, now, .. } = &mut self.world;
         let now = UnixTime::from_secs(*now).plus_millis(4);
         account.ended(Sizes { request: 1, answer: 2 }, || now, config, samples);
-        told.push(match account.record(Sizes { request: 1, answer: 2 }, now, config) {
+        told.push(match account.record(Sizes { request: 1, answer: 2 }, || now, config) {
             Recorded::Record(kind, text) => format!("record {kind:?} {text}"),
             other => format!("record {other:?}"),
         });
