@@ -30,6 +30,8 @@ pub enum Chain {
     ToolgateStreamed,
     /// `toolgate` with a cache that is too small for the tokens.
     ToolgateCold,
+    /// `toolgate` without a token cache: one token is as cold as many.
+    ToolgateUncached,
     /// Toolgate with identity headers, filter state, and an access log of sealed audit records.
     ToolgateFull,
     /// `toolgate_defaults` with audit records in Envoy's log.
@@ -57,6 +59,17 @@ impl Chain {
         Self::ToolgateCold,
         Self::ToolgateFull,
         Self::ExtAuthz,
+    ];
+
+    /// What is compared at fixed rates.
+    pub const PACED: [Self; 7] = [
+        Self::Bare,
+        Self::Native,
+        Self::NativeUncached,
+        Self::NativeFull,
+        Self::Toolgate,
+        Self::ToolgateUncached,
+        Self::ToolgateFull,
     ];
 
     /// What is compared to see what outlets of audit records cost.
@@ -88,6 +101,7 @@ impl Chain {
             Self::ToolgateDefaults => "toolgate_defaults",
             Self::ToolgateStreamed => "toolgate_streamed",
             Self::ToolgateCold => "toolgate_cold",
+            Self::ToolgateUncached => "toolgate_uncached",
             Self::ToolgateFull => "toolgate_full",
             Self::ToolgateLog => "toolgate_log",
             Self::ToolgateAccessLog => "toolgate_access_log",
@@ -125,6 +139,8 @@ pub struct Parts<'p> {
     pub jwks: Value,
     /// The policy server of `ext_authz`.
     pub authz: SocketAddr,
+    /// Rules of Toolgate's policy besides those that the budgets speak of.
+    pub more_rules: usize,
 }
 
 impl Parts<'_> {
@@ -159,6 +175,7 @@ impl Parts<'_> {
                 vec![self.toolgate(gate, chain, Setup { held: false, ..Setup::WARM })?]
             }
             Chain::ToolgateCold => vec![self.toolgate(gate, chain, Setup { cache: 64, ..Setup::WARM })?],
+            Chain::ToolgateUncached => vec![self.toolgate(gate, chain, Setup { cache: 0, ..Setup::WARM })?],
             Chain::ToolgateFull => {
                 vec![self.toolgate(gate, chain, Setup { lean: false, state: true, ..Setup::WARM })?]
             }
@@ -192,6 +209,7 @@ impl Parts<'_> {
         config["allow_on_headers_stop_iteration"] = json!(setup.held);
         let outlet = chain.outlet();
         let mut own = configuration(&self.jwks, setup);
+        grow(&mut own, self.more_rules)?;
         if let Some(outlet) = outlet {
             record(&mut own, outlet);
         }
@@ -385,6 +403,15 @@ pub fn configuration(jwks: &Value, setup: Setup) -> Value {
         "limits": { "token_cache_entries": setup.cache },
         "audit": audit,
     })
+}
+
+/// Adds rules to the role of the callers, half of them exact names, half patterns.
+fn grow(configuration: &mut Value, rules: usize) -> Result<()> {
+    let allow = at(configuration, "/policies/default/inline/roles/developer/allow")?;
+    let name = |at: usize| if at.is_multiple_of(2) { format!("tool_{at}") } else { format!("area{at}_*") };
+    let more = (0..rules).map(|at| json!({ "tools": [name(at)] }));
+    allow.as_array_mut().context("`allow` is not a list")?.extend(more);
+    Ok(())
 }
 
 /// Adds sealed records. A collector gets the largest batches there are: what is looked for is the cost of a record that

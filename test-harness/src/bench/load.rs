@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Connections that are kept open.
 const CONNECTIONS: u32 = 16;
@@ -133,12 +133,22 @@ pub fn run(wrk: &Path, load: Load<'_>, processes: &[u32]) -> Result<Sample> {
     })
 }
 
-/// Percentiles of latency at a fixed rate, by `h2load`: median and 99th, in microseconds. All requests carry the
-/// first token of the file.
+/// What an answer took at a fixed rate.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Paced {
+    /// The median.
+    pub p50_us: f64,
+    /// The 99th percentile.
+    pub p99_us: f64,
+    /// Requests a second that went out: fewer than asked for where the chain does not carry them.
+    pub rps: f64,
+}
+
+/// Latency at a fixed rate, by `h2load`. All requests carry the first token of the file.
 ///
 /// # Errors
 /// If `h2load` fails, or if one answer was not a success.
-pub fn at_rate(h2load: &Path, load: Load<'_>, rate: f64, log: &Path) -> Result<(f64, f64)> {
+pub fn at_rate(h2load: &Path, load: Load<'_>, rate: f64, log: &Path) -> Result<Paced> {
     let tokens = fs::read_to_string(load.tokens)?;
     let token = tokens.lines().next().unwrap_or_default();
     let each = (rate / f64::from(CONNECTIONS)).max(1.0);
@@ -160,17 +170,28 @@ pub fn at_rate(h2load: &Path, load: Load<'_>, rate: f64, log: &Path) -> Result<(
         .output()
         .context("cannot start h2load")?;
     ensure!(output.status.success(), "h2load failed:\n{}", String::from_utf8_lossy(&output.stderr));
-    let mut micros = Vec::new();
-    for line in fs::read_to_string(log)?.lines() {
-        let mut columns = line.split('\t').skip(1);
-        let (status, time) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
+    paced(&fs::read_to_string(log)?)
+}
+
+/// Reads h2load's log: when each request began, its status, what it took; all times in microseconds.
+fn paced(log: &str) -> Result<Paced> {
+    let (mut begun, mut micros) = (Vec::new(), Vec::new());
+    for line in log.lines() {
+        let mut columns = line.split('\t').map(str::trim);
+        let mut column = || columns.next().unwrap_or_default();
+        let (begin, status, time) = (column(), column(), column());
         ensure!(status == "200", "not every request was answered with success: {status}");
+        begun.push(begin.parse::<f64>()?);
         micros.push(time.parse::<f64>()?);
     }
     ensure!(micros.len() > 100, "h2load sent next to nothing");
+    let first = begun.iter().copied().fold(f64::INFINITY, f64::min);
+    let last = begun.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     micros.sort_by(f64::total_cmp);
     let at = |share: usize| micros.get(micros.len() * share / 100).copied().unwrap_or(f64::NAN);
-    Ok((at(50), at(99)))
+    #[allow(clippy::cast_precision_loss, reason = "counts of a few seconds are exact in f64")]
+    let rps = (micros.len() - 1) as f64 * 1e6 / (last - first);
+    Ok(Paced { p50_us: at(50), p99_us: at(99), rps })
 }
 
 /// User and system time of a process so far, in microseconds.
@@ -213,6 +234,20 @@ mod tests {
             assert_eq!(body.len(), size);
             assert!(serde_json::from_str::<serde_json::Value>(&body).is_ok());
         }
+    }
+
+    #[test]
+    fn what_went_out_at_a_fixed_rate_is_read_from_the_log() -> Result<()> {
+        let log: String = (0..201).map(|at| format!("{}\t200\t{}\n", 1_000_000 + at * 500, at)).collect();
+        let found = paced(&log)?;
+        let near = |value: f64, wanted: f64| (value - wanted).abs() < 1e-6;
+        assert!(
+            near(found.p50_us, 100.0) && near(found.p99_us, 198.0) && near(found.rps, 2_000.0),
+            "{found:?}"
+        );
+        assert!(paced(&log.replacen("\t200\t", "\t401\t", 1)).is_err());
+        assert!(paced("1\t200\t1\n").is_err());
+        Ok(())
     }
 
     #[test]

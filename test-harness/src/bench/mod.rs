@@ -1,7 +1,7 @@
 //! `make bench`: what Toolgate costs a request, beside Envoy's own filters, in one run on one machine.
 //!
 //! Every chain is a listener of one Envoy process with one worker. Load comes from `wrk` in a closed loop; cost is the
-//! CPU time of the Envoy process over the requests it served. `h2load` adds latency at a fixed rate. Chains take turns in every round, so that what else the
+//! CPU time of the Envoy process over the requests it served. `h2load` adds latency at fixed rates. Chains take turns in every round, so that what else the
 //! machine does meets all of them, and ratios are made within a round.
 
 pub mod authz;
@@ -10,10 +10,12 @@ mod curves;
 pub mod haproxy;
 pub mod load;
 pub mod outlets;
+pub mod paced;
 pub mod picture;
 pub mod report;
 pub mod stage;
 pub mod stages;
+pub mod start_up;
 pub mod tokens;
 pub mod upstream;
 
@@ -23,7 +25,7 @@ use anyhow::{Context, Result};
 
 use self::{
     chains::Chain,
-    report::{Latency, Report, Round},
+    report::{Report, Round},
     stage::{Props, Sent, Stage},
     tokens::Signed,
 };
@@ -34,12 +36,20 @@ use crate::paths;
 pub struct Plan {
     /// How often every chain has its turn.
     pub rounds: usize,
-    /// How often each other body and algorithm has its turn.
-    pub sweeps: usize,
     /// How long a turn is.
     pub turn: Duration,
+    /// How often each other body and algorithm, and HAProxy, has its turn.
+    pub sweeps: usize,
+    /// How long a turn of these and of outlets is.
+    pub short_turn: Duration,
+    /// How often every chain has its turn at each fixed rate.
+    pub paced_rounds: usize,
     /// How long a fixed rate is kept up.
     pub paced: Duration,
+    /// How often Envoy starts with a policy of each size.
+    pub starts: usize,
+    /// The stages of the engine in a VM of Envoy: those whose name holds one of these texts.
+    pub stages: &'static str,
 }
 
 impl Plan {
@@ -47,21 +57,46 @@ impl Plan {
     #[must_use]
     pub fn from_environment() -> Self {
         let quick = env::var("QUICK").is_ok_and(|quick| quick == "1");
-        let (rounds, sweeps, seconds, paced) = if quick { (3, 1, 1, 2) } else { (11, 5, 2, 5) };
+        let plan = if quick { Self::QUICK } else { Self::WHOLE };
         let number = |name: &str| env::var(name).ok()?.parse::<u32>().ok().filter(|number| *number > 0);
-        let rounds = number("ROUNDS").and_then(|rounds| usize::try_from(rounds).ok()).unwrap_or(rounds);
-        let seconds = number("SECONDS_PER_TURN").map_or(seconds, u64::from);
-        Self { rounds, sweeps, turn: Duration::from_secs(seconds), paced: Duration::from_secs(paced) }
+        let rounds = number("ROUNDS").and_then(|rounds| usize::try_from(rounds).ok()).unwrap_or(plan.rounds);
+        let turn =
+            number("SECONDS_PER_TURN").map_or(plan.turn, |seconds| Duration::from_secs(seconds.into()));
+        Self { rounds, turn, ..plan }
     }
+
+    /// Some nine minutes, builds apart: five for the rounds.
+    const WHOLE: Self = Self {
+        rounds: 9,
+        turn: Duration::from_secs(2),
+        sweeps: 5,
+        short_turn: Duration::from_secs(1),
+        paced_rounds: 3,
+        paced: Duration::from_secs(1),
+        starts: 3,
+        stages: "",
+    };
+
+    /// Under three minutes.
+    const QUICK: Self = Self {
+        rounds: 3,
+        turn: Duration::from_secs(1),
+        sweeps: 1,
+        paced_rounds: 1,
+        starts: 1,
+        stages: "request/,verify/,audit/,parse/",
+        ..Self::WHOLE
+    };
 }
 
 /// After so many turns `bare` has one.
 const BARE_EVERY: usize = 3;
 
 /// Other bodies and algorithms: the ratio's name, what is sent, the chain and what it is compared with.
-const SWEEPS: [(&str, Sent, Chain, Chain); 3] = [
+const SWEEPS: [(&str, Sent, Chain, Chain); 4] = [
     ("warm_2k", Sent { body: 2_048, ..Sent::USUAL }, Chain::Toolgate, Chain::Native),
     ("warm_64k", Sent { body: 65_536, ..Sent::USUAL }, Chain::Toolgate, Chain::Native),
+    ("warm_es256", Sent { signed: Signed::Es256, ..Sent::USUAL }, Chain::Toolgate, Chain::Native),
     ("cold_es256", Sent { signed: Signed::Es256, ..Sent::USUAL }, Chain::ToolgateCold, Chain::NativeUncached),
 ];
 
@@ -86,10 +121,22 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
         say(&format!("measured {name}"));
     }
     let chains = report::chains(&rounds);
-    let latency = paced(&stage, plan, &chains, &say)?;
     memory.insert("rss_all_chains", load::resident(stage.id())?);
     drop(stage);
-    let jwt_verify = haproxy::run(&props, plan.sweeps, plan.turn).await?;
+    let latency = match load::h2load() {
+        Some(h2load) => {
+            let bare = chains.get(Chain::Bare.name()).map_or(1_000.0, |cost| cost.rps);
+            paced::measure(&props, plan, &h2load, bare).await?
+        }
+        None => {
+            say(
+                "skipped: latency at fixed rates (`h2load` is not on PATH: `apt-get install nghttp2-client`)",
+            );
+            Vec::new()
+        }
+    };
+    say("measured latency at fixed rates");
+    let jwt_verify = haproxy::run(&props, plan.sweeps, plan.short_turn).await?;
     if jwt_verify.is_none() {
         say("skipped: HAProxy's `jwt_verify` (`haproxy` is not installed: `apt-get install haproxy`)");
     }
@@ -102,13 +149,14 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
         latency,
         outlets: outlets::measure(&props, plan).await?,
         scale: scale(&props, plan).await?,
-        engine: report::criterion(&paths::repository().join("target/criterion")),
-        in_wasm: stages::run("").await?,
+        engine: report::criterion(&paths::repository().join("target/bench/criterion")),
+        in_wasm: stages::run(plan.stages).await?,
         haproxy_jwt_verify_us: jwt_verify.map(report::Ratio::of),
         engine_memory: report::engine_memory(&paths::repository().join("target/bench/engine-memory.json")),
         memory,
         wasm_bytes: fs::metadata(props.wasm())?.len(),
         first_verdict_ms: first_verdict_ms.round(),
+        start_up: start_up::measure(&props, plan.starts).await?,
         cache_hits,
     })
 }
@@ -145,31 +193,11 @@ fn sweep(stage: &Stage<'_>, plan: Plan, sent: Sent, pair: [Chain; 2]) -> Result<
     let mut each = Vec::with_capacity(plan.sweeps);
     for _ in 0..plan.sweeps {
         let [before, chain, other, after] = [Chain::Bare, pair[0], pair[1], Chain::Bare]
-            .map(|chain| stage.measure(chain, sent, plan.turn).map(|sample| sample.cpu_us));
+            .map(|chain| stage.measure(chain, sent, plan.short_turn).map(|sample| sample.cpu_us));
         let bare = f64::midpoint(before?, after?);
         each.push((chain? - bare) / (other? - bare));
     }
     Ok(report::Ratio::of(each))
-}
-
-/// Latency at half of what `bare` can carry.
-fn paced(
-    stage: &Stage<'_>,
-    plan: Plan,
-    chains: &BTreeMap<&'static str, report::Cost>,
-    say: &impl Fn(&str),
-) -> Result<Option<Latency>> {
-    let Some(h2load) = load::h2load() else {
-        say("skipped: latency at a fixed rate (`h2load` is not on PATH: `apt-get install nghttp2-client`)");
-        return Ok(None);
-    };
-    let rate = chains.get(Chain::Bare.name()).map_or(1_000.0, |cost| cost.rps / 2.0);
-    let mut by_chain = BTreeMap::new();
-    for chain in Chain::ALL.into_iter().filter(|chain| *chain != Chain::ExtAuthz) {
-        let (p50_us, p99_us) = stage.at_rate(&h2load, chain, rate, plan.paced)?;
-        by_chain.insert(chain.name(), report::Percentiles { p50_us, p99_us });
-    }
-    Ok(Some(Latency { requests_per_second: rate.round(), by_chain }))
 }
 
 async fn together(

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use serde::Serialize;
 
-use super::{chains::Chain, load::Sample, outlets::Added};
+use super::{chains::Chain, load::Sample, outlets::Added, paced::Latency, start_up::StartUp};
 
 /// `target/bench/report.json`.
 #[derive(Debug, Serialize)]
@@ -17,16 +17,15 @@ pub struct Report {
     pub chains: BTreeMap<&'static str, Cost>,
     /// By name.
     pub ratios: BTreeMap<&'static str, Ratio>,
-    /// At a fixed rate; none without `h2load`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub latency: Option<Latency>,
+    /// At fixed rates; none without `h2load`.
+    pub latency: Vec<Latency>,
     /// Microseconds of CPU that each outlet of audit records adds to `toolgate_defaults`.
     pub outlets: BTreeMap<&'static str, Added>,
     /// Requests per second with two workers over those with one.
     pub scale: BTreeMap<&'static str, f64>,
-    /// Nanoseconds by benchmark of the engine, as the last `cargo bench` left them.
+    /// Nanoseconds by benchmark of the engine, as `make bench-scale` of this run left them.
     pub engine: BTreeMap<String, f64>,
-    /// Bytes that the engine allocates, as the last `make bench-engine` left them.
+    /// Bytes that the engine allocates, as `make bench-scale` of this run left them.
     pub engine_memory: BTreeMap<String, u64>,
     /// Nanoseconds by stage of the engine in a VM of Envoy.
     pub in_wasm: BTreeMap<String, f64>,
@@ -39,6 +38,8 @@ pub struct Report {
     pub wasm_bytes: u64,
     /// Milliseconds from Envoy's start to the first request that Toolgate lets through.
     pub first_verdict_ms: f64,
+    /// The same and memory, by the number of rules.
+    pub start_up: BTreeMap<usize, StartUp>,
     /// The share of token look-ups that the chain's cache answered.
     pub cache_hits: BTreeMap<&'static str, f64>,
 }
@@ -54,24 +55,6 @@ pub struct Cost {
     pub p99_us: f64,
     /// Requests per second.
     pub rps: f64,
-}
-
-/// Latency in an open loop.
-#[derive(Clone, Debug, Serialize)]
-pub struct Latency {
-    /// The rate: half of what `bare` carries in the closed loop.
-    pub requests_per_second: f64,
-    /// By chain.
-    pub by_chain: BTreeMap<&'static str, Percentiles>,
-}
-
-/// Of the time to an answer.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Percentiles {
-    /// The median.
-    pub p50_us: f64,
-    /// The 99th percentile.
-    pub p99_us: f64,
 }
 
 /// One chain's added cost over another's, each round by itself.
@@ -195,7 +178,7 @@ pub fn ratios(rounds: &[Round]) -> BTreeMap<&'static str, Ratio> {
     RATIOS.into_iter().map(ratio).collect()
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
@@ -248,10 +231,12 @@ impl Report {
         for (name, ratio) in &self.ratios {
             line(format_args!("{name:<18} {:>9.3} {:>9.3} {:>9.3}", ratio.median, ratio.low, ratio.high));
         }
-        if let Some(latency) = &self.latency {
-            line(format_args!("\nat {:.0} requests/s       p50 µs    p99 µs", latency.requests_per_second));
-            for (name, own) in &latency.by_chain {
-                line(format_args!("{name:<18} {:>9.0} {:>9.0}", own.p50_us, own.p99_us));
+        for latency in &self.latency {
+            let Latency { percent_of_bare, requests_per_second, by_chain } = latency;
+            line(format_args!("\n{percent_of_bare} % of bare: {requests_per_second:.0} requests/s"));
+            line(format_args!("{:<18} {:>9} {:>9} {:>9}", "chain", "p50 µs", "p99 µs", "sent/s"));
+            for (name, own) in by_chain {
+                line(format_args!("{name:<18} {:>9.0} {:>9.0} {:>9.0}", own.p50_us, own.p99_us, own.rps));
             }
         }
         line(format_args!(
@@ -275,6 +260,11 @@ impl Report {
         }
         line(format_args!("{:<28} {:>11} bytes", "toolgate.wasm", self.wasm_bytes));
         line(format_args!("{:<28} {:>11.0} ms", "start to first verdict", self.first_verdict_ms));
+        for (rules, start) in &self.start_up {
+            let name = format!("{rules} rules: first verdict");
+            line(format_args!("{name:<28} {:>11.0} ms", start.first_verdict_ms));
+            line(format_args!("{:<28} {:>11} KiB", "  resident then", start.resident_bytes / 1_024));
+        }
         if let Some(added) = self.haproxy_jwt_verify_us {
             let Ratio { median, low, high } = added;
             line(format_args!("{:<28} {median:>+11.2} µs ({low:+.2} to {high:+.2})", "haproxy, jwt_verify"));

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     chains::{AUTHZ_CLUSTER, COLLECTOR_CLUSTER, Chain, Parts},
-    load::{self, BODY, HOST, Load, Sample},
+    load::{self, BODY, HOST, Load, Paced, Sample},
     tokens::{COLD, Signed, Tokens, WARM},
 };
 use crate::{
@@ -191,6 +191,19 @@ impl<'p> Stage<'p> {
     /// # Errors
     /// If it cannot be started.
     pub async fn start(props: &'p Props, chains: &[Chain], workers: usize) -> Result<Self> {
+        Self::with_rules(props, chains, workers, 0).await
+    }
+
+    /// The same, and Toolgate's policy has so many rules more.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn with_rules(
+        props: &'p Props,
+        chains: &[Chain],
+        workers: usize,
+        more_rules: usize,
+    ) -> Result<Self> {
         let ports =
             chains.iter().map(|chain| Ok((*chain, free_port()?))).collect::<Result<BTreeMap<_, _>>>()?;
         let admin = free_port()?;
@@ -204,6 +217,7 @@ impl<'p> Stage<'p> {
             noop: &props.noop,
             jwks: props.tokens.jwks(),
             authz: props.authz,
+            more_rules,
         };
         let listeners =
             ports.iter().map(|(chain, port)| parts.listener(*chain, *port)).collect::<Result<Vec<_>>>()?;
@@ -302,11 +316,11 @@ impl<'p> Stage<'p> {
         load::run(&self.props.wrk, self.load(chain, &files, time)?, &processes).context(chain.name())
     }
 
-    /// Loads `chain` at a fixed rate: median and 99th percentile of latency in microseconds.
+    /// Loads `chain` at a fixed rate.
     ///
     /// # Errors
     /// If `h2load` fails or a request is not let through.
-    pub fn at_rate(&self, h2load: &Path, chain: Chain, rate: f64, time: Duration) -> Result<(f64, f64)> {
+    pub fn at_rate(&self, h2load: &Path, chain: Chain, rate: f64, time: Duration) -> Result<Paced> {
         let files = self.files(chain, Sent::USUAL);
         let log = self.props.folder.join("h2load.log");
         load::at_rate(h2load, self.load(chain, &files, time)?, rate, &log).context(chain.name())

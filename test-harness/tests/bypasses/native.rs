@@ -53,6 +53,7 @@ fn native(shipped: &Value) -> Result<Value> {
         wasm: &none,
         jwks: json!({ "keys": [key()?.jwk] }),
         authz: ([127, 0, 0, 1], 1).into(),
+        more_rules: 0,
     };
     parts.listener(Chain::Native, u16::try_from(port.context("no port")?)?)
 }
