@@ -89,7 +89,7 @@ bench-engine: setup ## measure the engine by itself (criterion)
 bench-scale: setup ## how the engine's cost and memory grow with rules, roles, tokens, keys, revoked ids, tools; `make bench` takes it up
 	@rm -rf target/bench/criterion && mkdir -p target/bench
 	$(CARGO) bench --locked -q -p toolgate-engine --bench memory -- $(CURDIR)/target/bench/engine-memory.json
-	CRITERION_HOME=$(CURDIR)/target/bench/criterion $(CARGO) bench --locked -q -p toolgate-engine --bench engine -- --noplot --sample-size 10 --nresamples 2000 --warm-up-time $(if $(QUICK),0.1,0.3) --measurement-time $(if $(QUICK),0.2,0.5)
+	CRITERION_HOME=$(CURDIR)/target/bench/criterion $(CARGO) bench --locked -q -p toolgate-engine --bench engine -- --quiet --noplot --sample-size 10 --nresamples 2000 --warm-up-time $(if $(QUICK),0.05,0.3) --measurement-time $(if $(QUICK),0.1,0.5)
 
 test-hostcalls: wasm node ## what the filter asks of its host for a warm request, call by call
 	"$$(test-harness/fetch-node)/node_modules/.bin/node" test-harness/hostcalls.mjs $(WASM)

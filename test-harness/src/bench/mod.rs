@@ -40,9 +40,9 @@ pub struct Plan {
     pub turn: Duration,
     /// How often each other body and algorithm, and HAProxy, has its turn.
     pub sweeps: usize,
-    /// How long a turn of these and of outlets is.
-    pub short_turn: Duration,
-    /// How often every chain has its turn at each fixed rate.
+    /// The fixed rates, in hundredths of what `bare` carries.
+    pub shares: &'static [u32],
+    /// How often every chain has its turn at each of them.
     pub paced_rounds: usize,
     /// How long a fixed rate is kept up.
     pub paced: Duration,
@@ -65,26 +65,26 @@ impl Plan {
         Self { rounds, turn, ..plan }
     }
 
-    /// Some nine minutes, builds apart: five for the rounds.
+    /// Some ten minutes, builds apart; a third of them are the rounds.
     const WHOLE: Self = Self {
-        rounds: 9,
-        turn: Duration::from_secs(2),
+        rounds: 12,
+        turn: Duration::from_secs(1),
         sweeps: 5,
-        short_turn: Duration::from_secs(1),
+        shares: &[25, 50, 75],
         paced_rounds: 3,
         paced: Duration::from_secs(1),
         starts: 3,
         stages: "",
     };
 
-    /// Under three minutes.
+    /// Some three minutes.
     const QUICK: Self = Self {
         rounds: 3,
-        turn: Duration::from_secs(1),
         sweeps: 1,
+        shares: &[50],
         paced_rounds: 1,
         starts: 1,
-        stages: "request/,verify/,audit/,parse/",
+        stages: "request/,jwks_parse/,tokens/,swap/",
         ..Self::WHOLE
     };
 }
@@ -136,7 +136,7 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
         }
     };
     say("measured latency at fixed rates");
-    let jwt_verify = haproxy::run(&props, plan.sweeps, plan.short_turn).await?;
+    let jwt_verify = haproxy::run(&props, plan.sweeps, plan.turn).await?;
     if jwt_verify.is_none() {
         say("skipped: HAProxy's `jwt_verify` (`haproxy` is not installed: `apt-get install haproxy`)");
     }
@@ -193,7 +193,7 @@ fn sweep(stage: &Stage<'_>, plan: Plan, sent: Sent, pair: [Chain; 2]) -> Result<
     let mut each = Vec::with_capacity(plan.sweeps);
     for _ in 0..plan.sweeps {
         let [before, chain, other, after] = [Chain::Bare, pair[0], pair[1], Chain::Bare]
-            .map(|chain| stage.measure(chain, sent, plan.short_turn).map(|sample| sample.cpu_us));
+            .map(|chain| stage.measure(chain, sent, plan.turn).map(|sample| sample.cpu_us));
         let bare = f64::midpoint(before?, after?);
         each.push((chain? - bare) / (other? - bare));
     }

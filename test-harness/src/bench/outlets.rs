@@ -32,9 +32,9 @@ pub async fn measure(props: &Props, plan: Plan) -> Result<BTreeMap<&'static str,
         stage.measure(chain, Sent::USUAL, Duration::from_secs(1))?;
     }
     let mut costs: BTreeMap<Chain, Vec<f64>> = BTreeMap::new();
-    for _ in 0..plan.rounds {
+    for _ in 0..plan.sweeps {
         for chain in Chain::OUTLETS {
-            costs.entry(chain).or_default().push(stage.measure(chain, Sent::USUAL, plan.short_turn)?.cpu_us);
+            costs.entry(chain).or_default().push(stage.measure(chain, Sent::USUAL, plan.turn)?.cpu_us);
         }
     }
     let base = costs.remove(&Chain::ToolgateDefaults).unwrap_or_default();

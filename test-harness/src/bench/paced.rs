@@ -10,11 +10,8 @@ use super::{
     chains::Chain,
     load::{self, Paced},
     report,
-    stage::{Props, Sent, Stage},
+    stage::{Lookups, Props, Sent, Stage},
 };
-
-/// Shares of what `bare` carries in the closed loop, in hundredths.
-const SHARES: [u32; 3] = [25, 50, 75];
 
 /// Latency in an open loop.
 #[derive(Clone, Debug, Serialize)]
@@ -34,24 +31,20 @@ pub struct Latency {
 /// If a chain does not judge as it has to, `h2load` fails, or a token cache answered where there is none.
 pub async fn measure(props: &Props, plan: Plan, h2load: &Path, bare: f64) -> Result<Vec<Latency>> {
     let mut stage = Stage::start(props, &Chain::PACED, 1).await?;
+    // First of all, for look-ups of all chains are counted together.
+    warm(&mut stage, Chain::ToolgateUncached).await?;
+    let hits = stage.lookups().await?.share_since(Lookups::default()).context("no token was looked up")?;
+    ensure!(hits < f64::EPSILON, "{}: the cache that is off answered", Chain::ToolgateUncached.name());
     for chain in Chain::PACED {
-        stage.verify(chain).await?;
-        // Caches fill, and pages are touched.
-        stage.measure(chain, Sent::USUAL, Duration::from_secs(1))?;
+        warm(&mut stage, chain).await?;
     }
     let mut found: BTreeMap<(u32, Chain), Vec<Paced>> = BTreeMap::new();
     for round in 0..plan.paced_rounds {
-        for share in SHARES {
+        for share in plan.shares.iter().copied() {
             let mut chains = Chain::PACED.to_vec();
             chains.rotate_left(round % Chain::PACED.len());
             for chain in chains {
-                let before = stage.lookups().await?;
                 let turn = stage.at_rate(h2load, chain, bare * f64::from(share) / 100.0, plan.paced)?;
-                if chain == Chain::ToolgateUncached {
-                    let hits =
-                        stage.lookups().await?.share_since(before).context("no token was looked up")?;
-                    ensure!(hits < f64::EPSILON, "{}: the cache that is off answered", chain.name());
-                }
                 found.entry((share, chain)).or_default().push(turn);
             }
         }
@@ -65,7 +58,13 @@ pub async fn measure(props: &Props, plan: Plan, h2load: &Path, bare: f64) -> Res
         requests_per_second: (bare * f64::from(share) / 100.0).round(),
         by_chain: of(share),
     };
-    Ok(SHARES.into_iter().map(latency).collect())
+    Ok(plan.shares.iter().copied().map(latency).collect())
+}
+
+/// Verdicts are tried, caches fill, and pages are touched.
+async fn warm(stage: &mut Stage<'_>, chain: Chain) -> Result<()> {
+    stage.verify(chain).await?;
+    stage.measure(chain, Sent::USUAL, Duration::from_secs(1)).map(|_| ())
 }
 
 fn middle(turns: &[load::Paced]) -> Paced {
