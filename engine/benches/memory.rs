@@ -103,7 +103,7 @@ fn holdings(found: &mut Found) {
 
 fn lists(found: &mut Found) {
     for tools in [10, 100, 1_000] {
-        found.insert(format!("list/size/{tools}"), size::tools(tools).len());
+        found.insert(format!("list/{tools}/size"), size::tools(tools).len());
     }
     for (name, make) in work::all().into_iter().filter(|(name, _)| name.starts_with("list/")) {
         let mut work = make();

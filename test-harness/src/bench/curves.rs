@@ -35,6 +35,7 @@ struct Picture {
 const MICRO: f64 = 1e3;
 const MILLI: f64 = 1e6;
 const KIB: f64 = 1_024.0;
+const MIB: f64 = 1_048_576.0;
 
 const PICTURES: [Picture; 14] = [
     flat("four decisions, ns, by the number of rules", &[("decide", "")]),
@@ -47,7 +48,10 @@ const PICTURES: [Picture; 14] = [
         MILLI,
         &[("compile", ""), ("swap", "")],
     ),
-    grows("10,000 rules compiled, ms, by the number of roles", MILLI, &[("compile_by_roles", "")]),
+    Picture {
+        unit: MILLI,
+        ..flat("10,000 rules compiled, ms, by the number of roles", &[("compile_by_roles", "")])
+    },
     grows("a key set read, µs, by the number of keys", MICRO, &[("jwks_parse", "")]),
     grows("a list filtered, µs, by the number of tools", MICRO, &[("list", "")]),
     grows(
@@ -63,19 +67,12 @@ const PICTURES: [Picture; 14] = [
     grows(
         "the most memory while a list is filtered, and its size, KiB, by the number of tools",
         KIB,
-        &[("list/json", "/peak"), ("list/sse", "/peak"), ("list/size", "")],
+        &[("list/json", "/peak"), ("list/sse", "/peak"), ("list", "/size")],
     ),
+    flat("from start to the first verdict, ms, by the number of rules", &[("start/first_verdict", "")]),
     Picture {
-        title: "from start to the first verdict, ms, by the number of rules",
-        of: &[("start/first_verdict", "")],
-        unit: 1.0,
-        axis: Axis::Linear,
-    },
-    Picture {
-        title: "memory of Envoy at its first verdict, KiB, by the number of rules",
-        of: &[("start/resident", "")],
-        unit: KIB,
-        axis: Axis::Linear,
+        unit: MIB,
+        ..flat("memory of Envoy at its first verdict, MiB, by the number of rules", &[("start/resident", "")])
     },
 ];
 
@@ -255,6 +252,20 @@ mod tests {
         assert_eq!(found["jwks"], [(10.0, 2.0)]);
         assert_eq!(found.len(), 2);
         assert_eq!(of(&all, &flat("title", &[("jwks", "")]))["jwks"], [(10.0, 7.0)]);
+    }
+
+    #[test]
+    fn what_is_measured_in_bytes_is_not_drawn_as_time() {
+        let all = [("list/json/10", 1.0), ("list/json/10/peak", 2.0), ("list/10/size", 3.0)];
+        let drawn = |title: &str| {
+            let picture = PICTURES.iter().find(|picture| picture.title.starts_with(title));
+            picture.map(|picture| of(&all, picture)).unwrap_or_default()
+        };
+        assert_eq!(drawn("a list filtered").into_keys().collect::<Vec<_>>(), ["list/json"]);
+        assert_eq!(
+            drawn("the most memory while a list").into_keys().collect::<Vec<_>>(),
+            ["list", "list/json"]
+        );
     }
 
     #[test]
