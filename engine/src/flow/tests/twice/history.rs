@@ -7,6 +7,7 @@ use super::cast::{Ask, Director, Event, TOOLS, bundle, configuration, key_set, v
 use super::*;
 use crate::connection::ConnectionFact as F;
 use crate::feed::{Freshness, Response};
+use crate::flow::reply::Filter;
 use crate::mcp::Body;
 use alloc::collections::{BTreeMap, VecDeque};
 
@@ -175,15 +176,10 @@ impl Gate {
     /// What a client sees of a message: of a stream, every message by itself.
     fn pieces(&mut self, body: &mut ReplyBody, message: &str, cut: u64) -> String {
         let (filter, stream) = match body {
-            ReplyBody::Whole(filter) => {
-                return match filter.whole(message.as_bytes(), &mut self.world.desk()) {
-                    Ok(Body::Unchanged) => message.to_string(),
-                    Ok(Body::Changed(bytes)) => String::from_utf8(bytes).unwrap(),
-                    Err(answer) => format!("{answer:?}"),
-                };
-            }
+            ReplyBody::Whole(filter) => return whole(filter, message, &mut self.world),
             ReplyBody::Stream(filter, stream) => (filter, stream),
         };
+        let as_json = whole(filter, message, &mut self.world);
         let event = format!(": a comment\nevent: message\r\ndata: {message}\n\n");
         let (mut dice, mut left, mut seen) = (Dice(cut), event.as_bytes(), Vec::new());
         while !left.is_empty() {
@@ -199,7 +195,9 @@ impl Gate {
                 return format!("{} {answer:?}", seen.escape_ascii());
             }
         }
-        seen.escape_ascii().to_string()
+        let seen = String::from_utf8(seen).unwrap();
+        assert!(seen.ends_with(&format!("data: {as_json}\n\n")), "as an event {seen}, as JSON {as_json}");
+        seen
     }
 
     /// All samples but those that say what memory did.
@@ -218,6 +216,15 @@ impl Gate {
                 }
             }
         }
+    }
+}
+
+/// What is left of a message that is one JSON document.
+fn whole(filter: &Filter, message: &str, world: &mut World) -> String {
+    match filter.whole(message.as_bytes(), &mut world.desk()) {
+        Ok(Body::Unchanged) => message.to_string(),
+        Ok(Body::Changed(bytes)) => String::from_utf8(bytes).unwrap(),
+        Err(answer) => format!("{answer:?}"),
     }
 }
 
