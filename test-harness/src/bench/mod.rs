@@ -18,6 +18,7 @@ pub mod stages;
 pub mod start_up;
 pub mod tokens;
 pub mod upstream;
+pub mod workers;
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf, time::Duration};
 
@@ -148,7 +149,7 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
         ratios,
         latency,
         outlets: outlets::measure(&props, plan).await?,
-        scale: scale(&props, plan).await?,
+        workers: workers::measure(&props, plan).await?,
         engine: report::criterion(&paths::repository().join("target/bench/criterion")),
         in_wasm: stages::run(plan.stages).await?,
         haproxy_jwt_verify_us: jwt_verify.map(report::Ratio::of),
@@ -167,25 +168,6 @@ async fn alone(props: &Props, chain: Chain, plan: Plan) -> Result<(u64, f64)> {
     let first = stage.first_verdict(chain).await?;
     stage.measure(chain, Sent::USUAL, plan.turn)?;
     Ok((load::resident(stage.id())?, first))
-}
-
-/// Requests per second with two workers over those with one, by chain.
-async fn scale(props: &Props, plan: Plan) -> Result<BTreeMap<&'static str, f64>> {
-    let mut rates: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
-    for workers in [1, 2] {
-        let chains = [Chain::Bare, Chain::Native, Chain::Toolgate];
-        let mut stage = Stage::start(props, &chains, workers).await?;
-        for chain in chains {
-            stage.first_verdict(chain).await?;
-            stage.measure(chain, Sent::USUAL, Duration::from_secs(1))?;
-            rates.entry(chain.name()).or_default().push(stage.measure(chain, Sent::USUAL, plan.turn)?.rps);
-        }
-    }
-    let over = |rates: Vec<f64>| match rates[..] {
-        [one, two] => two / one,
-        _ => f64::NAN,
-    };
-    Ok(rates.into_iter().map(|(name, rates)| (name, report::rounded(over(rates)))).collect())
 }
 
 /// One ratio over rounds of its own.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use serde::Serialize;
 
-use super::{chains::Chain, load::Sample, outlets::Added, paced::Latency, start_up::StartUp};
+use super::{chains::Chain, load::Sample, outlets::Added, paced::Latency, start_up::StartUp, workers::Two};
 
 /// `target/bench/report.json`.
 #[derive(Debug, Serialize)]
@@ -21,8 +21,8 @@ pub struct Report {
     pub latency: Vec<Latency>,
     /// Microseconds of CPU that each outlet of audit records adds to `toolgate_defaults`.
     pub outlets: BTreeMap<&'static str, Added>,
-    /// Requests per second with two workers over those with one.
-    pub scale: BTreeMap<&'static str, f64>,
+    /// Two workers over one, by chain.
+    pub workers: BTreeMap<&'static str, Two>,
     /// Nanoseconds by benchmark of the engine, as `make bench-scale` of this run left them.
     pub engine: BTreeMap<String, f64>,
     /// Bytes that the engine allocates, as `make bench-scale` of this run left them.
@@ -252,8 +252,11 @@ impl Report {
             ));
         }
         line(format_args!(""));
-        for (name, times) in &self.scale {
-            line(format_args!("{:<28} {times:>11.2} times one", format!("two workers, {name}")));
+        for (name, Two { cpu, rps }) in &self.workers {
+            line(format_args!(
+                "{:<28} {cpu:>11.2} times the CPU per request of one, {rps:.2} times the requests/s",
+                format!("two workers, {name}")
+            ));
         }
         for (name, bytes) in &self.memory {
             line(format_args!("{:<28} {:>11} KiB", name, bytes / 1_024));
