@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-mutants test-alerts test-schema test-e2e test-hostcalls lint deny bench bench-engine bench-scale guard mutants clean
+.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-mutants test-alerts test-schema test-e2e test-hostcalls lint deny bench bench-engine bench-scale bench-module guard mutants clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -93,6 +93,9 @@ bench-scale: setup ## how the engine's cost and memory grow with rules, roles, t
 
 test-hostcalls: wasm node ## what the filter asks of its host for a warm request, call by call
 	"$$(test-harness/fetch-node)/node_modules/.bin/node" test-harness/hostcalls.mjs $(WASM)
+
+bench-module: wasm node ## time the filter alone in V8, in a loop and with cold caches (AGAINST=other.wasm compares)
+	"$$(test-harness/fetch-node)/node_modules/.bin/node" --no-liftoff test-harness/module.mjs $(WASM) $(AGAINST)
 
 guard: setup ## instructions of the engine and size of the filter, against the baseline (UPDATE=1 writes it)
 	engine/benches/guard $(if $(UPDATE),--update)
