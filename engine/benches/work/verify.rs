@@ -18,7 +18,24 @@ pub(crate) fn stages(place: &str, verifier: &'static dyn SignatureVerifier) -> V
     let stage = |algorithm: Algorithm| -> Stage {
         (format!("verify/{algorithm:?}/{place}"), Box::new(move || one(algorithm, verifier)))
     };
-    BY_HOST.map(stage).into()
+    let mut stages: Vec<Stage> = BY_HOST.map(stage).into();
+    stages.push((format!("verify/RS256/{place}_besides_power"), Box::new(move || besides_power(verifier))));
+    stages
+}
+
+/// An RSA signature that is no number below the modulus: refused without a power, so this is what else there is to do for
+/// one: to cross over, to read the key, to hash.
+fn besides_power(verifier: &'static dyn SignatureVerifier) -> Work {
+    let token = token(Algorithm::RS256);
+    let (message, _) = token.rsplit_once('.').expect("three parts");
+    let (message, signature) =
+        (message.to_owned(), Signature::from_bytes(vec![0xFF; 256]).expect("a signature"));
+    let set = KeySet::parse(KEYS.as_bytes()).expect("keys");
+    Box::new(move || {
+        let keys = set.candidates(Some("r"), Alg::Rs256).expect("a key");
+        let key = keys.iter().next().expect("a key");
+        assert_eq!(key.verify(Alg::Rs256, message.as_bytes(), &signature, verifier), Verdict::Refused);
+    })
 }
 
 /// Whole requests whose token is new, with the proxy's verifier.
