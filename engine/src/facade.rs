@@ -27,7 +27,7 @@ impl Claimant {
     pub fn read(claims: &str, paths: &ClaimPaths) -> Result<Claimant, String> {
         let doc = Doc::parse(claims.as_bytes(), Limits::TOKEN)
             .map_err(|error| format!("the claims are not JSON: {error}"))?;
-        let stated = StatedClaims::read(doc.into_owned(), paths);
+        let stated = StatedClaims::read(doc, paths);
         stated.map(Claimant).map_err(|rejection| format!("no token has such claims: {}", rejection.label()))
     }
 
@@ -36,7 +36,7 @@ impl Claimant {
     pub fn facts(&self) -> Facts<'_> {
         let stated = &self.0;
         Facts {
-            claims: Some(stated.doc.root()),
+            claims: Some(&stated.doc),
             roles: &stated.roles,
             scopes: &stated.scopes,
             groups: &stated.groups,

@@ -5,6 +5,10 @@
 //! judged, from a client certificate that the proxy vouches for where a place takes one for an identity, or from a
 //! server's written `anonymous` grant; there is no other way.
 
+mod cost;
+
+pub use cost::Upkeep;
+
 use crate::apikey::ApiKey;
 use crate::certificate::Certificate;
 use crate::config::{CredentialKind, Issuer, Server};
@@ -275,6 +279,15 @@ impl Identity {
         &self.asked
     }
 
+    /// Lets go what is read seldom, before it is remembered.
+    pub(crate) fn shelve(&mut self) {
+        if let Kind::Token(token, _) = &mut self.kind
+            && let Some(token) = Rc::get_mut(token)
+        {
+            token.shelve();
+        }
+    }
+
     /// How audit records name it, once one was written.
     pub(crate) fn audited(&self) -> &OnceCell<Box<str>> {
         &self.audited
@@ -328,20 +341,20 @@ impl Identity {
     /// The subject: the token's, the owner of the key, or the name in the certificate.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        match self.caller() {
-            Caller::Anonymous => None,
-            Caller::Token { subject, .. } => subject,
-            Caller::ApiKey { owner, .. } => Some(owner),
-            Caller::Certificate { name } => name,
+        match &self.kind {
+            Kind::Anonymous(_) => None,
+            Kind::Token(token, _) => token.subject(),
+            Kind::ApiKey(key) => Some(&key.owner),
+            Kind::Certificate => self.certificate.as_ref().and_then(|own| own.name()),
         }
     }
 
     /// The client: the token's, or the id of the key.
     pub(crate) fn client(&self) -> Option<&str> {
-        match self.caller() {
-            Caller::Anonymous | Caller::Certificate { .. } => None,
-            Caller::Token { client, .. } => client,
-            Caller::ApiKey { id, .. } => Some(id),
+        match &self.kind {
+            Kind::Anonymous(_) | Kind::Certificate => None,
+            Kind::Token(token, _) => token.client_id(),
+            Kind::ApiKey(key) => Some(&key.id),
         }
     }
 

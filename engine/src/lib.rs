@@ -16,6 +16,7 @@ pub mod bundle;
 pub mod certificate;
 pub mod config;
 pub mod connection;
+mod cost;
 pub mod deny;
 pub mod dpop;
 pub mod facade;

@@ -147,7 +147,7 @@ fn configuration(rules: usize, cache: usize) -> String {
             "tools":{{"catalogue":[{{"name":"get_weather"}},{{"name":"echo"}}]}}}}],
           "issuers":{{"corp":{{"issuer":"https://idp","audiences":["{AUDIENCE}"],
             "algorithms":["RS256","PS256","ES256","ES384","EdDSA"],"jwks":{{"inline":{KEYS}}}}}}},
-          "limits":{{"token_cache_entries":{cache}}},
+          "limits":{{"token_cache_entries":{cache},"token_cache_bytes":33554432}},
           "policies":{{"default":{{"inline":{{"version":1,
             "roles":{{"developer":{{"allow":[{allow}{{"tools":["get_weather","even_*"]}},{{"methods":["tools/list"]}}]}}}},
             "bindings":[{{"role":"developer","when":{{"claims":{{"/roles":{{"contains":"developer"}}}}}}}}]}}}}}}}}"#

@@ -10,7 +10,7 @@ use toolgate_engine::bundle::{Policies, Swap, signed_part};
 use toolgate_engine::feed::{Freshness, Outcome, Response};
 use toolgate_engine::flow::{BodyStep, ReplyBody, ReplyStep};
 use toolgate_engine::keys::{Alg, KeySet};
-use toolgate_engine::token::{Lookup, TokenCache};
+use toolgate_engine::token::{Lookup, TokenCache, Weighed};
 
 /// Everything that grows, other than policies.
 pub(crate) fn all() -> Vec<Named> {
@@ -93,11 +93,11 @@ fn tokens(callers: usize) -> Work {
 }
 
 fn cache(tokens: usize) -> Work {
-    let mut cache = TokenCache::new(16_384, [7; 16]);
+    let mut cache = TokenCache::new(16_384, usize::MAX, [7; 16]);
     let token = |at: usize| format!("{at:0800}");
     for at in 0..tokens {
         let key = cache.key(0, token(at).as_bytes());
-        let _ = cache.insert(key, at, NOW.plus_secs(60), 1, NOW);
+        let _ = cache.insert(key, Weighed { value: at, bytes: 0 }, NOW.plus_secs(60), 1, NOW);
     }
     let wanted = token(tokens / 2);
     Box::new(move || {

@@ -6,15 +6,13 @@ use super::write::{Members, hex};
 use crate::config::audit::Shown;
 use crate::config::{Config, KeyOrigin};
 use crate::identity::{Caller, Identity};
-use crate::json::Value;
 use crate::policy::Policy;
+use crate::token::VerifiedToken;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// The most actors of a delegation chain that are recorded.
-const MAX_ACTORS: usize = 8;
 /// The longest name of a caller that is recorded, in bytes.
 const MAX_NAME: usize = 256;
 
@@ -39,7 +37,7 @@ pub(crate) fn principal(identity: &Identity, policy: Option<&Policy>, config: &C
     };
     let roles: Vec<&str> =
         policy.into_iter().flat_map(|policy| policy.role_names(identity.roles())).collect();
-    let act = actors(identity);
+    let act = identity.token().map(VerifiedToken::actors).unwrap_or_default();
     let act: Vec<Cow<'_, str>> = act.iter().map(|actor| name(config, actor)).collect();
     let act: Vec<&str> = act.iter().map(|actor| &**actor).collect();
     let (subject, client) = (subject.map(|text| name(config, text)), client.map(|text| clip(text, MAX_NAME)));
@@ -69,18 +67,6 @@ fn name<'t>(config: &Config, text: &'t str) -> Cow<'t, str> {
         // The configuration does not allow this; nothing is shown.
         (Shown::Hash, None) => Cow::Borrowed("-"),
     }
-}
-
-/// Who acts for the subject, the last in the chain first (RFC 8693 section 4.1).
-fn actors(identity: &Identity) -> Vec<String> {
-    let mut actors = Vec::new();
-    let mut next: Option<Value<'_>> = identity.token().and_then(|token| token.claims().get("act"));
-    while let Some(actor) = next.filter(|_| actors.len() < MAX_ACTORS) {
-        let named = ["sub", "client_id"].into_iter().find_map(|claim| actor.get(claim)?.as_str());
-        actors.push(named.map_or_else(|| String::from("?"), Cow::into_owned));
-        next = actor.get("act");
-    }
-    actors
 }
 
 /// The beginning of a text, not longer than `most` bytes.

@@ -115,6 +115,12 @@ impl Policies {
         Swap::Same
     }
 
+    /// Whether a rule of any of them looks at claims.
+    #[must_use]
+    pub fn read_claims(&self) -> bool {
+        self.all.iter().filter_map(|held| held.policy.as_ref()).any(|policy| policy.reads_claims())
+    }
+
     /// Grows with every change of any policy.
     #[must_use]
     pub fn epoch(&self) -> u64 {

@@ -10,6 +10,7 @@ mod forwarded;
 pub use forwarded::{ForwardedFault, forwarded};
 
 use crate::connection::{Connection, ConnectionFact, Unreadable, peer_address, text};
+use crate::cost;
 use crate::policy::{CertificateFacts, Network};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -79,6 +80,12 @@ impl Certificate {
     #[must_use]
     pub fn thumbprint(&self) -> Option<String> {
         self.digest.map(|digest| Base64UrlUnpadded::encode_string(&digest))
+    }
+
+    /// What it takes of the heap behind an `Rc`.
+    pub(crate) fn cost(&self) -> usize {
+        let texts = cost::texts(&self.uris) + cost::texts(&self.dns) + cost::text(self.subject.as_deref());
+        cost::counted::<Certificate>() + texts
     }
 
     /// What conditions may look at.

@@ -532,6 +532,8 @@ pub struct Limits {
     pub token: usize,
     /// Tokens remembered.
     pub token_cache: usize,
+    /// What they may take, in bytes.
+    pub token_cache_bytes: usize,
     /// How long a request waits for keys, in milliseconds.
     pub wait_millis: u32,
     /// Requests waiting at once.
@@ -558,6 +560,12 @@ impl Config {
     #[must_use]
     pub fn records_source(&self) -> bool {
         self.audit.source == audit::Source::Recorded
+    }
+
+    /// Whether some issuer is asked about its tokens.
+    #[must_use]
+    pub fn asks_issuers(&self) -> bool {
+        self.issuers.iter().any(|issuer| matches!(issuer.keys, KeyOrigin::Introspection(_)))
     }
 
     /// The names of policies that allow everyone everything.

@@ -222,7 +222,8 @@ fn renew(desk: &mut Desk<'_>, identity: Rc<Identity>, caller: &Caller<'_>, key: 
     // What an issuer vouches for is good for a time that only its first entry knows: that one stays.
     if !Rc::ptr_eq(&current, &identity) && generation != 0 {
         let until = current.valid_until();
-        let _ = desk.memory.tokens.insert(key, current.clone(), until, generation, desk.now);
+        let value = desk.memory.weighed(&current);
+        let _ = desk.memory.tokens.insert(key, value, until, generation, desk.now);
     }
     current
 }
@@ -328,9 +329,10 @@ fn remember(
 ) -> Rc<Identity> {
     let generation = token.generation();
     let policy = desk.policy(caller.policy);
-    let identity = Identity::from_token(token, certificate, issuer, policy.as_deref(), desk.now);
+    let mut identity = Identity::from_token(token, certificate, issuer, policy.as_deref(), desk.now);
+    identity.shelve();
     let identity = Rc::new(identity);
-    let until = identity.valid_until();
-    let _ = desk.memory.tokens.insert(key, identity.clone(), until, generation, desk.now);
+    let (until, value) = (identity.valid_until(), desk.memory.weighed(&identity));
+    let _ = desk.memory.tokens.insert(key, value, until, generation, desk.now);
     identity
 }

@@ -35,7 +35,7 @@ fn missing(lack: Lack) -> Auth {
 /// outlive that.
 pub(super) fn good_until(require: &Requirement, identity: &Identity) -> Option<UnixTime> {
     let oldest = require.max_age_secs?;
-    let login = logged_in(identity.token()?.claims())?;
+    let login = logged_in(identity.token()?.claims().root())?;
     Some(login.plus_secs(oldest).plus_secs(LEEWAY))
 }
 

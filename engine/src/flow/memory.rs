@@ -7,7 +7,7 @@ use crate::bundle::{Policies, Swap};
 use crate::config::{Config, Issuer, KeyOrigin, KeyPlace};
 use crate::dpop::Replay;
 use crate::feed::{Document, Feed, SourceId};
-use crate::identity::Identity;
+use crate::identity::{Identity, Upkeep};
 use crate::introspection::Introspection;
 use crate::keys::{Located, Source};
 use crate::mcp::LearnedMarks;
@@ -16,7 +16,7 @@ use crate::revocation::{HashKey, ListFeed, Revocation};
 use crate::schema::Learned;
 use crate::seal::Remembered;
 use crate::time::UnixTime;
-use crate::token::TokenCache;
+use crate::token::{TokenCache, Weighed};
 use alloc::collections::BTreeSet;
 use alloc::rc::Rc;
 use alloc::string::String;
@@ -28,6 +28,13 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 /// Most tasks that one VM remembers.
 const TASKS: usize = 4_096;
+
+/// What remembered tokens may take, and what issuers have said of opaque ones: together what is allowed.
+fn shares(config: &Config) -> (usize, usize) {
+    let all = config.limits.token_cache_bytes;
+    let heard = if config.asks_issuers() { all / 2 } else { 0 };
+    (all.saturating_sub(heard), heard)
+}
 
 /// Fresh random bytes, given once by the shell.
 #[derive(Clone, Copy)]
@@ -65,6 +72,7 @@ impl Entropy {
 pub struct Memory {
     /// Verified tokens.
     pub tokens: TokenCache<Rc<Identity>>,
+    upkeep: Upkeep,
     /// Key sources, one per issuer; none where the keys are inline.
     pub sources: Vec<Option<Source>>,
     /// Where those are, one per issuer; none where the configuration says it.
@@ -104,8 +112,10 @@ impl Memory {
         let sources = config.issuers.iter().map(|issuer| key_source(issuer, entropy));
         let anonymous = config.servers.iter().map(|server| Identity::anonymous(server).map(Rc::new));
         let policies = Policies::new(config);
+        let (remembered, heard) = shares(config);
         Memory {
-            tokens: TokenCache::new(config.limits.token_cache, entropy.key(0)),
+            tokens: TokenCache::new(config.limits.token_cache, remembered, entropy.key(0)),
+            upkeep: Upkeep::of(config),
             sources: sources.collect(),
             located: config.issuers.iter().map(discovery).collect(),
             anonymous: anonymous.collect(),
@@ -116,13 +126,20 @@ impl Memory {
             drifted: BTreeSet::new(),
             policies,
             revocation: Revocation::new(config, HashKey(entropy.derived(1, b"revocation"))),
-            introspection: Introspection::new(config, entropy.derived(0, b"introspection")),
+            introspection: Introspection::new(config, heard, entropy.derived(0, b"introspection")),
             reported: Reported::default(),
             tasks: Remembered::new(TASKS, entropy.derived(3, b"tasks")),
             vm: entropy.word(4),
             spread: entropy.word(5),
             decisions: 0,
         }
+    }
+
+    /// What an identity takes that is remembered now.
+    #[must_use]
+    pub fn weighed(&self, identity: &Rc<Identity>) -> Weighed<Rc<Identity>> {
+        let upkeep = if self.policies.read_claims() { self.upkeep.of_readers() } else { self.upkeep };
+        Weighed { value: identity.clone(), bytes: identity.cost(upkeep) }
     }
 
     /// Grows whenever something has changed by which open streams were judged.

@@ -72,9 +72,11 @@ fn admit(
     audience: &Audience,
     key: CacheKey,
 ) -> Result<Rc<Identity>, Rejection> {
-    let identity = Rc::new(judged(desk, claims, certificate, caller.policy, audience)?);
-    let until = until.min(identity.valid_until());
-    let _ = desk.memory.tokens.insert(key, identity.clone(), until, 0, desk.now);
+    let mut identity = judged(desk, claims, certificate, caller.policy, audience)?;
+    identity.shelve();
+    let identity = Rc::new(identity);
+    let (until, value) = (until.min(identity.valid_until()), desk.memory.weighed(&identity));
+    let _ = desk.memory.tokens.insert(key, value, until, 0, desk.now);
     Ok(identity)
 }
 

@@ -11,9 +11,10 @@ mod answer;
 pub use answer::{Heard, Lifetimes, hear};
 
 use crate::config::{Config, KeyOrigin};
+use crate::cost;
 use crate::feed::{Call, Endpoint};
 use crate::time::UnixTime;
-use crate::token::{CacheKey, Claims, Lookup, TokenCache};
+use crate::token::{CacheKey, Claims, Lookup, Reading, TokenCache, Weighed};
 use alloc::collections::VecDeque;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
@@ -81,6 +82,16 @@ pub enum Seen {
     Unavailable,
 }
 
+impl Seen {
+    /// What it takes of the heap.
+    fn cost(&self) -> usize {
+        match self {
+            Seen::Active(claims, _) => cost::counted::<Claims>() + claims.cost(Reading::Often),
+            Seen::Refused(_) | Seen::Unavailable => 0,
+        }
+    }
+}
+
 /// A token that is asked about.
 struct Question {
     key: CacheKey,
@@ -114,13 +125,13 @@ impl fmt::Debug for Introspection {
 }
 
 impl Introspection {
-    /// Remembers `capacity` answers, under a key of the VM's own; none where no issuer is asked.
+    /// Remembers answers within `bytes`, under a key of the VM's own; none where no issuer is asked.
     #[must_use]
-    pub fn new(config: &Config, key: [u8; 16]) -> Introspection {
-        let asks = config.issuers.iter().any(|issuer| matches!(issuer.keys, KeyOrigin::Introspection(_)));
+    pub fn new(config: &Config, bytes: usize, key: [u8; 16]) -> Introspection {
+        let asks = config.asks_issuers();
         // Coalescing needs an answer to be kept until those that wait have read it.
         let capacity = if asks { config.limits.token_cache.max(MAX_QUESTIONS) } else { 0 };
-        Introspection { seen: TokenCache::new(capacity, key), questions: VecDeque::new(), calls: 0 }
+        Introspection { seen: TokenCache::new(capacity, bytes, key), questions: VecDeque::new(), calls: 0 }
     }
 
     /// The name under which a token of this issuer is remembered.
@@ -171,7 +182,8 @@ impl Introspection {
         let endpoints = endpoints(config, issuer)?;
         let heard = hear(answer, &config.issuers.get(issuer)?.rules, endpoints.lifetimes, now);
         let label = heard.label;
-        let _ = self.seen.insert(key, heard.seen, heard.until, 0, now);
+        let bytes = heard.seen.cost();
+        let _ = self.seen.insert(key, Weighed { value: heard.seen, bytes }, heard.until, 0, now);
         Some((issuer, label))
     }
 }

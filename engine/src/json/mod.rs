@@ -14,12 +14,14 @@ mod canonical;
 mod de;
 mod named;
 mod scan;
+mod shelf;
 mod write;
 
 pub use canonical::canonical;
 pub use de::{DeError, Segment, from_value};
 pub use named::Named;
 pub use scan::{JsonError, JsonErrorKind};
+pub use shelf::Shelf;
 pub use write::{escape_into, quoted};
 
 use alloc::borrow::Cow;

@@ -2,7 +2,7 @@
 //! What conditions may look at: who calls, and under which circumstances.
 
 use super::Kept;
-use crate::json::{Kind, Value};
+use crate::json::{Kind, Shelf, Value};
 use crate::time::UnixTime;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -13,7 +13,7 @@ use core::net::IpAddr;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'f> {
     /// The caller's claims, an object; none for callers without a token.
-    pub claims: Option<Value<'f>>,
+    pub claims: Option<&'f Shelf>,
     /// The roles that the token states.
     pub roles: &'f [String],
     /// The scopes that the token states.

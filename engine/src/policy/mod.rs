@@ -329,6 +329,12 @@ impl Policy {
         self.needs.source
     }
 
+    /// Whether some rule looks at claims. Bindings do not count: roles are resolved once.
+    #[must_use]
+    pub fn reads_claims(&self) -> bool {
+        self.needs.claims
+    }
+
     /// Decides one question.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ impl Requirement {
         }
         match facts.claims {
             None => Some(Lack::Credential(CredentialKind::Token)),
-            Some(claims) if login_is_good(self, claims, now) => None,
+            Some(claims) if login_is_good(self, claims.root(), now) => None,
             Some(_) => Some(Lack::Login),
         }
     }

@@ -2,6 +2,7 @@
 //! Sets of roles as bits.
 
 use super::Policy;
+use crate::cost;
 use alloc::vec::Vec;
 
 /// The roles of one policy that a caller holds, and all whose rules reach the caller through them.
@@ -27,6 +28,12 @@ impl RoleSet {
             }
         }
         RoleSet { of: policy, held, list: effective.iter().collect(), effective }
+    }
+
+    /// What it takes of the heap.
+    pub(crate) fn cost(&self) -> usize {
+        let bits = |bits: &Bits| cost::piece(bits.rest.capacity() * size_of::<u64>());
+        bits(&self.held) + bits(&self.effective) + cost::piece(self.list.capacity() * size_of::<u32>())
     }
 
     /// Whether no role is held.

@@ -155,13 +155,13 @@ impl<'c> Credential<'c> {
     #[must_use]
     pub fn of(identity: &'c Identity) -> Credential<'c> {
         let token = identity.token();
-        let (client, key) = match identity.caller() {
-            Caller::Token { client, .. } => (client, token.and_then(VerifiedToken::kid)),
-            Caller::ApiKey { id, .. } => (None, Some(id)),
-            Caller::Anonymous | Caller::Certificate { .. } => (None, None),
+        let (subject, client, key) = match identity.caller() {
+            Caller::Token { subject, client, .. } => (subject, client, token.and_then(VerifiedToken::kid)),
+            Caller::ApiKey { id, owner, .. } => (Some(owner), None, Some(id)),
+            Caller::Certificate { name } => (name, None, None),
+            Caller::Anonymous => (None, None, None),
         };
         let certificate = identity.certificate();
-        let subject = identity.subject();
         Credential { issuer: identity.issuer_index(), subject, client, key, token, certificate }
     }
 }

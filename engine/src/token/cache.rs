@@ -3,8 +3,10 @@
 //!
 //! What enters: the 128-bit keyed hash of server and token, never the token. What leaves: the value put there, while
 //! it is in time and its issuer's keys are still the ones that proved it; both are asked on every look-up.
-//! Sets of eight, the least recently used makes room: all memory is taken at the start, and no outsider can make a
+//! Sets of eight, the least recently used makes room: all places are taken at the start, and no outsider can make a
 //! look-up slower than eight comparisons. The hash key is random per VM, so nobody can aim at a set.
+//! Values say what they take of the heap. Where all of them together would take more than is allowed, sets lose their
+//! least recently used one after the other: only a value that comes anew pays for that.
 
 use crate::time::UnixTime;
 use alloc::vec::Vec;
@@ -13,6 +15,10 @@ use core::hash::Hasher;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 const WAYS: usize = 8;
+/// Empty places take at most this part of the bytes.
+const PLACES: usize = 4;
+/// The part of the room for values that one of them may take.
+const LARGEST: usize = 16;
 
 /// The keyed hash of a token as one server sees it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +52,7 @@ pub enum Inserted {
     Replaced,
     /// In place of the least recently used value of its set.
     Evicted,
-    /// Nowhere: the cache is off, or the value is over already.
+    /// Nowhere: the cache is off, the value is over already, or it would take the room of too many others.
     Ignored,
 }
 
@@ -63,6 +69,15 @@ impl<V> Lookup<V> {
     }
 }
 
+/// A value, and what it takes of the heap.
+#[derive(Clone, Copy, Debug)]
+pub struct Weighed<V> {
+    /// The value.
+    pub value: V,
+    /// In bytes.
+    pub bytes: usize,
+}
+
 #[derive(Clone)]
 struct Entry<V> {
     key: CacheKey,
@@ -70,6 +85,7 @@ struct Entry<V> {
     generation: u64,
     used: u64,
     value: V,
+    bytes: u32,
 }
 
 /// The memory. `V` is cheap to clone, such as an `Rc`.
@@ -78,18 +94,27 @@ pub struct TokenCache<V> {
     entries: Vec<Option<Entry<V>>>,
     ways: usize,
     clock: u64,
+    /// What values may take, and what they do.
+    room: usize,
+    held: usize,
+    /// The set that makes room next.
+    hand: usize,
 }
 
 impl<V: Clone> TokenCache<V> {
-    /// A cache of at most `capacity` values (rounded down to a multiple of eight where it is more than eight);
-    /// 0 switches it off. `hash_key` is random.
+    /// A cache of at most `capacity` values (rounded down to a multiple of eight where it is more than eight), which
+    /// takes at most `bytes`, its places among them; 0 switches it off. `hash_key` is random.
     #[must_use]
-    pub fn new(capacity: usize, hash_key: [u8; 16]) -> Self {
+    pub fn new(capacity: usize, bytes: usize, hash_key: [u8; 16]) -> Self {
+        let place = size_of::<Option<Entry<V>>>();
+        let capacity = capacity.min((bytes / PLACES).checked_div(place).unwrap_or(0));
         let ways = capacity.min(WAYS);
         let places = capacity.checked_div(ways).unwrap_or(0).saturating_mul(ways);
         let mut entries = Vec::new();
+        entries.reserve_exact(places);
         entries.resize_with(places, || None);
-        TokenCache { hash_key, entries, ways, clock: 0 }
+        let room = bytes.saturating_sub(places.saturating_mul(place));
+        TokenCache { hash_key, entries, ways, clock: 0, room, held: 0, hand: 0 }
     }
 
     /// How many values fit.
@@ -102,6 +127,12 @@ impl<V: Clone> TokenCache<V> {
     #[must_use]
     pub fn count(&self) -> usize {
         self.entries.iter().flatten().count()
+    }
+
+    /// What its values take, by their own word.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held
     }
 
     /// The key of a token at a server (its place in the configuration).
@@ -142,32 +173,35 @@ impl<V: Clone> TokenCache<V> {
             return Lookup::Miss;
         };
         let Some(entry) = place else { return Lookup::Miss };
-        if now >= entry.valid_until {
-            *place = None;
-            return Lookup::Expired;
-        }
-        if generation_of(&entry.value) != entry.generation {
-            *place = None;
-            return Lookup::Outdated;
-        }
-        entry.used = clock;
-        Lookup::Hit(entry.value.clone())
+        let over = if now >= entry.valid_until {
+            Lookup::Expired
+        } else if generation_of(&entry.value) != entry.generation {
+            Lookup::Outdated
+        } else {
+            entry.used = clock;
+            return Lookup::Hit(entry.value.clone());
+        };
+        let freed = take(place);
+        self.held = self.held.saturating_sub(freed);
+        over
     }
 
-    /// Puts a value there until `valid_until`, proved under `generation`.
+    /// Puts a value there until `valid_until`, proved under `generation`. Others go where it needs their bytes.
     pub fn insert(
         &mut self,
         key: CacheKey,
-        value: V,
+        Weighed { value, bytes }: Weighed<V>,
         valid_until: UnixTime,
         generation: u64,
         now: UnixTime,
     ) -> Inserted {
-        if now >= valid_until {
+        let Ok(size) = u32::try_from(bytes) else { return Inserted::Ignored };
+        if now >= valid_until || bytes > self.room / LARGEST {
             return Inserted::Ignored;
         }
         self.clock = self.clock.wrapping_add(1);
-        let entry = Entry { key, valid_until, generation, used: self.clock, value };
+        let clock = self.clock;
+        let entry = Entry { key, valid_until, generation, used: clock, value, bytes: size };
         let best = self.set(key).iter_mut().min_by_key(|place| claim(place, key, now));
         let Some(place) = best else { return Inserted::Ignored };
         let inserted = match claim(place, key, now) {
@@ -175,13 +209,45 @@ impl<V: Clone> TokenCache<V> {
             (Claim::Free, _) => Inserted::Added,
             (Claim::InUse, _) => Inserted::Evicted,
         };
+        let freed = take(place);
         *place = Some(entry);
+        self.held = self.held.saturating_sub(freed).saturating_add(bytes);
+        if self.held <= self.room { inserted } else { self.shed(clock, now) }
+    }
+
+    /// Takes one value after another out of the sets, until there is room: of each set what is over or was used least
+    /// recently, and never what was put there at `newest`.
+    #[cold]
+    #[inline(never)]
+    fn shed(&mut self, newest: u64, now: UnixTime) -> Inserted {
+        let mut inserted = Inserted::Added;
+        // Each turn of the hand takes something out of every set that has something.
+        for _ in 0..self.entries.len() {
+            if self.held <= self.room {
+                break;
+            }
+            let start = self.hand;
+            self.hand = match start.saturating_add(self.ways) {
+                next if next < self.entries.len() => next,
+                _ => 0,
+            };
+            let set = self.entries.get_mut(start..start.saturating_add(self.ways)).unwrap_or_default();
+            let rank = |place: &Option<Entry<V>>| {
+                place.as_ref().filter(|own| own.used != newest).map(|own| (now < own.valid_until, own.used))
+            };
+            let oldest = set.iter_mut().filter_map(|place| Some((rank(place)?, place)));
+            if let Some(((alive, _), place)) = oldest.min_by_key(|(rank, _)| *rank) {
+                self.held = self.held.saturating_sub(take(place));
+                inserted = if alive { Inserted::Evicted } else { inserted };
+            }
+        }
         inserted
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.entries.fill(None);
+        self.held = 0;
     }
 
     fn set(&mut self, key: CacheKey) -> &mut [Option<Entry<V>>] {
@@ -203,6 +269,11 @@ enum Claim {
 
 fn holds<V>(place: &Option<Entry<V>>, key: CacheKey) -> bool {
     place.as_ref().is_some_and(|entry| entry.key == key)
+}
+
+/// Makes a place empty, and says what that frees.
+fn take<V>(place: &mut Option<Entry<V>>) -> usize {
+    place.take().map_or(0, |entry| usize::try_from(entry.bytes).unwrap_or(usize::MAX))
 }
 
 fn claim<V>(place: &Option<Entry<V>>, key: CacheKey, now: UnixTime) -> (Claim, u64) {

@@ -4,31 +4,42 @@
 use super::confirmation::Confirmation;
 use super::date::numeric_date;
 use super::rejection::{Malformed, Rejection};
-use crate::json::{Doc, Kind, Limits, Value};
+use crate::cost;
+use crate::json::{Doc, Kind, Limits, Shelf, Value};
 use crate::time::UnixTime;
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 const MAX_TEXT: usize = 1_024;
 const MAX_AUDIENCES: usize = 32;
+/// The most actors of a delegation chain that are told.
+const MAX_ACTORS: usize = 8;
 const PAYLOAD: Rejection = Rejection::Malformed(Malformed::Payload);
 const CLAIM: Rejection = Rejection::Malformed(Malformed::Claim);
+
+/// The text of a claim: a part of the document, or, where that writes it with escapes, a text of its own.
+#[derive(Clone)]
+enum Text {
+    Part(u32, u32),
+    Own(Box<str>),
+}
 
 /// The claims that every token is judged by, and the document they came from.
 #[derive(Clone)]
 pub struct Claims {
-    pub(super) doc: Doc<'static>,
-    pub(super) iss: String,
+    pub(super) doc: Shelf,
+    iss: Text,
     pub(super) exp: UnixTime,
-    pub(super) sub: Option<String>,
-    pub(super) aud: Vec<String>,
+    sub: Option<Text>,
     pub(super) nbf: Option<UnixTime>,
     pub(super) iat: Option<UnixTime>,
-    pub(super) jti: Option<String>,
-    pub(super) client_id: Option<String>,
-    pub(super) cnf: Confirmation,
+    jti: Option<Text>,
+    client_id: Option<Text>,
+    cnf: Option<Box<Confirmation>>,
+    pub(super) actors: Vec<String>,
 }
 
 impl Claims {
@@ -42,7 +53,7 @@ impl Claims {
         if !matches!(root.kind(), Kind::Object) {
             return Err(PAYLOAD);
         }
-        let iss = text(root, "iss")?.ok_or(Rejection::MissingClaim)?;
+        let iss = part(root, "iss")?.ok_or(Rejection::MissingClaim)?;
         let exp = date(root, "exp")?.ok_or(Rejection::MissingClaim)?;
         Claims::rest(doc, iss, exp)
     }
@@ -55,25 +66,29 @@ impl Claims {
     pub(crate) fn introspected(answer: &[u8], issuer: &str, ends: UnixTime) -> Result<Self, Rejection> {
         let doc = Doc::parse(answer, Limits::TOKEN).map_err(|_| PAYLOAD)?;
         let root = doc.root();
-        let iss = text(root, "iss")?.unwrap_or_else(|| String::from(issuer));
+        let iss = part(root, "iss")?.unwrap_or_else(|| Text::Own(issuer.into()));
         let exp = date(root, "exp")?.unwrap_or(ends);
         Claims::rest(doc, iss, exp)
     }
 
     /// The claims that both kinds have, beside who issued them and until when they hold.
-    fn rest(doc: Doc<'_>, iss: String, exp: UnixTime) -> Result<Self, Rejection> {
+    fn rest(doc: Doc<'_>, iss: Text, exp: UnixTime) -> Result<Self, Rejection> {
         let root = doc.root();
+        check_audiences(root)?;
         Ok(Claims {
             iss,
             exp,
-            sub: text(root, "sub")?,
-            aud: audiences(root)?,
+            sub: part(root, "sub")?,
             nbf: date(root, "nbf")?,
             iat: date(root, "iat")?,
-            jti: text(root, "jti")?,
+            jti: part(root, "jti")?,
             client_id: client(root)?,
-            cnf: Confirmation::read(root)?,
-            doc: doc.into_owned(),
+            cnf: match Confirmation::read(root)? {
+                Confirmation::None => None,
+                bound @ (Confirmation::Key(_) | Confirmation::Certificate(_)) => Some(Box::new(bound)),
+            },
+            actors: actors(root),
+            doc: Shelf::of(doc),
         })
     }
 
@@ -85,7 +100,60 @@ impl Claims {
     /// The issuer that the token claims to come from.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.iss
+        self.read(&self.iss)
+    }
+
+    /// `sub`
+    pub(super) fn subject(&self) -> Option<&str> {
+        self.sub.as_ref().map(|text| self.read(text))
+    }
+
+    /// `client_id`, or else `azp`
+    pub(super) fn client_id(&self) -> Option<&str> {
+        self.client_id.as_ref().map(|text| self.read(text))
+    }
+
+    /// `jti`
+    pub(super) fn jti(&self) -> Option<&str> {
+        self.jti.as_ref().map(|text| self.read(text))
+    }
+
+    /// `cnf`
+    pub(super) fn confirmation(&self) -> Confirmation {
+        self.cnf.as_deref().copied().unwrap_or(Confirmation::None)
+    }
+
+    /// `aud`, one after the other.
+    pub(super) fn audiences(&self) -> impl Iterator<Item = Value<'_>> {
+        let value = self.root().get("aud");
+        let single = value.filter(|value| value.kind() != Kind::Array);
+        single.into_iter().chain(value.into_iter().flat_map(|value| value.items()))
+    }
+
+    #[inline]
+    fn read<'c>(&'c self, text: &'c Text) -> &'c str {
+        match text {
+            Text::Part(start, end) => self.doc.text().get(*start as usize..*end as usize).unwrap_or_default(),
+            Text::Own(text) => text,
+        }
+    }
+
+    /// What they take of the heap; `read` says whether the nodes of the document are there.
+    pub(crate) fn cost(&self, reading: Reading) -> usize {
+        let named = [Some(&self.iss), self.sub.as_ref(), self.jti.as_ref(), self.client_id.as_ref()];
+        let own = named.into_iter().flatten().map(|text| match text {
+            Text::Part(..) => 0,
+            Text::Own(text) => cost::piece(text.len()),
+        });
+        let nodes = match reading {
+            Reading::Often => cost::piece(self.doc.node_bytes()),
+            Reading::Seldom => 0,
+        };
+        own.sum::<usize>()
+            + self.cnf.as_ref().map_or(0, |_| cost::piece(size_of::<Confirmation>()))
+            + cost::texts(&self.actors)
+            + cost::piece(self.doc.text().len())
+            + nodes
     }
 
     /// All claims, as they were written.
@@ -93,6 +161,15 @@ impl Claims {
     pub fn root(&self) -> Value<'_> {
         self.doc.root()
     }
+}
+
+/// How often requests read the claims of a caller who is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// A rule or a requirement asks for some.
+    Often,
+    /// Nobody does once the roles are resolved.
+    Seldom,
 }
 
 impl fmt::Debug for Claims {
@@ -103,20 +180,47 @@ impl fmt::Debug for Claims {
 
 /// `client_id` (RFC 9068 section 2.2), or `azp` as OpenID providers write it. Both are the party that the token was
 /// issued to, so they must agree.
-fn client(root: Value<'_>) -> Result<Option<String>, Rejection> {
-    match (text(root, "client_id")?, text(root, "azp")?) {
+fn client(root: Value<'_>) -> Result<Option<Text>, Rejection> {
+    let [client_id, azp] = ["client_id", "azp"].map(|name| root.get(name).map(bounded).transpose());
+    match (client_id?, azp?) {
         (Some(client_id), Some(azp)) if client_id != azp => Err(Rejection::ClientMismatch),
-        (client_id, azp) => Ok(client_id.or(azp)),
+        (Some(_), _) => part(root, "client_id"),
+        (None, _) => part(root, "azp"),
     }
 }
 
-pub(super) fn text(root: Value<'_>, name: &str) -> Result<Option<String>, Rejection> {
-    root.get(name).map(bounded).transpose()
+fn part(root: Value<'_>, name: &str) -> Result<Option<Text>, Rejection> {
+    let Some(value) = root.get(name) else { return Ok(None) };
+    let place = |at: usize| u32::try_from(at).map_err(|_| CLAIM);
+    Ok(Some(match bounded(value)? {
+        Cow::Borrowed(text) => {
+            // Behind the quote.
+            let start = value.span().start.saturating_add(1);
+            Text::Part(place(start)?, place(start.saturating_add(text.len()))?)
+        }
+        Cow::Owned(text) => Text::Own(text.into()),
+    }))
 }
 
-fn bounded(value: Value<'_>) -> Result<String, Rejection> {
+/// Who acts for the subject, the last in the chain first (RFC 8693 section 4.1).
+fn actors(root: Value<'_>) -> Vec<String> {
+    let mut actors = Vec::new();
+    let mut next = root.get("act");
+    while let Some(actor) = next.filter(|_| actors.len() < MAX_ACTORS) {
+        let named = ["sub", "client_id"].into_iter().find_map(|claim| actor.get(claim)?.as_str());
+        actors.push(named.map_or_else(|| String::from("?"), Cow::into_owned));
+        next = actor.get("act");
+    }
+    actors
+}
+
+pub(super) fn text(root: Value<'_>, name: &str) -> Result<Option<String>, Rejection> {
+    Ok(root.get(name).map(bounded).transpose()?.map(Cow::into_owned))
+}
+
+fn bounded(value: Value<'_>) -> Result<Cow<'_, str>, Rejection> {
     match value.as_str() {
-        Some(text) if (1..=MAX_TEXT).contains(&text.len()) => Ok(Cow::into_owned(text)),
+        Some(text) if (1..=MAX_TEXT).contains(&text.len()) => Ok(text),
         Some(_) | None => Err(CLAIM),
     }
 }
@@ -136,14 +240,14 @@ fn date(root: Value<'_>, name: &str) -> Result<Option<UnixTime>, Rejection> {
 }
 
 /// RFC 7519 section 4.1.3: a string, or a list of strings; here not an empty one.
-fn audiences(root: Value<'_>) -> Result<Vec<String>, Rejection> {
-    let Some(value) = root.get("aud") else { return Ok(Vec::new()) };
+fn check_audiences(root: Value<'_>) -> Result<(), Rejection> {
+    let Some(value) = root.get("aud") else { return Ok(()) };
     match value.kind() {
-        Kind::String | Kind::EscapedString => bounded(value).map(|audience| [audience].into()),
+        Kind::String | Kind::EscapedString => bounded(value).map(drop),
         Kind::Array => {
             let count = value.items().take(MAX_AUDIENCES.saturating_add(1)).count();
             match (1..=MAX_AUDIENCES).contains(&count) {
-                true => value.items().map(bounded).collect(),
+                true => value.items().try_for_each(|audience| bounded(audience).map(drop)),
                 false => Err(CLAIM),
             }
         }

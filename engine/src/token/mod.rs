@@ -21,8 +21,8 @@ mod rules;
 mod stated;
 mod verify;
 
-pub use cache::{CacheKey, Inserted, Lookup, TokenCache};
-pub use claims::Claims;
+pub use cache::{CacheKey, Inserted, Lookup, TokenCache, Weighed};
+pub use claims::{Claims, Reading};
 pub use confirmation::Confirmation;
 pub(crate) use date::numeric_date;
 pub use extract::{BearerToken, CredentialError, DEFAULT_MAX_TOKEN_BYTES, Presented, Unread, present};

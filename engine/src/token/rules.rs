@@ -97,15 +97,15 @@ pub(super) fn good_until(claims: &Claims, rules: &IssuerRules) -> UnixTime {
     oldest.map_or(claims.exp, |oldest| oldest.min(claims.exp)).plus_secs(rules.leeway_secs)
 }
 
-pub(super) fn check_audience(own: &[String], expected: &[String]) -> Result<(), Rejection> {
-    match own.iter().any(|audience| expected.contains(audience)) {
+pub(super) fn check_audience(claims: &Claims, expected: &[String]) -> Result<(), Rejection> {
+    match claims.audiences().any(|own| expected.iter().any(|audience| own.is_str(audience))) {
         true => Ok(()),
         false => Err(Rejection::WrongAudience),
     }
 }
 
 pub(super) fn check_client(claims: &Claims, clients: &[String]) -> Result<(), Rejection> {
-    let known = claims.client_id.as_ref().is_some_and(|client| clients.contains(client));
+    let known = claims.client_id().is_some_and(|own| clients.iter().any(|client| client == own));
     match clients.is_empty() || known {
         true => Ok(()),
         false => Err(Rejection::ClientNotAllowed),

@@ -4,7 +4,7 @@
 use super::claims::text;
 use super::path::{ClaimPath, Split, extract_strings};
 use super::rejection::{Malformed, Rejection};
-use crate::json::{Doc, Kind};
+use crate::json::{Doc, Kind, Shelf};
 use crate::oauth::scope::Hierarchy;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -36,7 +36,7 @@ impl Default for ClaimPaths {
 /// What claims say of a caller, read as those of a verified token are.
 #[derive(Debug)]
 pub struct StatedClaims {
-    pub(crate) doc: Doc<'static>,
+    pub(crate) doc: Shelf,
     pub(crate) roles: Vec<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) groups: Vec<String>,
@@ -49,7 +49,7 @@ impl StatedClaims {
     ///
     /// # Errors
     /// What no token with such claims could pass with.
-    pub fn read(doc: Doc<'static>, paths: &ClaimPaths) -> Result<StatedClaims, Rejection> {
+    pub fn read(doc: Doc<'_>, paths: &ClaimPaths) -> Result<StatedClaims, Rejection> {
         let root = doc.root();
         if !matches!(root.kind(), Kind::Object) {
             return Err(Rejection::Malformed(Malformed::Payload));
@@ -63,7 +63,7 @@ impl StatedClaims {
             groups: extract_strings(root, &paths.groups, Split::Whole)?,
             subject: text(root, "sub")?,
             client: client.or(azp),
-            doc,
+            doc: Shelf::of(doc),
         })
     }
 }

@@ -4,7 +4,7 @@
 //! What enters: the token, the rules and keys of the issuer it names, a verifier, the time.
 //! What leaves: a [`VerifiedToken`]. Its fields are private and only [`Unverified::verify`] makes one.
 
-use super::claims::Claims;
+use super::claims::{Claims, Reading};
 use super::confirmation::Confirmation;
 use super::extract::BearerToken;
 use super::jws::Jws;
@@ -14,10 +14,12 @@ use super::rejection::Rejection;
 use super::rules::{
     IssuerRules, TypMode, check_audience, check_client, check_required, check_time, check_typ, good_until,
 };
-use crate::json::Value;
+use crate::cost;
+use crate::json::{Shelf, Value};
 use crate::keys::{Alg, KeySet, Keys, NoCandidate, SecretSet, SignatureVerifier, Verdict};
 use crate::time::UnixTime;
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -63,7 +65,7 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// What the rules do not allow.
     pub fn check_rules(&self, rules: &IssuerRules) -> Result<(), Rejection> {
-        if self.claims.iss != rules.issuer {
+        if self.claims.issuer() != rules.issuer {
             return Err(Rejection::UnknownIssuer);
         }
         if !rules.algorithms.contains(&self.jws.header.alg) {
@@ -93,15 +95,15 @@ impl<'a> Unverified<'a> {
             Keys::Secret(secrets) => self.check_tag(secrets, now)?,
         };
         check_time(&self.claims, rules, now)?;
-        check_audience(&self.claims.aud, &rules.audiences)?;
+        check_audience(&self.claims, &rules.audiences)?;
         check_client(&self.claims, &rules.clients)?;
         check_required(&self.claims, &rules.required_claims)?;
         let root = self.claims.root();
         Ok(VerifiedToken {
             issuer_index: rules.index,
-            roles: extract_strings(root, &rules.roles, Split::Whole)?,
-            scopes: scopes(root, rules)?,
-            groups: extract_strings(root, &rules.groups, Split::Whole)?,
+            roles: extract_strings(root, &rules.roles, Split::Whole)?.into(),
+            scopes: scopes(root, rules)?.into(),
+            groups: extract_strings(root, &rules.groups, Split::Whole)?.into(),
             good_until: proof.good_until(good_until(&self.claims, rules)),
             alg: Some(self.jws.header.alg),
             kid: self.jws.header.kid.clone().or(proof.kid),
@@ -169,9 +171,9 @@ impl Proof {
 pub struct VerifiedToken {
     issuer_index: usize,
     claims: Claims,
-    roles: Vec<String>,
-    scopes: Vec<String>,
-    groups: Vec<String>,
+    roles: Box<[String]>,
+    scopes: Box<[String]>,
+    groups: Box<[String]>,
     good_until: UnixTime,
     alg: Option<Alg>,
     kid: Option<String>,
@@ -194,9 +196,9 @@ impl VerifiedToken {
         let root = claims.root();
         Ok(VerifiedToken {
             issuer_index: rules.index,
-            roles: extract_strings(root, &rules.roles, Split::Whole)?,
-            scopes: scopes(root, rules)?,
-            groups: extract_strings(root, &rules.groups, Split::Whole)?,
+            roles: extract_strings(root, &rules.roles, Split::Whole)?.into(),
+            scopes: scopes(root, rules)?.into(),
+            groups: extract_strings(root, &rules.groups, Split::Whole)?.into(),
             good_until: good_until(claims, rules).min(claims.exp),
             alg: None,
             kid: None,
@@ -214,37 +216,37 @@ impl VerifiedToken {
     /// `iss`.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        &self.claims.iss
+        self.claims.issuer()
     }
 
     /// `sub`.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.claims.sub.as_deref()
+        self.claims.subject()
     }
 
     /// `client_id`, or else `azp`.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.claims.client_id.as_deref()
+        self.claims.client_id()
     }
 
     /// `aud`.
     #[must_use]
-    pub fn audiences(&self) -> &[String] {
-        &self.claims.aud
+    pub fn audiences(&self) -> Vec<String> {
+        self.claims.audiences().filter_map(|audience| Some(audience.as_str()?.into_owned())).collect()
     }
 
     /// `jti`.
     #[must_use]
     pub fn jti(&self) -> Option<&str> {
-        self.claims.jti.as_deref()
+        self.claims.jti()
     }
 
     /// What the sender must prove besides having the token.
     #[must_use]
-    pub const fn confirmation(&self) -> Confirmation {
-        self.claims.cnf
+    pub fn confirmation(&self) -> Confirmation {
+        self.claims.confirmation()
     }
 
     /// `iat`.
@@ -256,7 +258,7 @@ impl VerifiedToken {
     /// Its id (`jti`).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.claims.jti.as_deref()
+        self.claims.jti()
     }
 
     /// Until when the token is good: `exp` or the issuer's maximum age, with the leeway.
@@ -285,8 +287,25 @@ impl VerifiedToken {
 
     /// All claims.
     #[must_use]
-    pub fn claims(&self) -> Value<'_> {
-        self.claims.root()
+    pub fn claims(&self) -> &Shelf {
+        &self.claims.doc
+    }
+
+    /// Who acts for the subject, the last in the chain first.
+    #[must_use]
+    pub(crate) fn actors(&self) -> &[String] {
+        &self.claims.actors
+    }
+
+    /// Lets go what is read seldom once a token is verified.
+    pub(crate) fn shelve(&mut self) {
+        self.claims.doc.close();
+    }
+
+    /// What it takes of the heap.
+    pub(crate) fn cost(&self, reading: Reading) -> usize {
+        let lists = [&self.roles, &self.scopes, &self.groups].map(|list| cost::texts(list));
+        lists.into_iter().sum::<usize>() + cost::text(self.kid.as_deref()) + self.claims.cost(reading)
     }
 
     /// The algorithm it was signed with; none for a token that its issuer was asked about.
@@ -314,7 +333,7 @@ impl VerifiedToken {
     /// What is no longer right, or not here.
     pub fn recheck(&self, rules: &IssuerRules, audiences: &[String], now: UnixTime) -> Result<(), Rejection> {
         check_time(&self.claims, rules, now)?;
-        check_audience(&self.claims.aud, audiences)
+        check_audience(&self.claims, audiences)
     }
 }
 

@@ -489,6 +489,7 @@ fn numbers_out_of_range() {
         ("max_answer_bytes", 1_023, (64 << 20) + 1),
         ("max_token_bytes", 255, 65_537),
         ("token_cache_entries", u64::MAX, (1 << 20) + 1),
+        ("token_cache_bytes", (1 << 18) - 1, (1 << 30) + 1),
         ("max_wait_milliseconds", u64::MAX, 60_001),
         ("max_waiting", u64::MAX, 100_001),
     ] {
@@ -501,6 +502,10 @@ fn numbers_out_of_range() {
         (
             top(r#","limits":{"max_waiting":"1"}"#),
             "limits.max_waiting: expected a whole number that is not negative, found a string | -",
+        ),
+        (
+            top(r#","limits":{"token_cache_byte":1}"#),
+            "limits.token_cache_byte: unknown key `token_cache_byte` | did you mean `token_cache_bytes`?",
         ),
         (top(r#","metrics":{"classes":[""]}"#), "metrics.classes: `` cannot be a label value here | -"),
         (top(r#","metrics":{"max_series":0}"#), "metrics.max_series: 0 is outside 1 to 100000 | -"),

@@ -141,6 +141,7 @@ fn defaults_are_narrow() {
         (config.limits.body, config.limits.token_cache, config.limits.wait_millis, config.limits.waiting),
         (1 << 20, 4_096, 5_000, 1_024)
     );
+    assert_eq!(config.limits.token_cache_bytes, 12 << 20);
     let [warning] = &config.warnings[..] else { panic!("{:?}", config.warnings) };
     assert!(warning.message.contains("DNS rebinding"));
 }

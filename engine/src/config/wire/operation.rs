@@ -45,6 +45,8 @@ pub struct LimitsWire {
     pub max_token_bytes: usize,
     /// Tokens remembered in each VM.
     pub token_cache_entries: usize,
+    /// What they may take of each VM's memory, in bytes.
+    pub token_cache_bytes: usize,
     /// How long a request waits for keys, in milliseconds.
     pub max_wait_milliseconds: u32,
     /// Requests that wait for keys at once in one VM.
@@ -66,6 +68,7 @@ impl Default for LimitsWire {
             max_list_ttl_milliseconds: 60_000,
             max_token_bytes: 8_192,
             token_cache_entries: 4_096,
+            token_cache_bytes: 12 << 20,
             max_wait_milliseconds: 5_000,
             max_waiting: 1_024,
             max_session_seconds: 86_400,

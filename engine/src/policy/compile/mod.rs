@@ -148,6 +148,8 @@ impl Compiler<'_> {
         policy.boundaries.dedup();
         let conditions = policy.rules.iter().filter_map(|rule: &Rule| rule.when.as_ref());
         policy.needs = conditions.map(Condition::needs).fold(Needs::default(), Needs::join);
+        let required = policy.rules.iter().filter_map(|rule| rule.require.as_ref());
+        policy.needs.claims |= required.into_iter().any(|require| require.speaks_of_login());
         let on_answers = |(at, rule): (usize, &Rule)| (rule.surfaces == Surfaces::Answer).then_some(at);
         policy.answer_rules = policy.rules.iter().enumerate().filter_map(on_answers).collect();
         policy.shadow_rules = policy.rules.iter().filter(|rule| rule.mode == Mode::Shadow).count();

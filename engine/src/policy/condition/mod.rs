@@ -14,7 +14,6 @@ pub use findings::Finding;
 use super::classes::{Classes, Labels};
 use super::facts::{AnswerFacts, Arguments, Context, Facts, Hints};
 use super::truth::{Possible, Truth};
-use crate::json::Value;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -85,6 +84,7 @@ pub(super) struct Needs {
     pub(super) tool: bool,
     pub(super) hints: bool,
     pub(super) answer: bool,
+    pub(super) claims: bool,
 }
 
 /// Everything that one question is judged by.
@@ -149,6 +149,7 @@ impl Condition {
             Condition::Atom(Operand::Argument(_) | Operand::Kept(..), _) => {
                 Needs { arguments: true, ..Needs::default() }
             }
+            Condition::Atom(Operand::Claim(_), _) => Needs { claims: true, ..Needs::default() },
             Condition::Atom(Operand::Hint(_), _) => Needs { tool: true, hints: true, ..Needs::default() },
             Condition::Atom(Operand::Answer(_), _) => Needs { answer: true, ..Needs::default() },
             Condition::Source(_) => Needs { source: true, ..Needs::default() },
@@ -166,6 +167,7 @@ impl Needs {
             tool: self.tool || other.tool,
             hints: self.hints || other.hints,
             answer: self.answer || other.answer,
+            claims: self.claims || other.claims,
         }
     }
 }
@@ -186,7 +188,7 @@ impl Operand {
                 });
             }
             Operand::Claim(pointer) => {
-                Tested::json(facts.claims.and_then(|claims: Value<'_>| claims.pointer(pointer)))
+                Tested::json(facts.claims.and_then(|claims| claims.root().pointer(pointer)))
             }
             // An empty list counts as present: a token without roles has no roles.
             Operand::Roles => Tested::List(facts.roles),

@@ -2,6 +2,7 @@
 //! Who gets what.
 
 use super::*;
+use crate::json::Shelf;
 use alloc::format;
 
 const CALL: &str = "tools/call";
@@ -204,7 +205,7 @@ fn an_unknown_condition_binds_nobody() {
     );
     let roles = |claims: &str| {
         let doc = Doc::parse(claims.as_bytes(), Limits::MESSAGE).expect("JSON");
-        !policy.resolve(&Facts { claims: Some(doc.root()), ..NOBODY }, UnixTime::default()).0.is_empty()
+        !policy.resolve(&Facts { claims: Some(&Shelf::of(doc)), ..NOBODY }, UnixTime::default()).0.is_empty()
     };
     assert_eq!(
         [roles(r#"{"guest":false}"#), roles(r#"{"guest":true}"#), roles("{}"), roles(r#"{"guest":"no"}"#)],

@@ -2,6 +2,7 @@
 //! Every test on true, false, absent and wrong type; what that means to an allow rule and to a deny rule.
 
 use super::*;
+use crate::json::Shelf;
 use crate::policy::truth::Possible;
 use alloc::format;
 
@@ -168,10 +169,10 @@ fn a_string_over_the_limit_is_unknown() {
 
 #[test]
 fn facts_of_the_caller_are_tested_like_arguments() {
-    let doc = Doc::parse(br#"{"org":{"id":7},"a/b":"x"}"#, Limits::MESSAGE).expect("JSON");
+    let doc = Shelf::of(Doc::parse(br#"{"org":{"id":7},"a/b":"x"}"#, Limits::MESSAGE).expect("JSON"));
     let (roles, scopes, groups) = (["admin".to_string()], ["read".to_string()], ["eng".to_string()]);
     let facts = Facts {
-        claims: Some(doc.root()),
+        claims: Some(&doc),
         roles: &roles,
         scopes: &scopes,
         groups: &groups,
