@@ -69,7 +69,7 @@ function judge(what, size, more = '') {
 }
 
 // Sets of eight places are filled unevenly, so a few more are shown than have to be remembered.
-const SHOWN = TOKENS + 400;
+const SHOWN = TOKENS + 500;
 for (const [what, make, wanted] of [['', token, TOKENS], [', twice the claims', ample, 0]]) {
   const vm = new Vm({ token_cache_entries: 16_384 });
   const empty = vm.size;
