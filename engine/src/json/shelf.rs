@@ -59,6 +59,12 @@ impl Shelf {
         &self.text
     }
 
+    /// Whether its nodes are there.
+    #[cfg(test)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.nodes.get().is_some()
+    }
+
     /// What the nodes take while they are there.
     #[must_use]
     pub fn node_bytes(&self) -> usize {

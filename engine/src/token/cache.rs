@@ -227,10 +227,8 @@ impl<V: Clone> TokenCache<V> {
                 break;
             }
             let start = self.hand;
-            self.hand = match start.saturating_add(self.ways) {
-                next if next < self.entries.len() => next,
-                _ => 0,
-            };
+            // Sets fill the places to the last one, so the hand comes back to the first.
+            self.hand = start.saturating_add(self.ways).checked_rem(self.entries.len()).unwrap_or(0);
             let set = self.entries.get_mut(start..start.saturating_add(self.ways)).unwrap_or_default();
             let rank = |place: &Option<Entry<V>>| {
                 place.as_ref().filter(|own| own.used != newest).map(|own| (now < own.valid_until, own.used))

@@ -138,7 +138,7 @@ impl Claims {
         }
     }
 
-    /// What they take of the heap; `read` says whether the nodes of the document are there.
+    /// What they take of the heap; `reading` says whether the nodes of the document are there.
     pub(crate) fn cost(&self, reading: Reading) -> usize {
         let named = [Some(&self.iss), self.sub.as_ref(), self.jti.as_ref(), self.client_id.as_ref()];
         let own = named.into_iter().flatten().map(|text| match text {

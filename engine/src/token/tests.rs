@@ -5,6 +5,7 @@ use super::*;
 
 mod abuse;
 mod algorithms;
+mod cost;
 use crate::keys::fixtures::{
     RFC7515_A2_N, RFC7515_A2_TOKEN, RFC7515_A3_TOKEN, RFC7515_A3_X, RFC7515_A3_Y, RSA_2048_N, ec_jwk,
     key_set, rsa_jwk, set_of, sign, sign_input,

@@ -200,6 +200,38 @@ fn bytes_are_taken_from_what_is_over_or_was_not_used() {
     assert!(alive >= 40, "{alive} of 50");
 }
 
+/// A value is over in the second of its end, and goes before one that was used longer ago; the hand goes round.
+#[test]
+fn what_ends_now_makes_room_first() {
+    let mut cache = roomy(24);
+    let now = NOW.plus_secs(1);
+    let sets = [0, 8, 16].map(|start| cache.entries[start..].as_ptr());
+    let mut next = 0_u32;
+    let mut put = |cache: &mut TokenCache<u32>, set: usize, until, at| loop {
+        next += 1;
+        let key = cache.key(0, &next.to_le_bytes());
+        if core::ptr::eq(cache.set(key).as_ptr(), sets[set]) {
+            return (key, cache.insert(key, heavy(ROOM / LARGEST), until, 1, at));
+        }
+    };
+    let (lives, _) = put(&mut cache, 0, LATER, NOW);
+    let (ends, _) = put(&mut cache, 0, now, NOW);
+    for at in cache.count()..LARGEST {
+        assert_eq!(put(&mut cache, 1 + at % 2, LATER, NOW).1, Inserted::Added);
+    }
+    assert_eq!((cache.held(), cache.hand), (ROOM, 0));
+    // One more than there is room for: the first set gives, and of it what is over.
+    assert_eq!(put(&mut cache, 1, LATER, now).1, Inserted::Added);
+    assert_eq!((cache.held(), cache.hand), (ROOM, 8));
+    let seen = [lives, ends].map(|key| cache.get(key, NOW, |_| 1));
+    assert_eq!(seen, [Lookup::Hit(7), Lookup::Miss]);
+    // The other sets give next, then the first again.
+    for hand in [16, 0, 8] {
+        let (_, inserted) = put(&mut cache, 0, LATER, now);
+        assert_eq!((inserted, cache.held(), cache.hand), (Inserted::Evicted, ROOM, hand));
+    }
+}
+
 #[test]
 fn places_that_could_not_be_filled_are_not_taken() {
     let place = size_of::<Option<Entry<u32>>>();
