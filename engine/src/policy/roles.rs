@@ -147,4 +147,19 @@ mod tests {
         assert!(set.reaches(2) && !set.reaches(3));
         assert!(RoleSet::of(0, Bits::default(), &parents).is_empty());
     }
+
+    #[test]
+    fn a_set_takes_its_list_and_the_bits_that_are_not_in_it() {
+        let set = |roles: &[u32]| {
+            let mut held = Bits::default();
+            roles.iter().for_each(|role| assert!(held.insert(*role)));
+            RoleSet { of: 0, held: held.clone(), effective: held, list: roles.to_vec() }
+        };
+        assert_eq!(set(&[]).cost(), 0);
+        assert_eq!(set(&[1, 2, 3]).cost(), cost::piece(12));
+        let far = set(&[1, 300]);
+        let [held, effective] = [&far.held, &far.effective].map(|bits| bits.rest.capacity());
+        assert!(held > 1 && effective > 1);
+        assert_eq!(far.cost(), cost::piece(8 * held) + cost::piece(8 * effective) + cost::piece(8));
+    }
 }

@@ -212,3 +212,29 @@ fn an_unknown_condition_binds_nobody() {
         [true, false, false, false]
     );
 }
+
+/// Where no rule looks at claims, callers who are remembered need not keep theirs at hand.
+#[test]
+fn a_policy_knows_whether_its_rules_read_claims() {
+    let reads = |rules: &str| {
+        policy(&format!(r#"{{"version":1,"roles":{{"r":{{"allow":[{rules}]}}}}}}"#)).reads_claims()
+    };
+    let claim = r#""claims":{"/tier":{"equals":"gold"}}"#;
+    for (rules, expected) in [
+        (r#"{"tools":["a"]}"#.to_string(), false),
+        (r#"{"tools":["a"],"when":{"args":{"/x":{"equals":"y"}}}}"#.to_string(), false),
+        (format!(r#"{{"tools":["a"],"when":{{{claim}}}}}"#), true),
+        (format!(r#"{{"tools":["a"],"when":{{{claim},"args":{{"/x":{{"equals":"y"}}}}}}}}"#), true),
+        (format!(r#"{{"tools":["b"]}},{{"tools":["a"],"when":{{{claim}}}}}"#), true),
+        (r#"{"tools":["a"],"require":{"acr":["mfa"]}}"#.to_string(), true),
+        (r#"{"tools":["a"],"require":{"scopes":["s"]}}"#.to_string(), false),
+        (
+            format!(r#"{{"tools":["b"],"require":{{"scopes":["s"]}}}},{{"tools":["a"],"when":{{{claim}}}}}"#),
+            true,
+        ),
+    ] {
+        assert_eq!(reads(&rules), expected, "{rules}");
+    }
+    let bound = r#"{"version":1,"roles":{"r":{"allow":[{"tools":["a"]}]}},"bindings":[{"role":"r","when":{"claims":{"/g":{"equals":"x"}}}}]}"#;
+    assert!(!policy(bound).reads_claims());
+}
