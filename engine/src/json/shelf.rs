@@ -65,11 +65,16 @@ impl Shelf {
         self.nodes.get().is_some()
     }
 
+    /// What the nodes take now: nothing while they are not there.
+    #[must_use]
+    pub fn kept_bytes(&self) -> usize {
+        self.nodes.get().map_or(0, Vec::capacity).saturating_mul(size_of::<Node>())
+    }
+
     /// What the nodes take while they are there.
     #[must_use]
     pub fn node_bytes(&self) -> usize {
-        let kept = self.nodes.get().map_or(0, Vec::capacity);
-        kept.max(self.count).saturating_mul(size_of::<Node>())
+        self.kept_bytes().max(self.count.saturating_mul(size_of::<Node>()))
     }
 }
 

@@ -138,7 +138,8 @@ impl Claims {
         }
     }
 
-    /// What they take of the heap; `reading` says whether the nodes of the document are there.
+    /// What they take of the heap; `reading` says whether the nodes of the document will be there. Where somebody has read
+    /// since they were let go, as a new policy does for its bindings, they are there whatever it says.
     pub(crate) fn cost(&self, reading: Reading) -> usize {
         let named = [Some(&self.iss), self.sub.as_ref(), self.jti.as_ref(), self.client_id.as_ref()];
         let own = named.into_iter().flatten().map(|text| match text {
@@ -146,14 +147,14 @@ impl Claims {
             Text::Own(text) => cost::piece(text.len()),
         });
         let nodes = match reading {
-            Reading::Often => cost::piece(self.doc.node_bytes()),
-            Reading::Seldom => 0,
+            Reading::Often => self.doc.node_bytes(),
+            Reading::Seldom => self.doc.kept_bytes(),
         };
         own.sum::<usize>()
             + self.cnf.as_ref().map_or(0, |_| cost::piece(size_of::<Confirmation>()))
             + cost::texts(&self.actors)
             + cost::piece(self.doc.text().len())
-            + nodes
+            + cost::piece(nodes)
     }
 
     /// All claims, as they were written.
@@ -181,25 +182,30 @@ impl fmt::Debug for Claims {
 /// `client_id` (RFC 9068 section 2.2), or `azp` as OpenID providers write it. Both are the party that the token was
 /// issued to, so they must agree.
 fn client(root: Value<'_>) -> Result<Option<Text>, Rejection> {
-    let [client_id, azp] = ["client_id", "azp"].map(|name| root.get(name).map(bounded).transpose());
-    match (client_id?, azp?) {
-        (Some(client_id), Some(azp)) if client_id != azp => Err(Rejection::ClientMismatch),
-        (Some(_), _) => part(root, "client_id"),
-        (None, _) => part(root, "azp"),
+    let [client_id, azp] = ["client_id", "azp"].map(|name| root.get(name));
+    let [one, other] = [client_id, azp].map(|value| value.map(bounded).transpose());
+    if let (Some(one), Some(other)) = (one?, other?)
+        && one != other
+    {
+        return Err(Rejection::ClientMismatch);
     }
+    client_id.or(azp).map(kept).transpose()
 }
 
 fn part(root: Value<'_>, name: &str) -> Result<Option<Text>, Rejection> {
-    let Some(value) = root.get(name) else { return Ok(None) };
+    root.get(name).map(kept).transpose()
+}
+
+fn kept(value: Value<'_>) -> Result<Text, Rejection> {
     let place = |at: usize| u32::try_from(at).map_err(|_| CLAIM);
-    Ok(Some(match bounded(value)? {
+    Ok(match bounded(value)? {
         Cow::Borrowed(text) => {
             // Behind the quote.
             let start = value.span().start.saturating_add(1);
             Text::Part(place(start)?, place(start.saturating_add(text.len()))?)
         }
         Cow::Owned(text) => Text::Own(text.into()),
-    }))
+    })
 }
 
 /// Who acts for the subject, the last in the chain first (RFC 8693 section 4.1).
