@@ -5,12 +5,34 @@
 import assert from 'node:assert/strict';
 import { getRandomValues } from 'node:crypto';
 
-const OK = 0;
+export const OK = 0;
+export const PAUSE = 1;
 const NOT_FOUND = 1;
-const PAUSE = 1;
-const REQUEST = 0;
+const [REQUEST, ANSWER] = [0, 2];
 export const [ISSUER, RESOURCE, HOST] = ['https://issuer.example', 'https://mcp.example.com/mcp', 'mcp.example.com'];
-const BODY = JSON.stringify({ jsonrpc: '2.0', id: 123, method: 'tools/call', params: { name: 'get_weather', arguments: { city: 'Lisbon' } } });
+export const CALL = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 123, method: 'tools/call', params: { name: 'get_weather', arguments: { city: 'Lisbon' } } }));
+const ANSWERED = { ':status': '200', 'content-type': 'application/json', 'content-length': '2' };
+
+// A token without its signature.
+export function unsigned(alg, claims) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${part({ alg, kid: 'k', typ: 'at+jwt' })}.${part(claims)}`;
+}
+
+// An issuer with this RSA key.
+export function withKey(publicKey) {
+  const key = { ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'RS256', use: 'sig' };
+  return { algorithms: ['RS256'], jwks: { inline: { keys: [key] } } };
+}
+
+// A header map as the ABI writes it: count, sizes, texts with a zero byte each.
+export function encoded(fields) {
+  const texts = Object.entries(fields).flat().map((text) => Buffer.from(text));
+  const head = Buffer.alloc(4 + 4 * texts.length);
+  head.writeUInt32LE(texts.length / 2);
+  texts.forEach((text, at) => head.writeUInt32LE(text.length, 4 + 4 * at));
+  return Buffer.concat([head, ...texts.flatMap((text) => [text, Buffer.alloc(1)])]);
+}
 
 // One server, whose callers come from the issuer that is given; `more` stands beside it, `rule` in the one rule there is.
 export function configuration(issuer, upstream, more, rule = {}) {
@@ -87,14 +109,8 @@ export class Host {
     this.log.push(`${status} ${Buffer.from(this.wasm.memory.buffer, at, size)}`);
     return OK;
   }
-  proxy_get_buffer_bytes(kind, _start, _max, data, size) { return this.give(kind === 7 ? this.text : Buffer.from(BODY), data, size); }
-  proxy_get_header_map_pairs(kind, data, size) {
-    const pairs = this.maps[kind].map((pair) => pair.map((text) => Buffer.from(text)));
-    const head = Buffer.alloc(4 + 8 * pairs.length);
-    head.writeUInt32LE(pairs.length);
-    pairs.flat().forEach((text, at) => head.writeUInt32LE(text.length, 4 + 4 * at));
-    return this.give(Buffer.concat([head, ...pairs.flat().flatMap((text) => [text, Buffer.alloc(1)])]), data, size);
-  }
+  proxy_get_buffer_bytes(kind, _start, _max, data, size) { return this.give(kind === 7 ? this.text : CALL, data, size); }
+  proxy_get_header_map_pairs(kind, data, size) { return this.give(this.maps[kind], data, size); }
 
   configure() {
     this.wasm.proxy_on_context_create(1, 0);
@@ -103,23 +119,35 @@ export class Host {
     this.wasm.proxy_on_tick(1);
   }
 
-  // One request and its answer; gives what was asked of the host on the way.
-  request(context, bearer) {
-    this.calls = {};
-    this.log = [];
-    this.maps[REQUEST] = Object.entries({
+  // What the next request says, and what is answered, which is made before anything is counted or timed.
+  prepare(bearer, answer = ANSWERED) {
+    this.maps[REQUEST] = encoded({
       ':method': 'POST', ':path': '/mcp', ':scheme': 'http', ':authority': HOST, 'content-type': 'application/json',
       accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2025-11-25', authorization: `Bearer ${bearer}`,
-      'content-length': String(BODY.length), 'x-request-id': '5e1f', 'x-forwarded-proto': 'http',
+      'content-length': String(CALL.length), 'x-request-id': '5e1f0000-0000-4000-8000-000000000000', 'x-forwarded-proto': 'http',
     });
-    this.maps[2] = Object.entries({ ':status': '200', 'content-type': 'application/json', 'content-length': '2' });
-    this.wasm.proxy_on_context_create(context, 1);
-    assert.equal(this.wasm.proxy_on_request_headers(context, this.maps[REQUEST].length, 0), PAUSE);
-    assert.equal(this.wasm.proxy_on_request_body(context, BODY.length, 1), OK, this.log.join('\n'));
-    assert.equal(this.wasm.proxy_on_response_headers(context, this.maps[2].length, 0), OK);
-    assert.equal(this.wasm.proxy_on_response_body(context, 2, 1), OK);
-    this.wasm.proxy_on_log(context);
-    this.wasm.proxy_on_delete(context);
+    this.maps[ANSWER] = encoded(answer);
+    this.calls = {};
+    this.log = [];
+  }
+
+  // The callbacks of that request, and nothing else.
+  run(context, size) {
+    const { wasm } = this;
+    wasm.proxy_on_context_create(context, 1);
+    const held = wasm.proxy_on_request_headers(context, 11, 0);
+    const passed = wasm.proxy_on_request_body(context, CALL.length, 1);
+    const answered = wasm.proxy_on_response_headers(context, 3, 0);
+    const whole = wasm.proxy_on_response_body(context, size, 1);
+    wasm.proxy_on_log(context);
+    wasm.proxy_on_delete(context);
+    return [held, passed, answered, whole];
+  }
+
+  // One request and its answer; gives what was asked of the host on the way.
+  request(context, bearer) {
+    this.prepare(bearer);
+    assert.deepEqual(this.run(context, 2), [PAUSE, OK, OK, OK], this.log.join('\n'));
     assert.deepEqual(this.log, []);
     return this.calls;
   }

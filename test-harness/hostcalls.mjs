@@ -7,7 +7,7 @@
 
 import { createSign, generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { Host, ISSUER, RESOURCE, configuration } from './host.mjs';
+import { Host, ISSUER, RESOURCE, configuration, unsigned, withKey } from './host.mjs';
 
 // What a warm `tools/call` takes, by configuration. Whoever changes a line makes every request dearer or cheaper: say so in
 // docs/performance.md. `shared data` stays 0 on the warm path.
@@ -39,18 +39,13 @@ const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 20
 
 function token() {
   const now = Math.floor(Date.now() / 1000);
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = { iss: ISSUER, aud: RESOURCE, sub: 'alice', exp: now + 3600, iat: now, roles: ['developer'] };
-  const input = `${part({ alg: 'RS256', kid: 'k', typ: 'at+jwt' })}.${part(claims)}`;
+  const input = unsigned('RS256', claims);
   return `${input}.${createSign('RSA-SHA256').update(input).sign(privateKey, 'base64url')}`;
 }
 
 function document(name) {
-  const issuer = {
-    algorithms: ['RS256'],
-    jwks: { inline: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'RS256', use: 'sig' }] } },
-  };
-  return configuration(issuer, { identity_headers: name === 'identity headers' }, {
+  return configuration(withKey(publicKey), { identity_headers: name === 'identity headers' }, {
     audit: audit(name),
     ...(name === 'shared' ? { secrets: { shared_state: { env: 'SHARED_KEY' } } } : {}),
     ...(name === 'access log' ? { secrets: { audit: { env: 'SHARED_KEY' } } } : {}),

@@ -11,9 +11,8 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
-import { HOST, Host, ISSUER, RESOURCE, configuration } from './host.mjs';
+import { CALL, Host, ISSUER, OK, PAUSE, RESOURCE, configuration, unsigned, withKey } from './host.mjs';
 
-const [OK, PAUSE] = [0, 1];
 const [ROUNDS, COLD, HOT] = [20, 100, 400];
 const NOW = 1_800_000_000;
 const WARM_TOKENS = 100;
@@ -24,37 +23,23 @@ const CHAINS = {
   toolgate_defaults: { tokens: WARM_TOKENS, whole: true },
   toolgate_full: { tokens: WARM_TOKENS, whole: true, audit: { outlets: ['access_log'], filter_state: true, filter_state_names: ['subject', 'tool'] } },
 };
-const CALL = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 123, method: 'tools/call', params: { name: 'get_weather', arguments: { city: 'Lisbon' } } }));
 const RESULT = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 123, result: { content: [{ type: 'text', text: 'sunny, 21 degrees' }] } }));
+const ANSWERED = { ':status': '200', 'content-type': 'application/json', 'content-length': String(RESULT.length) };
 const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
 function token(at) {
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = {
     iss: ISSUER, aud: RESOURCE, sub: `user-${at}`, iat: NOW, exp: NOW + 36_000, jti: `bench-${at}`, client_id: 'bench',
     scope: 'mcp:tools mcp:resources', roles: ['developer'],
   };
-  return `${part({ alg: 'RS256', kid: 'k', typ: 'at+jwt' })}.${part(claims)}.${Buffer.alloc(256, at).toString('base64url')}`;
+  return `${unsigned('RS256', claims)}.${Buffer.alloc(256, at).toString('base64url')}`;
 }
 
 function document({ whole, limits, audit }) {
-  const issuer = {
-    algorithms: ['RS256'],
-    jwks: { inline: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k', alg: 'RS256', use: 'sig' }] } },
-  };
   const secrets = audit ? { secrets: { audit: { env: 'SHARED_KEY' } } } : {};
-  const all = configuration(issuer, { identity_headers: whole === true }, { ...secrets, limits: limits ?? {}, audit: audit ?? {} });
+  const all = configuration(withKey(publicKey), { identity_headers: whole === true }, { ...secrets, limits: limits ?? {}, audit: audit ?? {} });
   if (whole) delete all.servers[0].answers;
   return all;
-}
-
-// A header map as the host encodes it.
-function encoded(fields) {
-  const texts = Object.entries(fields).flat().map((text) => Buffer.from(text));
-  const head = Buffer.alloc(4 + 4 * texts.length);
-  head.writeUInt32LE(texts.length / 2);
-  texts.forEach((text, at) => head.writeUInt32LE(text.length, 4 + 4 * at));
-  return Buffer.concat([head, ...texts.flatMap((text) => [text, Buffer.alloc(1)])]);
 }
 
 // What is constant is made before the clock runs.
@@ -63,7 +48,6 @@ class Timed extends Host {
     super(module, document);
     this.passed = 0n;
     this.next = 2;
-    this.reply = encoded({ ':status': '200', 'content-type': 'application/json', 'content-length': String(RESULT.length), date: 'Fri, 15 Jan 2027 08:00:00 GMT', server: 'envoy' });
   }
 
   view() {
@@ -77,30 +61,13 @@ class Timed extends Host {
     return OK;
   }
   proxy_call_foreign_function(_name, _size, _at, _length, data, size) { return this.give(Buffer.from([8, 1]), data, size); }
-  proxy_get_header_map_pairs(kind, data, size) { return this.give(kind === 0 ? this.head : this.reply, data, size); }
   proxy_get_buffer_bytes(kind, _start, _max, data, size) { return this.give(kind === 7 ? this.text : kind === 1 ? RESULT : CALL, data, size); }
 
-  prepare(bearer) {
-    this.log = [];
-    this.context = this.next++;
-    this.head = encoded({
-      ':method': 'POST', ':path': '/mcp', ':scheme': 'http', ':authority': HOST, 'content-type': 'application/json',
-      accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2025-11-25', authorization: `Bearer ${bearer}`,
-      'content-length': String(CALL.length), 'x-request-id': '5e1f0000-0000-4000-8000-000000000000', 'x-forwarded-proto': 'http',
-    });
-  }
-
   // The callbacks of one request, in nanoseconds.
-  run() {
-    const { wasm, context } = this;
+  timed() {
+    const context = this.next++;
     const began = process.hrtime.bigint();
-    wasm.proxy_on_context_create(context, 1);
-    const held = wasm.proxy_on_request_headers(context, 11, 0);
-    const passed = wasm.proxy_on_request_body(context, CALL.length, 1);
-    wasm.proxy_on_response_headers(context, 5, 0);
-    wasm.proxy_on_response_body(context, RESULT.length, 1);
-    wasm.proxy_on_log(context);
-    wasm.proxy_on_delete(context);
+    const [held, passed] = this.run(context, RESULT.length);
     const took = Number(process.hrtime.bigint() - began);
     assert.deepEqual([held, passed, this.log], [PAUSE, OK, []]);
     return took;
@@ -146,7 +113,7 @@ const all = Object.entries(CHAINS).flatMap(([chain, options]) => filters.map(({ 
   host.configure();
   const tokens = Array.from({ length: options.tokens }, (_, at) => token(at));
   let at = 0;
-  const request = (before) => { host.prepare(tokens[at++ % tokens.length]); before(); return host.run(); };
+  const request = (before) => { host.prepare(tokens[at++ % tokens.length], ANSWERED); before(); return host.timed(); };
   for (let times = 0; times < 3_000; times += 1) request(() => {});
   return { name, chain, request, hot: [], cold: [] };
 }));

@@ -11,51 +11,15 @@
 )]
 #![allow(dead_code, reason = "not all that is measured elsewhere is measured here")]
 
+#[path = "work/counting.rs"]
+mod counting;
 mod work;
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use counting::measure;
 use std::collections::BTreeMap;
-use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use toolgate_engine::keys::KeySet;
 use work::scale::{Shape, THOUSAND, compiled, document};
 use work::size;
-
-/// The system's allocator, counting.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes on to the system's allocator as it came.
-#[allow(unsafe_code, reason = "an allocator cannot be written without")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(held, Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// What `make` leaves allocated and the most that it took, over what there was before.
-fn measure<T>(make: impl FnOnce() -> T) -> (usize, usize) {
-    let before = HELD.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let made = black_box(make());
-    let (held, peak) = (HELD.load(Relaxed), PEAK.load(Relaxed));
-    drop(made);
-    (held.saturating_sub(before), peak.saturating_sub(before))
-}
 
 /// What was found, by name.
 type Found = BTreeMap<String, usize>;

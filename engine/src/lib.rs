@@ -41,3 +41,5 @@ pub mod store;
 pub mod suggest;
 pub mod time;
 pub mod token;
+#[cfg(test)]
+mod xorshift;

@@ -144,15 +144,8 @@ mod tests {
 
     /// Numbers without a pattern, the same in each run.
     fn numbers(count: usize, below: u64) -> Vec<u64> {
-        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-        (0..count)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state % below
-            })
-            .collect()
+        let mut random = crate::xorshift::Xorshift(0x9E37_79B9_7F4A_7C15);
+        (0..count).map(|_| random.below(below)).collect()
     }
 
     /// The judge is the standard library's stable sort. With few different keys stability shows.

@@ -8,44 +8,21 @@
     reason = "a test may fail loudly, and says what it has seen"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "../benches/work/counting.rs"]
+#[allow(dead_code, reason = "peaks are asked for elsewhere")]
+mod counting;
+#[path = "../benches/work/head.rs"]
+mod head;
 
+use counting::held;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use toolgate_engine::config::{Config, Secrets};
-use toolgate_engine::connection::NoConnection;
-use toolgate_engine::flow::{Account, Attempt, BodyFollows, Desk, Entropy, Head, Memory, Step, start};
+use toolgate_engine::flow::{Account, Desk, Entropy, Memory, Step, start};
 use toolgate_engine::keys::Software;
 use toolgate_engine::metrics::Samples;
 use toolgate_engine::store::NoStore;
 use toolgate_engine::time::UnixTime;
-
-/// The system's allocator, counting by thread.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes on to the system's allocator as it came.
-#[allow(unsafe_code, reason = "an allocator cannot be written without")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.set(HELD.get().wrapping_add(layout.size()));
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        HELD.set(HELD.get().wrapping_sub(layout.size()));
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const SECRET: &[u8] = b"a secret of thirty-two bytes, as it has to be";
 const NOW: u64 = 1_800_000_000;
@@ -103,25 +80,7 @@ impl World {
         let token =
             jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(SECRET)).expect("a token");
         let authorization = format!("Bearer {token}");
-        let fields: [(&[u8], &[u8]); 10] = [
-            (b":authority", b"mcp.example.com"),
-            (b":path", b"/mcp"),
-            (b":method", b"POST"),
-            (b":scheme", b"http"),
-            (b"content-type", b"application/json"),
-            (b"accept", b"application/json, text/event-stream"),
-            (b"mcp-protocol-version", b"2025-11-25"),
-            (b"authorization", authorization.as_bytes()),
-            (b"x-forwarded-proto", b"http"),
-            (b"content-length", b"80"),
-        ];
-        let head = Head {
-            fields: &fields,
-            body: BodyFollows::Yes,
-            route_server: None,
-            attempt: Attempt::First,
-            connection: &NoConnection,
-        };
+        let fields = head::fields(&authorization);
         let mut desk = Desk {
             config: &self.config,
             memory: &mut self.memory,
@@ -132,7 +91,9 @@ impl World {
             samples: &mut self.samples,
             account: &mut self.account,
         };
-        let Step::Body(body) = start(&head, &mut desk) else { panic!("the head was not accepted: {token}") };
+        let Step::Body(body) = start(&head::head(&fields), &mut desk) else {
+            panic!("the head was not accepted: {token}")
+        };
         // Allowed or not, the rule is asked.
         drop(body.finish(CALL, &mut desk));
         self.samples = Samples::new();
@@ -170,7 +131,7 @@ fn what_is_reckoned_is_what_is_taken() {
         let mut world = World::new(rule, &config);
         // What a VM takes once.
         world.show(0, &claims);
-        let (before, reckoned) = (HELD.get(), world.held());
+        let (before, reckoned) = (held(), world.held());
         for caller in 1..100 {
             world.show(caller, &claims);
         }
@@ -178,7 +139,7 @@ fn what_is_reckoned_is_what_is_taken() {
         for caller in 1..100 {
             world.show(caller, &claims);
         }
-        let (taken, reckoned) = (HELD.get() - before, world.held() - reckoned);
+        let (taken, reckoned) = (held() - before, world.held() - reckoned);
         assert_eq!(world.memory.tokens.count(), 100, "{name}");
         println!("{name}: {} taken, {} reckoned, each", taken / 99, reckoned / 99);
         assert!(taken <= reckoned && reckoned <= 2 * taken, "{name}: {taken} taken, {reckoned} reckoned");
@@ -190,19 +151,19 @@ fn what_is_reckoned_is_what_is_taken() {
 fn no_tokens_take_more_than_their_bytes() {
     const BYTES: usize = 1 << 20;
     let limits = json!({ "limits": { "token_cache_bytes": BYTES, "token_cache_entries": 4_096 } });
-    let before = HELD.get();
+    let before = held();
     for rule in [
         json!({ "tools": ["a"] }),
         json!({ "tools": ["a"], "when": { "claims": { "/iss": { "prefix": "https" } } } }),
     ] {
         let mut world = World::new(&rule, &limits);
-        let empty = HELD.get();
+        let empty = held();
         let mut most = 0;
         for caller in 0..2_000 {
             let claims = if caller % 2 == 0 { swollen() } else { json!({}) };
             world.show(caller, &claims);
             assert!(world.held() <= BYTES);
-            most = most.max(HELD.get().saturating_sub(empty));
+            most = most.max(held().saturating_sub(empty));
         }
         // What a request leaves besides stays far below that.
         assert!(most <= BYTES + (64 << 10), "{most}");
@@ -210,5 +171,5 @@ fn no_tokens_take_more_than_their_bytes() {
         // A token that was evicted is only verified again.
         world.show(0, &swollen());
     }
-    assert!(HELD.get() <= before, "what is dropped gives all back");
+    assert!(held() <= before, "what is dropped gives all back");
 }

@@ -1,6 +1,7 @@
 //! What is measured, by name: the same work for the clock (`engine.rs`), for instruction counts (`instructions.rs`), and for
 //! memory (`memory.rs`).
 
+mod head;
 pub(crate) mod scale;
 pub(crate) mod size;
 mod verify;
@@ -10,11 +11,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use toolgate_engine::audit::{AuditKey, Chain, Kind, Ledger, Outlet, Seal, StreamId};
 use toolgate_engine::config::{Config, Secrets};
-use toolgate_engine::connection::NoConnection;
 use toolgate_engine::feed::{Adopted, Content, Freshness, Outcome, Page, Response, SourceId, StateKey};
 use toolgate_engine::flow::{
-    Account, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Entropy, FeedId, Head, Memory, Recorded,
-    ReplyStep, Sizes, Step, start,
+    Account, AwaitBody, BodyStep, Desk, Entropy, FeedId, Memory, Recorded, ReplyStep, Sizes, Step, start,
 };
 use toolgate_engine::json::{Doc, Limits};
 use toolgate_engine::keys::{PublicKey, SignatureVerifier, Software};
@@ -209,27 +208,8 @@ impl World {
     }
 
     fn head(&mut self, authorization: &str) -> Box<AwaitBody> {
-        let fields: [(&[u8], &[u8]); 11] = [
-            (b":authority", b"mcp.example.com"),
-            (b":path", b"/mcp"),
-            (b":method", b"POST"),
-            (b":scheme", b"http"),
-            (b"content-type", b"application/json"),
-            (b"accept", b"application/json, text/event-stream"),
-            (b"mcp-protocol-version", b"2025-11-25"),
-            (b"authorization", authorization.as_bytes()),
-            (b"content-length", b"110"),
-            (b"x-forwarded-proto", b"http"),
-            (b"x-request-id", b"7c0de1ab-0a38-4c7b-9a6a-0d8a9f7c3b11"),
-        ];
-        let head = Head {
-            fields: &fields,
-            body: BodyFollows::Yes,
-            route_server: None,
-            attempt: Attempt::First,
-            connection: &NoConnection,
-        };
-        match start(&head, &mut self.desk()) {
+        let fields = head::fields(authorization);
+        match start(&head::head(&fields), &mut self.desk()) {
             Step::Body(body) => body,
             other => panic!("the head was not accepted: {other:?}"),
         }

@@ -462,13 +462,8 @@ mod tests {
         // Specials, their neighbours, and bytes whose top bit or whose difference could leak into the next.
         let dangerous =
             [0, 1, 0x1F, 0x20, 0x21, 0x22, 0x23, 0x5B, 0x5C, 0x5D, 0x7F, 0x80, 0x9F, 0xA2, 0xDC, 0xFF];
-        let mut state = 0x2545_F491_4F6C_DD1D_u64;
-        let mut next = |below: usize| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            usize::try_from(state % below as u64).unwrap()
-        };
+        let mut random = crate::xorshift::Xorshift(0x2545_F491_4F6C_DD1D);
+        let mut next = |below| random.index(below);
         for _ in 0..30_000 {
             let sparse = next(12) + 1;
             let bytes: Vec<u8> = (0..next(40))

@@ -119,13 +119,8 @@ fn agrees_with_another_parser_on_mutations() {
         r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"a":[1,2.5e-3,"x"]}}}"#,
         r#"[null,true,false,"\u00e9\ud83d\ude00",{"":{}},-0,1E9]"#,
     ];
-    let mut state = 0x2545_F491_4F6C_DD1D_u64;
-    let mut next = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below as u64).unwrap()
-    };
+    let mut random = crate::xorshift::Xorshift(0x2545_F491_4F6C_DD1D);
+    let mut next = |below| random.index(below);
     let alphabet = b"{}[]\",:\\ue0123456789.-+truefalsn \n\x00\xff\xc3\xa9ad8";
     let mut accepted = 0_u32;
     for _ in 0..60_000 {

@@ -82,15 +82,13 @@ fn der(tag: u8, content: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::xorshift::Xorshift;
 
     /// Numbers with leading zeros and leading ones, where minimal integers are decided.
-    fn numbers(round: usize, state: &mut u64, half: usize) -> Vec<u8> {
+    fn numbers(round: usize, random: &mut Xorshift, half: usize) -> Vec<u8> {
         let mut raw = alloc::vec![0_u8; 2 * half];
         for byte in &mut raw {
-            *state ^= *state << 13;
-            *state ^= *state >> 7;
-            *state ^= *state << 17;
-            *byte = state.to_le_bytes()[0];
+            *byte = random.next().to_le_bytes()[0];
         }
         raw[..round % (half + 1)].fill(0);
         raw[half..half + (round / (half + 1)) % (half + 1)].fill(0);
@@ -99,15 +97,15 @@ mod tests {
 
     #[test]
     fn signatures_are_what_the_curve_crates_write() {
-        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+        let mut random = Xorshift(0x9E37_79B9_7F4A_7C15);
         let mut compared = 0;
         for round in 0..2_000 {
-            let raw = numbers(round, &mut state, 32);
+            let raw = numbers(round, &mut random, 32);
             if let Ok(theirs) = p256::ecdsa::Signature::from_slice(&raw) {
                 compared += 1;
                 assert_eq!(ecdsa_signature(&raw), theirs.to_der().as_bytes());
             }
-            let raw = numbers(round, &mut state, 48);
+            let raw = numbers(round, &mut random, 48);
             if let Ok(theirs) = p384::ecdsa::Signature::from_slice(&raw) {
                 compared += 1;
                 assert_eq!(ecdsa_signature(&raw), theirs.to_der().as_bytes());

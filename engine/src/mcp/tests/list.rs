@@ -190,13 +190,8 @@ fn naive(mut answer: Json) -> Json {
 
 #[test]
 fn agrees_with_a_naive_filter() {
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut next = |below: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % below
-    };
+    let mut random = crate::xorshift::Xorshift(0x9E37_79B9_7F4A_7C15);
+    let mut next = |below| random.below(below);
     for _ in 0..3_000 {
         let (mut members, mut hides) = (Vec::new(), false);
         for (list, key) in [

@@ -4,18 +4,15 @@
 use super::naive::{Kind, Model, On, Question, ROLES, Rule, Test, Value};
 use super::*;
 use crate::mcp::{Method, Target};
+use crate::xorshift::Xorshift;
 use alloc::format;
 use alloc::vec::Vec;
 
-/// xorshift64: enough to wander, and the same on every run.
-struct Random(u64);
+struct Random(Xorshift);
 
 impl Random {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % bound as u64).unwrap()
+        self.0.index(bound)
     }
 
     fn one_in(&mut self, count: usize) -> bool {
@@ -288,7 +285,7 @@ fn tells(
 #[test]
 fn a_naive_evaluator_agrees_and_rules_only_move_verdicts_their_own_way() {
     assert!(include_str!("naive.rs").lines().count() < 150, "an evaluator to be read at a glance");
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut random = Random(Xorshift(0x9E37_79B9_7F4A_7C15));
     // Calls and answers, each denied and allowed.
     let mut seen = [[0_usize; 2]; 2];
     for _ in 0..2_700 {
@@ -325,7 +322,7 @@ fn a_naive_evaluator_agrees_and_rules_only_move_verdicts_their_own_way() {
 /// the same; otherwise no call is allowed that the list hides.
 #[test]
 fn a_filtered_list_equals_the_verdicts_of_calls() {
-    let mut random = Random(42);
+    let mut random = Random(Xorshift(42));
     let (mut hidden, mut equal) = (0, 0);
     for _ in 0..1_500 {
         let mut model = draw(&mut random, 8);
@@ -353,7 +350,7 @@ fn a_filtered_list_equals_the_verdicts_of_calls() {
 
 #[test]
 fn the_same_document_compiles_to_the_same_policy() {
-    let mut random = Random(7);
+    let mut random = Random(Xorshift(7));
     for _ in 0..50 {
         let json = write(&draw(&mut random, 12));
         let (one, two) = (policy(&json), policy(&json));

@@ -94,13 +94,8 @@ fn expired_values_make_room_first() {
 fn agrees_with_a_map_under_random_use() {
     let mut cache = TokenCache::new(32, 1 << 20, [3; 16]);
     let mut model = alloc::collections::BTreeMap::new();
-    let mut state = 0x1234_5678_9ABC_DEF1_u64;
-    let mut next = |below: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % below
-    };
+    let mut random = crate::xorshift::Xorshift(0x1234_5678_9ABC_DEF1);
+    let mut next = |below| random.below(below);
     let mut hits = 0;
     for step in 0..50_000_u64 {
         let now = UnixTime::from_secs(step / 10);

@@ -135,13 +135,8 @@ fn theirs(token: &str, alg: Alg) -> bool {
 
 #[test]
 fn another_library_agrees() {
-    let mut state = 0x1234_5678_9ABC_DEF1_u64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % u64::try_from(below).unwrap()).unwrap()
-    };
+    let mut numbers = crate::xorshift::Xorshift(0x1234_5678_9ABC_DEF1);
+    let mut random = |below| numbers.index(below);
     let (mut accepted, mut refused) = (0, 0);
     for round in 0..360 {
         let alg = Alg::ALL[round % Alg::ALL.len()];
