@@ -4,7 +4,7 @@
 //! What enters: how long steps took, the verdict among their samples, and what the answer turned out to be. What leaves:
 //! samples. The verdict is counted where it falls; this follows it, so that nothing else has to be counted twice.
 
-use super::door::Front;
+use super::front::Front;
 use super::outcome::Outcome;
 use super::trail::{Judged, Keep, Trail};
 use crate::audit::{Ending, Kind};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who calls: from the `Authorization` header to an [`Identity`], by memory or by verification.
 
-use super::door::Front;
 use super::factors;
+use super::front::Front;
 use super::peer::Peer;
 use super::shown::{Shown, shown};
 use super::{Attempt, Desk, opaque, possession};

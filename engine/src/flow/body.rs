@@ -3,8 +3,8 @@
 
 use super::answer::{self, Denied, Scene};
 use super::answering::Asked;
-use super::door::Front;
 use super::factors;
+use super::front::{Front, Params};
 use super::head::{refusal, verdict};
 use super::kept::KeptHead;
 use super::memory::DecisionId;
@@ -359,6 +359,9 @@ fn meter(server: &Server, tool: ToolLabel) -> Option<&ToolMeter> {
 
 /// The headers that may mirror arguments, as copies: the host may release its own.
 fn params(front: &Front<'_>) -> Vec<Param> {
+    if front.params == Params::Absent {
+        return Vec::new();
+    }
     let own = front.fields.iter().filter_map(|(name, value)| {
         let rest = name.strip_prefix(PARAM_PREFIX.as_bytes())?;
         Some((rest.to_ascii_lowercase(), value.to_vec()))

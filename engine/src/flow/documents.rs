@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Documents of the gate's own that anyone may read: where tokens come from (RFC 9728), and the keys of its signer.
 
-use super::door::Front;
+use super::front::{Address, Front};
 use crate::config::{Config, Server};
 use crate::deny::Answer;
 use crate::oauth::WELL_KNOWN;
@@ -17,9 +17,9 @@ struct Document<'c> {
 }
 
 /// The document that a request asks for, if it asks for one.
-pub(super) fn answer(front: &Front<'_>, config: &Config) -> Option<Answer> {
+pub(super) fn answer(front: &Front<'_>, address: &Address<'_>, config: &Config) -> Option<Answer> {
     let asks = matches!(front.method, "GET" | "HEAD" | "OPTIONS");
-    let document = || metadata(front, config).or_else(|| own_keys(front, config));
+    let document = || metadata(front, address, config).or_else(|| own_keys(front, config));
     let document = asks.then(document).flatten()?;
     Some(match front.method {
         "OPTIONS" => document.answer(204, ""),
@@ -28,12 +28,12 @@ pub(super) fn answer(front: &Front<'_>, config: &Config) -> Option<Answer> {
 }
 
 /// RFC 9728: the document is there without a token. The root form answers where one server has the host.
-fn metadata<'c>(front: &Front<'_>, config: &'c Config) -> Option<Document<'c>> {
+fn metadata<'c>(front: &Front<'_>, address: &Address<'_>, config: &'c Config) -> Option<Document<'c>> {
     if !front.path.starts_with(WELL_KNOWN) {
         return None;
     }
-    let mut here = config.servers.iter().filter(|server| server.takes_host(&front.host));
-    let full = front.query.map(|query| [front.path, "?", query].concat());
+    let mut here = config.servers.iter().filter(|server| server.takes_host(&address.host));
+    let full = address.query.map(|query| [front.path, "?", query].concat());
     let wanted = full.as_deref().unwrap_or(front.path);
     let by_path = here.clone().find(|server| server.metadata_path == wanted);
     let server: &Server = match (by_path, here.next(), here.next()) {

@@ -4,7 +4,8 @@
 use super::answer::{self, Scene};
 use super::auth::{self, Authenticated};
 use super::body::{AwaitBody, Waiting};
-use super::door::{self, Front};
+use super::door;
+use super::front::{Front, Keep};
 use super::opaque::Vouched;
 use super::peer::Peer;
 use super::reply::Reply;
@@ -28,20 +29,44 @@ use alloc::vec::Vec;
 
 /// Looks at the head of a request.
 pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
-    let mut front = match Front::read(head.fields) {
-        Ok(front) => front,
-        Err((door, _)) => {
+    // Where a route names the server, the same head may be for another.
+    let known = head.route_server.is_none().then(|| desk.memory.heads.find(head.fields)).flatten();
+    match &known {
+        Some(known) => arrive(desk, head, known.front(head.fields), Ok(Place::Server(known.at))),
+        None => read(desk, head),
+    }
+}
+
+/// Looks at a head that nobody knows.
+#[inline(never)]
+fn read(desk: &mut Desk<'_>, head: &Head<'_>) -> Step {
+    let (mut front, address) = match Front::read(head.fields) {
+        Ok(read) => read,
+        Err(door) => {
             let scene = Scene::new(desk, HeaderValue::Absent);
             desk.account.trail.begin(desk.config, scene.decision, None, (Place::None, desk.source));
             return deny(desk, &scene, Place::None, Denial::Door(door));
         }
     };
-    let config = desk.config;
-    if let Some(answer) = documents::answer(&front, config) {
+    if let Some(answer) = documents::answer(&front, &address, desk.config) {
         return Step::Answer(Box::new(answer));
     }
+    if head.route_server.is_some() {
+        front.keep = Keep::No;
+    }
+    let place = door::place(&front, &address, desk.config, head.route_server);
+    arrive(desk, head, front, place)
+}
+
+/// A request that is read, and goes to that place if it may.
+fn arrive(
+    desk: &mut Desk<'_>,
+    head: &Head<'_>,
+    front: Front<'_>,
+    place: Result<Place, (Door, Place)>,
+) -> Step {
+    let (config, mut front) = (desk.config, front);
     let peer = Peer::new(config, head.connection, &mut front);
-    let place = door::place(&front, config, head.route_server);
     let mut scene = Scene::new(desk, front.origin);
     let (Ok(here) | Err((_, here))) = place;
     desk.account.heard(&front);
@@ -331,6 +356,9 @@ fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onwa
         Err(door) => return visit.deny(desk, Denial::Door(door)),
     }
     edits.extend(surfaces::task_header(&visit.front.mcp, visit.server, &identity));
+    if visit.front.keep == Keep::Offered {
+        desk.memory.heads.offer(&visit.front, visit.at);
+    }
     let waiting = Waiting { at: visit.at, identity, decision: visit.scene.decision, edits, reply };
     Step::Body(Box::new(AwaitBody::new(waiting, &visit.front)))
 }

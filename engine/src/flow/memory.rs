@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What one VM remembers between requests. All of it is bounded.
 
+use super::heads::Heads;
 use super::health::Reported;
 use super::hints::LearnedHints;
 use crate::bundle::{Policies, Swap};
@@ -73,6 +74,8 @@ pub struct Memory {
     /// Verified tokens.
     pub tokens: TokenCache<Rc<Identity>>,
     upkeep: Upkeep,
+    /// Heads that were read before.
+    pub heads: Heads,
     /// Key sources, one per issuer; none where the keys are inline.
     pub sources: Vec<Option<Source>>,
     /// Where those are, one per issuer; none where the configuration says it.
@@ -116,6 +119,7 @@ impl Memory {
         Memory {
             tokens: TokenCache::new(config.limits.token_cache, remembered, entropy.key(0)),
             upkeep: Upkeep::of(config),
+            heads: Heads::default(),
             sources: sources.collect(),
             located: config.issuers.iter().map(discovery).collect(),
             anonymous: anonymous.collect(),

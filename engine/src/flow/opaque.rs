@@ -2,7 +2,7 @@
 //! Callers with opaque tokens: their issuer is asked, once for all who wait.
 
 use super::auth::{Authenticated, Caller};
-use super::door::Front;
+use super::front::Front;
 use super::{Attempt, Desk, StreamEnd};
 use crate::certificate::Certificate;
 use crate::config::{Audience, Config, KeyOrigin};

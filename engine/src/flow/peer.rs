@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who is at the other end of the connection: asked only where it matters, and once for each request.
 
-use super::door::Front;
 use super::edit::Edit;
+use super::front::Front;
 use crate::certificate::{Certificate, ForwardedRules, forwarded};
 use crate::config::{Certificates, Config, ForwardedHeader};
 use crate::connection::{Connection, TlsVersion};

@@ -4,7 +4,7 @@
 
 use super::Desk;
 use super::auth::{Authenticated, Caller};
-use super::door::Front;
+use super::front::Front;
 use super::peer::Peer;
 use crate::deny::Auth;
 use crate::dpop::{DpopRules, Fault, Mode, NonceState, Noted, Presentation, Proof, check};

@@ -4,8 +4,8 @@
 use super::account::Awaits;
 use super::answer::{self, EXPOSED, Scene, cors_origin};
 use super::answering::Asked;
-use super::door::{Front, note};
 use super::factors;
+use super::front::{Front, note};
 use super::opaque::Vouched;
 use super::session::{self, Running};
 use super::task::AboutTask;

@@ -3,7 +3,7 @@
 
 use super::answer::Scene;
 use super::auth::{self, Authenticated};
-use super::door::Front;
+use super::front::Front;
 use super::head::{allow, deny, forbid, lacking_scope, pass, verdict, verdict_on};
 use super::peer::Peer;
 use super::reply::Reply;

@@ -2,8 +2,8 @@
 //! Which one credential a request shows in its headers.
 
 use super::auth::Caller;
-use super::door::Front;
 use super::edit::Edit;
+use super::front::Front;
 use crate::apikey::KeySetRules;
 use crate::config::Config;
 use crate::deny::Auth;

@@ -12,6 +12,7 @@ mod discovery;
 mod door;
 mod dpop;
 mod edges;
+mod heads;
 mod health;
 mod onward;
 mod opaque;

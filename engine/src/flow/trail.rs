@@ -4,7 +4,7 @@
 //! It is written where each part becomes known, into one text; the end of the stream adds the rest. Tokens, session ids
 //! and arguments do not get this far other than as keyed hashes.
 
-use super::door::Front;
+use super::front::Front;
 use super::memory::DecisionId;
 use crate::audit::{Ending, Kind, Members, PolicyName, Trace, clip, principal};
 use crate::bundle::Policies;

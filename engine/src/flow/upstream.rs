@@ -3,7 +3,7 @@
 
 use super::Edit;
 use super::answer::Scene;
-use super::door::Front;
+use super::front::Front;
 use crate::config::{Authorization, IdentityHeaders, InternalJwt, JwtHeader, Upstream};
 use crate::identity::{Caller, Identity};
 use crate::mcp::HeaderValue;

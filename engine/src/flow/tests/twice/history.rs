@@ -7,6 +7,7 @@ use super::cast::{Ask, Director, Event, TOOLS, bundle, configuration, key_set, v
 use super::*;
 use crate::connection::ConnectionFact as F;
 use crate::feed::{Freshness, Response};
+use crate::flow::heads::Heads;
 use crate::flow::reply::Filter;
 use crate::mcp::Body;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -36,14 +37,17 @@ struct Gate {
     world: World,
     pieces: Pieces,
     open: VecDeque<ReplyBody>,
-    /// Words of looks into the token cache, and reasons of verdicts.
+    /// Words of looks into the token cache (`head` where a head was remembered), and reasons of verdicts.
     looks: BTreeMap<String, usize>,
     reasons: BTreeMap<String, usize>,
 }
 
 impl Gate {
     fn new(entries: usize, pieces: Pieces) -> Gate {
-        let world = World::of(&configuration(entries));
+        let mut world = World::of(&configuration(entries));
+        if entries == 0 {
+            world.memory.heads = Heads::off();
+        }
         Gate { world, pieces, open: VecDeque::new(), looks: BTreeMap::new(), reasons: BTreeMap::new() }
     }
 
@@ -97,6 +101,9 @@ impl Gate {
         let fields: Vec<(&str, &str)> =
             ask.fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let body = if ask.body.is_some() { BodyFollows::Yes } else { BodyFollows::No };
+        if is_known(&self.world, &fields) {
+            *self.looks.entry("head".to_string()).or_default() += 1;
+        }
         for attempt in [Attempt::First, Attempt::Again] {
             let step = self.world.head(&fields, body, attempt);
             self.after();
@@ -219,6 +226,13 @@ impl Gate {
     }
 }
 
+/// Whether a head repeats one that is remembered.
+fn is_known(world: &World, fields: &[(&str, &str)]) -> bool {
+    let fields: Vec<(&[u8], &[u8])> =
+        fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    world.memory.heads.find(&fields).is_some()
+}
+
 /// What is left of a message that is one JSON document.
 fn whole(filter: &Filter, message: &str, world: &mut World) -> String {
     match filter.whole(message.as_bytes(), &mut world.desk()) {
@@ -297,7 +311,7 @@ fn a_gate_that_remembers_tells_the_same_as_one_that_does_not() {
         assert_eq!(gates[0].looks.keys().collect::<Vec<_>>(), ["miss"]);
     }
     // What is never asked cannot differ.
-    for (word, least) in [("hit", 200), ("miss", 500), ("expired", 30), ("outdated", 30)] {
+    for (word, least) in [("head", 500), ("hit", 200), ("miss", 500), ("expired", 30), ("outdated", 30)] {
         assert!(looks.get(word).is_some_and(|count| *count >= least), "{word}: {looks:?}");
     }
     for reason in REASONS {
