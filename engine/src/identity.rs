@@ -49,9 +49,37 @@ pub struct Identity {
 enum Kind {
     /// Under this role.
     Anonymous(Arc<str>),
-    Token(Rc<VerifiedToken>, Arc<str>),
+    Token(ShownToken),
     ApiKey(Rc<KnownKey>),
     Certificate,
+}
+
+/// A token, with what every request asks of it: so that a remembered one need not be looked at.
+#[derive(Clone)]
+struct ShownToken {
+    token: Rc<VerifiedToken>,
+    /// The name of its issuer in the configuration.
+    issuer: Arc<str>,
+    proven: ProvenBy,
+    binding: Binding,
+}
+
+/// Whether something else has to be shown beside a token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Binding {
+    Free,
+    Bound,
+}
+
+/// What a caller's token is good by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProvenBy {
+    /// The keys of the issuer at that place of the configuration.
+    KeysOf(usize),
+    /// The word of its issuer, who was asked.
+    Introspection,
+    /// There is no token.
+    NoToken,
 }
 
 /// What is kept of an API key that was shown.
@@ -121,7 +149,16 @@ impl Identity {
         now: UnixTime,
     ) -> Identity {
         let expires = token.expires_at();
-        let kind = Kind::Token(Rc::new(token), issuer.name.clone());
+        let proven = match token.alg() {
+            Some(_) => ProvenBy::KeysOf(token.issuer_index()),
+            None => ProvenBy::Introspection,
+        };
+        let binding = match token.confirmation() {
+            Confirmation::None => Binding::Free,
+            Confirmation::Key(_) | Confirmation::Certificate(_) => Binding::Bound,
+        };
+        let shown = ShownToken { token: Rc::new(token), issuer: issuer.name.clone(), proven, binding };
+        let kind = Kind::Token(shown);
         Identity::resolved(kind, certificate, expires, Some(&issuer.rules.issuer), policy, now)
     }
 
@@ -264,7 +301,7 @@ impl Identity {
         match &self.kind {
             // When a certificate ends is the proxy's to judge, at the next connection.
             Kind::Anonymous(_) | Kind::Certificate => None,
-            Kind::Token(token, _) => Some(token.expires_at()),
+            Kind::Token(shown) => Some(shown.token.expires_at()),
             Kind::ApiKey(key) => key.expires,
         }
     }
@@ -281,8 +318,8 @@ impl Identity {
 
     /// Lets go what is read seldom, before it is remembered.
     pub(crate) fn shelve(&mut self) {
-        if let Kind::Token(token, _) = &mut self.kind
-            && let Some(token) = Rc::get_mut(token)
+        if let Kind::Token(shown) = &mut self.kind
+            && let Some(token) = Rc::get_mut(&mut shown.token)
         {
             token.shelve();
         }
@@ -310,7 +347,7 @@ impl Identity {
     pub fn caller(&self) -> Caller<'_> {
         match &self.kind {
             Kind::Anonymous(_) => Caller::Anonymous,
-            Kind::Token(token, _) => Caller::Token {
+            Kind::Token(ShownToken { token, .. }) => Caller::Token {
                 issuer: token.issuer_index(),
                 subject: token.subject(),
                 client: token.client_id(),
@@ -319,6 +356,17 @@ impl Identity {
             Kind::Certificate => {
                 Caller::Certificate { name: self.certificate.as_ref().and_then(|own| own.name()) }
             }
+        }
+    }
+
+    /// The credential that says who calls; none where nobody said.
+    #[must_use]
+    pub fn credential(&self) -> Option<CredentialKind> {
+        match &self.kind {
+            Kind::Anonymous(_) => None,
+            Kind::Token(_) => Some(CredentialKind::Token),
+            Kind::ApiKey(_) => Some(CredentialKind::ApiKey),
+            Kind::Certificate => Some(CredentialKind::Certificate),
         }
     }
 
@@ -343,7 +391,7 @@ impl Identity {
     pub fn subject(&self) -> Option<&str> {
         match &self.kind {
             Kind::Anonymous(_) => None,
-            Kind::Token(token, _) => token.subject(),
+            Kind::Token(shown) => shown.token.subject(),
             Kind::ApiKey(key) => Some(&key.owner),
             Kind::Certificate => self.certificate.as_ref().and_then(|own| own.name()),
         }
@@ -353,7 +401,7 @@ impl Identity {
     pub(crate) fn client(&self) -> Option<&str> {
         match &self.kind {
             Kind::Anonymous(_) | Kind::Certificate => None,
-            Kind::Token(token, _) => token.client_id(),
+            Kind::Token(shown) => shown.token.client_id(),
             Kind::ApiKey(key) => Some(&key.id),
         }
     }
@@ -362,7 +410,7 @@ impl Identity {
     #[must_use]
     pub fn token(&self) -> Option<&VerifiedToken> {
         match &self.kind {
-            Kind::Token(token, _) => Some(token),
+            Kind::Token(shown) => Some(&shown.token),
             Kind::Anonymous(_) | Kind::ApiKey(_) | Kind::Certificate => None,
         }
     }
@@ -376,7 +424,22 @@ impl Identity {
     /// What the caller must prove besides its credential.
     #[must_use]
     pub fn confirmation(&self) -> Confirmation {
-        self.token().map_or(Confirmation::None, VerifiedToken::confirmation)
+        match &self.kind {
+            Kind::Token(ShownToken { token, binding: Binding::Bound, .. }) => token.confirmation(),
+            Kind::Token(ShownToken { binding: Binding::Free, .. })
+            | Kind::Anonymous(_)
+            | Kind::ApiKey(_)
+            | Kind::Certificate => Confirmation::None,
+        }
+    }
+
+    /// What its token is good by.
+    #[must_use]
+    pub fn proven_by(&self) -> ProvenBy {
+        match &self.kind {
+            Kind::Token(shown) => shown.proven,
+            Kind::Anonymous(_) | Kind::ApiKey(_) | Kind::Certificate => ProvenBy::NoToken,
+        }
     }
 
     /// What conditions may look at.
@@ -385,7 +448,7 @@ impl Identity {
         let certificate = self.certificate.as_ref().map(|certificate| certificate.facts());
         match &self.kind {
             Kind::Anonymous(_) | Kind::Certificate => Facts { certificate, ..Facts::default() },
-            Kind::Token(token, issuer) => Facts {
+            Kind::Token(ShownToken { token, issuer, .. }) => Facts {
                 claims: Some(token.claims()),
                 roles: token.roles(),
                 scopes: token.scopes(),

@@ -11,7 +11,7 @@ use crate::certificate::Certificate;
 use crate::config::{Audience, Certificates, CredentialKind, Credentials, Issuer, KeyOrigin};
 use crate::deny::Auth;
 use crate::dpop::DpopRules;
-use crate::identity::{Caller as Who, Identity};
+use crate::identity::{Identity, ProvenBy};
 use crate::keys::{KeyStatus, Keys, Source, UnknownKid};
 use crate::metrics::{Metric, Place, Sample, Series};
 use crate::revocation::{REVOKED, Standing};
@@ -48,7 +48,7 @@ pub(super) fn authenticate(
     caller: &Caller<'_>,
     attempt: Attempt,
 ) -> Authenticated {
-    if desk.policy(caller.policy).is_none() {
+    if desk.memory.policies.get(caller.policy, desk.now).is_none() {
         let deadline = desk.now.plus_millis(u64::from(desk.config.limits.wait_millis));
         if attempt != Attempt::Last && !desk.memory.policies.hopeless(caller.policy, desk.now, deadline) {
             return Authenticated::Wait;
@@ -70,15 +70,15 @@ pub(super) fn authenticate(
         Err(auth) => Authenticated::Refused(auth),
     };
     if let Authenticated::Known(identity, _) = &outcome {
-        let policy = desk.policy(caller.policy);
+        let policy = desk.memory.policies.get(caller.policy, desk.now);
         desk.account.known(identity);
-        desk.account.trail.caller(desk.config, identity, policy.as_deref());
+        desk.account.trail.caller(desk.config, identity, policy.map(|policy| &**policy));
     }
     let result = match &outcome {
-        Authenticated::Known(identity, _) => match identity.caller() {
-            Who::Anonymous => "anonymous",
-            Who::Token { .. } | Who::ApiKey { .. } => "success",
-            Who::Certificate { .. } => {
+        Authenticated::Known(identity, _) => match identity.credential() {
+            None => "anonymous",
+            Some(CredentialKind::Token | CredentialKind::ApiKey) => "success",
+            Some(CredentialKind::Certificate) => {
                 credential = CredentialKind::Certificate.label();
                 "success"
             }
@@ -196,13 +196,12 @@ fn by_token(
 /// A token that was verified before: every hit asks again for its time and for the keys that proved it.
 fn recall(desk: &mut Desk<'_>, key: CacheKey, attempt: Attempt) -> Option<Rc<Identity>> {
     let (config, sources, now) = (desk.config, &desk.memory.sources, desk.now);
-    let generation_of = |identity: &Rc<Identity>| {
-        let at = identity.issuer_index().unwrap_or(usize::MAX);
-        if identity.token().is_some_and(|token| token.alg().is_none()) {
-            return 0;
+    let generation_of = |identity: &Rc<Identity>| match identity.proven_by() {
+        ProvenBy::KeysOf(at) => {
+            config.issuers.get(at).and_then(|issuer| generation(sources, at, issuer, now)).unwrap_or(u64::MAX)
         }
-        let keys = config.issuers.get(at).and_then(|issuer| keys(sources, at, issuer, now));
-        keys.map_or(u64::MAX, |keys| keys.generation())
+        ProvenBy::Introspection => 0,
+        ProvenBy::NoToken => u64::MAX,
     };
     let found = desk.memory.tokens.get(key, now, generation_of);
     // One request counts once, however often it looks.
@@ -217,10 +216,14 @@ fn recall(desk: &mut Desk<'_>, key: CacheKey, attempt: Attempt) -> Option<Rc<Ide
 
 /// Roles that a policy gave before it was replaced are resolved anew, once; the token stays proven.
 fn renew(desk: &mut Desk<'_>, identity: Rc<Identity>, caller: &Caller<'_>, key: CacheKey) -> Rc<Identity> {
-    let Some((_, current)) = desk.judge(caller.policy, &identity) else { return identity };
+    let Some(policy) = desk.memory.policies.get(caller.policy, desk.now) else { return identity };
+    if policy.knows(identity.roles()) {
+        return identity;
+    }
+    let current = identity.under(policy, desk.now);
     let generation = current.token().map_or(0, VerifiedToken::generation);
     // What an issuer vouches for is good for a time that only its first entry knows: that one stays.
-    if !Rc::ptr_eq(&current, &identity) && generation != 0 {
+    if generation != 0 {
         let until = current.valid_until();
         let value = desk.memory.weighed(&current);
         let _ = desk.memory.tokens.insert(key, value, until, generation, desk.now);
@@ -299,6 +302,20 @@ fn keys(sources: &[Option<Source>], at: usize, issuer: &Issuer, now: UnixTime) -
         KeyOrigin::Introspection(_) => None,
         KeyOrigin::Remote { .. } => match sources.get(at)?.as_ref()?.status(now) {
             KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => Some(Keys::Public(keys)),
+            KeyStatus::Absent | KeyStatus::Stale => None,
+        },
+    }
+}
+
+/// The generation of the keys that [`keys`] gives.
+fn generation(sources: &[Option<Source>], at: usize, issuer: &Issuer, now: UnixTime) -> Option<u64> {
+    match &issuer.keys {
+        KeyOrigin::Inline(keys) => Some(keys.generation()),
+        // Secrets have none: what they prove is judged by their times.
+        KeyOrigin::Secrets(_) => Some(0),
+        KeyOrigin::Introspection(_) => None,
+        KeyOrigin::Remote { .. } => match sources.get(at)?.as_ref()?.status(now) {
+            KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => Some(keys.generation()),
             KeyStatus::Absent | KeyStatus::Stale => None,
         },
     }

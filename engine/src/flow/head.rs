@@ -231,8 +231,8 @@ impl Onward {
         let Visit { front, server, .. } = visit;
         let mut edits = front.spoofed.clone();
         shown::withhold(&mut edits, visit.scene.config, front, &server.credentials.api_keys);
-        let policy = desk.policy(server.policy);
-        let named = policy.as_deref().map(|policy| (&**identity, policy));
+        let policy = desk.memory.policies.get(server.policy, desk.now);
+        let named = policy.map(|policy| (&**identity, &**policy));
         upstream::edits(&mut edits, front, &server.upstream, named, &visit.scene);
         if front.has_accept_encoding {
             edits.push(Edit::remove("accept-encoding"));

@@ -60,7 +60,7 @@ impl Identity {
     pub fn cost(&self, upkeep: Upkeep) -> usize {
         let kind = match &self.kind {
             Kind::Anonymous(_) | Kind::Certificate => 0,
-            Kind::Token(token, _) => cost::counted::<VerifiedToken>() + token.cost(upkeep.reading),
+            Kind::Token(shown) => cost::counted::<VerifiedToken>() + shown.token.cost(upkeep.reading),
             Kind::ApiKey(key) => cost::counted::<KnownKey>() + cost::texts(&key.roles),
         };
         let certificate = self.certificate.as_ref().map_or(0, |certificate| certificate.cost());

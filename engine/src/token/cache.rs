@@ -93,6 +93,8 @@ pub struct TokenCache<V> {
     hash_key: [u8; 16],
     entries: Vec<Option<Entry<V>>>,
     ways: usize,
+    /// How many sets there are: below 2^32, and 0 where it is off.
+    sets: u64,
     clock: u64,
     /// What values may take, and what they do.
     room: usize,
@@ -109,12 +111,13 @@ impl<V: Clone> TokenCache<V> {
         let place = size_of::<Option<Entry<V>>>();
         let capacity = capacity.min((bytes / PLACES).checked_div(place).unwrap_or(0));
         let ways = capacity.min(WAYS);
-        let places = capacity.checked_div(ways).unwrap_or(0).saturating_mul(ways);
+        let sets = u32::try_from(capacity.checked_div(ways).unwrap_or(0)).unwrap_or(u32::MAX);
+        let places = usize::try_from(sets).unwrap_or(0).saturating_mul(ways);
         let mut entries = Vec::new();
         entries.reserve_exact(places);
         entries.resize_with(places, || None);
         let room = bytes.saturating_sub(places.saturating_mul(place));
-        TokenCache { hash_key, entries, ways, clock: 0, room, held: 0, hand: 0 }
+        TokenCache { hash_key, entries, ways, sets: u64::from(sets), clock: 0, room, held: 0, hand: 0 }
     }
 
     /// How many values fit.
@@ -249,9 +252,9 @@ impl<V: Clone> TokenCache<V> {
     }
 
     fn set(&mut self, key: CacheKey) -> &mut [Option<Entry<V>>] {
-        let sets = self.entries.len().checked_div(self.ways).unwrap_or(0);
-        let high = u64::try_from(key.0 >> 64).unwrap_or(0);
-        let spread = high.checked_rem(u64::try_from(sets).unwrap_or(0)).unwrap_or(0);
+        // The first 32 bits of the hash as a fraction of the sets: no division.
+        let fraction = u64::try_from(key.0 >> 96).unwrap_or(0);
+        let spread = fraction.wrapping_mul(self.sets) >> 32;
         let start = usize::try_from(spread).unwrap_or(0).saturating_mul(self.ways);
         self.entries.get_mut(start..start.saturating_add(self.ways)).unwrap_or_default()
     }
