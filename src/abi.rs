@@ -67,9 +67,14 @@ fn root<T>(context: u32, absent: T, work: impl FnOnce(&mut Root) -> T) -> T {
     }
 }
 
+/// Out of line: every callback asks, and one copy of the look-up is in the processor's caches after the first.
+#[inline(never)]
+fn stream_of(context: u32) -> Option<Handle> {
+    CONTEXTS.with(|contexts| contexts.streams.borrow().get(&context).cloned())
+}
+
 fn stream(context: u32, work: impl FnOnce(&Handle) -> Action) -> Action {
-    let found = CONTEXTS.with(|contexts| contexts.streams.borrow().get(&context).cloned());
-    found.map_or(Action::Pause, |stream| work(&stream))
+    stream_of(context).map_or(Action::Pause, |stream| work(&stream))
 }
 
 unsafe extern "C" {
@@ -100,8 +105,7 @@ extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
 
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_log(context: u32) {
-    let found = CONTEXTS.with(|contexts| contexts.streams.borrow().get(&context).cloned());
-    found.iter().for_each(Handle::over);
+    stream_of(context).iter().for_each(Handle::over);
 }
 
 #[unsafe(no_mangle)]

@@ -202,8 +202,7 @@ pub(crate) fn resume_waiting(vm: &Rc<Vm>) {
 impl Stream {
     /// Counts and records what is known at the end; once, whoever says first that it is over.
     fn close(&mut self) {
-        let sizes = std::mem::take(&mut self.sizes);
-        self.vm.clone().close(&mut self.account, sizes);
+        self.vm.close(&mut self.account, std::mem::take(&mut self.sizes));
     }
 
     /// Writes a line that says which request it concerns.
@@ -230,9 +229,8 @@ impl Stream {
         &mut self,
         reason: impl FnOnce(&mut ReplyBody, &mut Desk<'_>) -> Option<StreamEnd>,
     ) -> Ending {
-        let vm = self.vm.clone();
         let Phase::Filtering(body) = &mut self.phase else { return Ending::GoesOn };
-        if vm.step(&mut self.account, |desk| reason(body, desk)).is_none() {
+        if self.vm.step(&mut self.account, |desk| reason(body, desk)).is_none() {
             return Ending::GoesOn;
         }
         // Whatever the upstream still sends goes nowhere, also where the host cannot close.
@@ -283,8 +281,7 @@ impl Stream {
     fn head(&mut self, attempt: Attempt) -> Action {
         let Ok(fields) = host::fields(Map::Request) else { return self.fail() };
         let pairs = fields.pairs();
-        let vm = self.vm.clone();
-        let route_server = match vm.config.route_metadata {
+        let route_server = match self.vm.config.route_metadata {
             RouteMetadata::Ignored => None,
             RouteMetadata::Read => host::property(ROUTE_SERVER).ok().filter(|name| !name.is_empty()),
         };
@@ -296,7 +293,7 @@ impl Stream {
             attempt,
             connection: &HostConnection,
         };
-        match vm.step(&mut self.account, |desk| flow::start(&head, desk)) {
+        match self.vm.step(&mut self.account, |desk| flow::start(&head, desk)) {
             Step::Pass(passage) => self.pass(*passage),
             Step::Answer(answer) => self.answer(&answer),
             Step::Wait => self.wait(),
@@ -348,7 +345,7 @@ impl Stream {
     fn answer(&mut self, answer: &Answer) -> Action {
         self.phase = Phase::Answered;
         self.account.status(answer.status);
-        self.vm.clone().own_answer(&mut self.account, answer.details);
+        self.vm.own_answer(&mut self.account, answer.details);
         if let Err(status) = apply::answer(answer) {
             let message = format!("an answer could not be sent: {status}");
             self.say(Level::Error, "host", "answer_failed", &message);
@@ -366,12 +363,11 @@ impl Stream {
     fn body(&mut self, size: usize, end_of_stream: bool) -> Action {
         self.body_ended |= end_of_stream;
         self.note_request(size);
-        let vm = self.vm.clone();
         match &mut self.phase {
             Phase::Body(body) => {
                 // The engine is asked only where it has something to say: a step has its price.
-                if size > vm.config.limits.body
-                    && let Some(answer) = vm.step(&mut self.account, |desk| body.check_size(size, desk))
+                if size > self.vm.config.limits.body
+                    && let Some(answer) = self.vm.step(&mut self.account, |desk| body.check_size(size, desk))
                 {
                     return self.answer(&answer);
                 }
@@ -423,8 +419,7 @@ impl Stream {
                 Err(_) => return self.fail(),
             },
         };
-        let vm = self.vm.clone();
-        match vm.step(&mut self.account, |desk| body.finish(&bytes, desk)) {
+        match self.vm.step(&mut self.account, |desk| body.finish(&bytes, desk)) {
             BodyStep::Pass(passage) => self.pass(*passage),
             BodyStep::Answer(answer) => self.answer(&answer),
         }
@@ -479,12 +474,11 @@ impl Stream {
     fn judge_reply(&mut self, reply: Reply, end_of_stream: bool) -> Action {
         let Ok(fields) = host::fields(Map::Response) else { return self.fail() };
         let pairs = fields.pairs();
-        let vm = self.vm.clone();
-        match vm.step(&mut self.account, |desk| reply.start(&pairs, desk)) {
+        match self.vm.step(&mut self.account, |desk| reply.start(&pairs, desk)) {
             ReplyStep::Pass(edits) => self.reply_edits(&edits),
             ReplyStep::Filter(edits, _) if end_of_stream => self.reply_edits(&edits),
             ReplyStep::Filter(edits, body) => {
-                let hold = matches!(body, ReplyBody::Whole(_)) && vm.config.host_mode == HostMode::Held;
+                let hold = matches!(body, ReplyBody::Whole(_)) && self.vm.config.host_mode == HostMode::Held;
                 let action = self.reply_edits(&edits);
                 if action == Action::Pause {
                     return action;
@@ -528,11 +522,10 @@ impl Stream {
             return self.fail();
         };
         let Ok(bytes) = host::buffer(Buffer::ResponseBody, usize::MAX) else { return self.fail() };
-        let vm = self.vm.clone();
-        match vm.step(&mut self.account, |desk| filter.whole(&bytes, desk)) {
+        match self.vm.step(&mut self.account, |desk| filter.whole(&bytes, desk)) {
             Ok(Body::Unchanged) => Action::Continue,
             Ok(Body::Changed(changed)) => {
-                if vm.config.host_mode == HostMode::Held {
+                if self.vm.config.host_mode == HostMode::Held {
                     let length = changed.len().to_string();
                     if host::set_field(Map::Response, b"content-length", length.as_bytes()).is_err() {
                         return self.fail();
@@ -555,8 +548,7 @@ impl Stream {
         let Phase::Filtering(ReplyBody::Stream(filter, stream)) = &mut self.phase else {
             return Action::Continue;
         };
-        let vm = self.vm.clone();
-        let (out, result) = vm.step(&mut self.account, |desk| filter.chunk(stream, &chunk, desk));
+        let (out, result) = self.vm.step(&mut self.account, |desk| filter.chunk(stream, &chunk, desk));
         if out != chunk && host::set_buffer(Buffer::ResponseBody, chunk.len(), &out).is_err() {
             return self.fail();
         }

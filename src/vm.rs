@@ -12,7 +12,7 @@ use crate::stats::Stats;
 use crate::store::HostStore;
 use crate::stream::Stream;
 use crate::verifier::HostVerifier;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -57,6 +57,16 @@ impl Drop for Vm {
     }
 }
 
+/// What a step works with, apart from the request's own.
+struct Begun<'v> {
+    now: UnixTime,
+    source: Option<IpAddr>,
+    verifier: Fallback<Metered<'v, &'v HostVerifier>, Metered<'v, Software>>,
+    memory: RefMut<'v, Memory>,
+    /// One list serves all steps: its memory is kept.
+    samples: RefMut<'v, Samples>,
+}
+
 impl Vm {
     pub(crate) fn new(config: Config, entropy: &Entropy) -> Vm {
         let mut memory = Memory::new(&config, entropy);
@@ -81,35 +91,41 @@ impl Vm {
 
     /// Runs one step of the engine, records what it counted, and how long a verdict took.
     pub(crate) fn step<T>(&self, account: &mut Account, run: impl FnOnce(&mut Desk<'_>) -> T) -> T {
+        let mut begun = self.begin();
+        let result = run(&mut Desk {
+            config: &self.config,
+            memory: &mut begun.memory,
+            verifier: &begun.verifier,
+            store: &HostStore,
+            now: begun.now,
+            source: begun.source,
+            samples: &mut begun.samples,
+            account: &mut *account,
+        });
+        self.finish(begun, account);
+        result
+    }
+
+    /// What comes before a step. Like what comes after, it is one copy for all kinds of steps, so that the second step of
+    /// a request finds it in the processor's caches.
+    #[inline(never)]
+    fn begin(&self) -> Begun<'_> {
         let now = now();
-        // One list serves all steps: its memory is kept.
-        let mut samples = self.samples.take();
         let budget = &self.budget;
         let host = Metered { inner: &self.verifier, place: Place::Host, budget, now };
         let module = Place::Module(self.config.limits.slow_curve);
         let verifier = Fallback(host, Metered { inner: Software, place: module, budget, now });
-        // Looks at the policies, so before the memory is lent out.
-        let source = self.source();
-        let result = run(&mut Desk {
-            config: &self.config,
-            memory: &mut self.memory.borrow_mut(),
-            verifier: &verifier,
-            store: &HostStore,
-            now,
-            source,
-            samples: &mut samples,
-            account: &mut *account,
-        });
-        account.after(now, self::now, &self.config, &mut samples);
-        self.record(&mut samples);
-        self.samples.replace(samples);
-        result
+        let memory = self.memory.borrow_mut();
+        // The caller's address as the proxy has it, from the connection or from what its configuration trusts.
+        let wanted = self.config.records_source() || memory.policies.looks_at_source();
+        let source = if wanted { peer_address(&HostConnection) } else { None };
+        Begun { now, source, verifier, memory, samples: self.samples.borrow_mut() }
     }
 
-    /// The caller's address as the proxy has it, from the connection or from what its configuration trusts.
-    fn source(&self) -> Option<IpAddr> {
-        let wanted = self.config.records_source() || self.memory.borrow().policies.looks_at_source();
-        if wanted { peer_address(&HostConnection) } else { None }
+    #[inline(never)]
+    fn finish(&self, mut begun: Begun<'_>, account: &mut Account) {
+        account.after(begun.now, now, &self.config, &mut begun.samples);
+        self.stats.borrow_mut().record(&mut begun.samples, &self.config, &begun.memory.policies);
     }
 
     pub(crate) fn record(&self, samples: &mut Samples) {
