@@ -6,18 +6,20 @@ use crate::host::{self, MetricKind};
 use std::collections::BTreeMap;
 use toolgate_engine::bundle::Policies;
 use toolgate_engine::config::Config;
-use toolgate_engine::metrics::{Handing, Kind, MethodLabel, Metric, Place, Sample, Series, ToolLabel};
+use toolgate_engine::metrics::{
+    Handing, Kind, MethodLabel, Metric, Place, RuleLabel, Sample, Series, ToolLabel,
+};
 
-/// How many series are found without a search.
-const RECENT: usize = 32;
+/// How many series of one metric are found without a search, as a power of two.
+const RECENT_BITS: u32 = 4;
 
 /// The series that this VM has defined.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Stats {
     known: BTreeMap<Series, usize>,
     slots: Vec<Slot>,
-    /// Series that were looked up lately, each at the place that [`place_of`] gives it.
-    recent: [Option<(Series, usize)>; RECENT],
+    /// Series that were looked up lately, each at the place that [`Recent::place`] gives it.
+    recent: Box<[Recent]>,
     /// Slots that have something to hand over.
     due: Vec<usize>,
     /// Slots for what there is no room for, one for a metric.
@@ -25,32 +27,65 @@ pub(crate) struct Stats {
     overflow: Option<u32>,
 }
 
+impl Default for Stats {
+    fn default() -> Stats {
+        Stats {
+            known: BTreeMap::new(),
+            slots: Vec::new(),
+            recent: vec![Recent::NONE; Metric::ALL.len() << RECENT_BITS].into(),
+            due: Vec::new(),
+            others: BTreeMap::new(),
+            overflow: None,
+        }
+    }
+}
+
 /// One series at the host.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     id: u32,
+    does: Does,
     /// Added up since the last tick.
     sum: u64,
+}
+
+/// What a sample does.
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    AddUp,
+    Count,
+    Shift,
+    Record,
+}
+
+impl Does {
+    fn of(metric: Metric) -> Does {
+        match (metric.kind(), metric.handing()) {
+            (Kind::Counter, Handing::OnTick) => Does::AddUp,
+            (Kind::Counter, Handing::AtOnce) => Does::Count,
+            (Kind::Level, _) => Does::Shift,
+            (Kind::Gauge | Kind::Histogram, _) => Does::Record,
+        }
+    }
 }
 
 impl Stats {
     /// Hands samples to the host, or adds them up, and empties the list.
     pub(crate) fn record(&mut self, samples: &mut Vec<Sample>, config: &Config, policies: &Policies) {
-        for sample in samples.drain(..) {
-            let Some(at) = self.slot(sample.series, config, policies) else { continue };
+        for Sample { series, value } in samples.drain(..) {
+            let Some(at) = self.slot(&series, config, policies) else { continue };
             let Some(slot) = self.slots.get_mut(at) else { continue };
-            let metric = sample.series.metric;
-            let _ = match (metric.kind(), metric.handing()) {
-                (Kind::Counter, Handing::OnTick) => {
+            let _ = match slot.does {
+                Does::AddUp => {
                     if slot.sum == 0 {
                         self.due.push(at);
                     }
-                    slot.sum = slot.sum.saturating_add(sample.value);
+                    slot.sum = slot.sum.saturating_add(value);
                     Ok(())
                 }
-                (Kind::Counter, Handing::AtOnce) => host::count(slot.id, sample.value),
-                (Kind::Level, _) => host::shift(slot.id, if sample.value == 0 { -1 } else { 1 }),
-                (Kind::Gauge | Kind::Histogram, _) => host::record_metric(slot.id, sample.value),
+                Does::Count => host::count(slot.id, value),
+                Does::Shift => host::shift(slot.id, if value == 0 { -1 } else { 1 }),
+                Does::Record => host::record_metric(slot.id, value),
             };
         }
     }
@@ -64,32 +99,44 @@ impl Stats {
         }
     }
 
-    fn slot(&mut self, series: Series, config: &Config, policies: &Policies) -> Option<usize> {
-        let place = place_of(&series);
-        if let Some(Some((known, at))) = self.recent.get(place)
-            && *known == series
+    fn slot(&mut self, series: &Series, config: &Config, policies: &Policies) -> Option<usize> {
+        if let Some(key) = Recent::of(series)
+            && let Some(recent) = self.recent.get(key.place(series.metric))
+            && recent.is(&key)
         {
-            return Some(*at);
+            return Some(recent.slot);
         }
-        let at = match self.known.get(&series) {
+        self.search(series, config, policies)
+    }
+
+    /// Looks a series up that was not looked up lately.
+    #[cold]
+    #[inline(never)]
+    fn search(&mut self, series: &Series, config: &Config, policies: &Policies) -> Option<usize> {
+        let at = match self.known.get(series) {
             Some(at) => *at,
             None if self.known.len() >= config.metrics.max_series => {
                 return self.other(series.metric, config, policies);
             }
-            None => self.define(series, config, policies)?,
+            None => self.define(*series, config, policies)?,
         };
-        if let Some(recent) = self.recent.get_mut(place) {
-            *recent = Some((series, at));
+        if let Some(key) = Recent::of(series)
+            && let Some(recent) = self.recent.get_mut(key.place(series.metric))
+        {
+            *recent = Recent { slot: at, ..key };
         }
         Some(at)
     }
 
     fn define(&mut self, series: Series, config: &Config, policies: &Policies) -> Option<usize> {
         let id = host_define(series, config, policies)?;
-        let at = self.slots.len();
-        self.slots.push(Slot { id, sum: 0 });
-        self.known.insert(series, at);
-        Some(at)
+        self.known.insert(series, self.slots.len());
+        Some(self.push(id, series.metric))
+    }
+
+    fn push(&mut self, id: u32, metric: Metric) -> usize {
+        self.slots.push(Slot { id, does: Does::of(metric), sum: 0 });
+        self.slots.len() - 1
     }
 
     /// There is no room for another series: what can be added up goes where all labels are `other`. Gauges have no sum.
@@ -109,32 +156,79 @@ impl Stats {
             return Some(*at);
         }
         let id = host::define_metric(kind, &Series::overflow_name(metric, config)).ok()?;
-        let at = self.slots.len();
-        self.slots.push(Slot { id, sum: 0 });
+        let at = self.push(id, metric);
         self.others.insert(metric, at);
         Some(at)
     }
 }
 
-/// Spreads series over the recent ones; what collides is looked up in the map.
-fn place_of(series: &Series) -> usize {
-    let place = match series.place {
-        Place::None => 0,
-        Place::Server(at) => at.wrapping_mul(2).wrapping_add(1),
-        Place::Route(at) => at.wrapping_mul(2).wrapping_add(2),
-    };
-    let method = match series.method {
-        MethodLabel::None => 0,
-        MethodLabel::Other => 1,
-        MethodLabel::Known(at) => at.wrapping_add(2),
-    };
-    let tool = match series.tool {
-        ToolLabel::None => 0,
-        ToolLabel::Other => 1,
-        ToolLabel::Known(at) => at.wrapping_add(2),
-    };
-    let numbers = [series.metric as usize, place, method, tool, series.word.len(), series.decision.len()];
-    numbers.into_iter().fold(0_usize, |sum, number| sum.wrapping_mul(31).wrapping_add(number)) % RECENT
+/// A series in few words, to be compared at once, on one line of the processor's caches with its slot. Texts are compared by
+/// where they stand: a text that stands in two places makes two keys for one series.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Recent {
+    /// Metric, method, index, place, tool, and rule.
+    numbers: [u64; 2],
+    texts: [&'static str; 3],
+    slot: usize,
+}
+
+impl Recent {
+    /// No series has these numbers: there is no such metric.
+    const NONE: Recent = Recent { numbers: [u64::MAX; 2], texts: [""; 3], slot: 0 };
+
+    /// A series, without its slot. Nothing for one that is too far down a long configuration.
+    fn of(series: &Series) -> Option<Recent> {
+        let place = match series.place {
+            Place::None => 0,
+            Place::Server(at) => at.checked_mul(2)?.checked_add(1)?,
+            Place::Route(at) => at.checked_mul(2)?.checked_add(2)?,
+        };
+        let method = match series.method {
+            MethodLabel::None => 0,
+            MethodLabel::Other => 1,
+            MethodLabel::Known(at) => at.checked_add(2)?,
+        };
+        let tool = match series.tool {
+            ToolLabel::None => 0,
+            ToolLabel::Other => 1,
+            ToolLabel::Known(at) => at.checked_add(2)?,
+        };
+        let rule = match series.rule {
+            RuleLabel::None => 0,
+            RuleLabel::Of { policy, rule, load } => {
+                let rule = rule.map_or(Some(0), |rule| rule.checked_add(1))?;
+                fit(policy.checked_add(1)?, 12)? << 52 | fit(rule, 20)? << 32 | u64::from(load)
+            }
+        };
+        let numbers = [
+            fit(place, 16)? << 48
+                | fit(tool, 16)? << 32
+                | fit(series.index, 16)? << 16
+                | fit(method, 8)? << 8
+                | series.metric as u64,
+            rule,
+        ];
+        Some(Recent { numbers, texts: [series.decision, series.word, series.kind], slot: 0 })
+    }
+
+    fn is(&self, other: &Recent) -> bool {
+        let same = |(one, other): (&&'static str, &&'static str)| std::ptr::eq(*one, *other);
+        self.numbers == other.numbers && self.texts.iter().zip(&other.texts).all(same)
+    }
+
+    /// Where it stands: each metric has places of its own.
+    fn place(&self, metric: Metric) -> usize {
+        let [decision, word, kind] = self.texts.map(|text| text.as_ptr().addr() as u64);
+        let [one, other] = self.numbers;
+        let mixed = one ^ other ^ word << 24 ^ decision << 12 ^ kind;
+        let spread = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT_BITS);
+        (metric as usize) << RECENT_BITS | spread as usize
+    }
+}
+
+fn fit(number: usize, bits: u32) -> Option<u64> {
+    u64::try_from(number).ok().filter(|number| *number < 1 << bits)
 }
 
 fn host_define(series: Series, config: &Config, policies: &Policies) -> Option<u32> {
