@@ -44,10 +44,36 @@ pub struct Account {
 enum State {
     /// No verdict yet; so many microseconds of work so far.
     Undecided(u64),
-    /// It went on at that time, counted like this.
-    Sent(Series, UnixTime),
+    /// It went on at that time, counted under these.
+    Sent(Labels, UnixTime),
     /// Everything is counted.
     Closed(Place),
+}
+
+/// What the samples of one request have in common, from its verdict on.
+#[derive(Clone, Copy, Debug)]
+struct Labels {
+    place: Place,
+    method: MethodLabel,
+    tool: ToolLabel,
+}
+
+impl Labels {
+    fn of(verdict: &Series) -> Labels {
+        let Series { place, method, tool, .. } = *verdict;
+        Labels { place, method, tool }
+    }
+
+    fn series(self, metric: Metric, word: &'static str) -> Series {
+        let Labels { place, method, tool } = self;
+        Series { method, tool, ..Series::new(metric, word).at(place) }
+    }
+
+    /// A series of a class: calls of all methods are one. `kind` is that of the work.
+    fn class(self, metric: Metric, kind: usize, word: &'static str) -> Series {
+        let Labels { place, tool, .. } = self;
+        Series { tool, index: kind, ..Series::new(metric, word).at(place) }
+    }
 }
 
 impl Default for State {
@@ -74,12 +100,12 @@ impl Account {
 
     /// Reads what a result says of tokens and memory, where the configuration asks for it.
     pub(super) fn result(&mut self, result: Value<'_>, config: &Config, samples: &mut Samples) {
-        let State::Sent(verdict, _) = &self.state else { return };
-        let Some(meter) = meter(config, verdict) else { return };
+        let State::Sent(labels, _) = self.state else { return };
+        let Some(meter) = meter(config, labels) else { return };
         let reported = usage(meter, result);
         self.tokens = reported.tokens.unwrap_or(0);
         if let Some(value) = reported.bytes {
-            samples.push(Sample { series: self.class(Metric::ClassMemory, verdict, ""), value });
+            samples.push(Sample { series: labels.class(Metric::ClassMemory, self.kind, ""), value });
         }
     }
 
@@ -122,20 +148,9 @@ impl Account {
     /// The method that went on, if it is one that is known.
     pub(super) fn method(&self) -> Option<Method> {
         match self.state {
-            State::Sent(Series { method: MethodLabel::Known(at), .. }, _) => Method::ALL.get(at).copied(),
+            State::Sent(Labels { method: MethodLabel::Known(at), .. }, _) => Method::ALL.get(at).copied(),
             State::Sent(..) | State::Undecided(_) | State::Closed(_) => None,
         }
-    }
-
-    fn series(metric: Metric, verdict: &Series, word: &'static str) -> Series {
-        let Series { place, method, tool, .. } = *verdict;
-        Series { method, tool, ..Series::new(metric, word).at(place) }
-    }
-
-    /// A series of a class: calls of all methods are one.
-    fn class(&self, metric: Metric, verdict: &Series, word: &'static str) -> Series {
-        let Series { place, tool, .. } = *verdict;
-        Series { tool, index: self.kind, ..Series::new(metric, word).at(place) }
     }
 
     /// The work of a step is over. `clock` is asked only while there is no verdict.
@@ -154,12 +169,12 @@ impl Account {
                 let verdict = samples.iter().rfind(|sample| sample.series.metric == Metric::Requests);
                 match verdict.map(|sample| sample.series) {
                     None => self.state = State::Undecided(micros),
-                    Some(verdict) => self.decided(verdict, micros, now, config, samples),
+                    Some(verdict) => self.decided(&verdict, micros, now, config, samples),
                 }
             }
-            State::Sent(verdict, sent) => {
+            State::Sent(labels, sent) => {
                 if let Some(outcome) = self.outcome.take() {
-                    self.close(&verdict, sent, began, outcome, config, samples);
+                    self.close(labels, sent, began, outcome, config, samples);
                 }
             }
             State::Closed(_) => {}
@@ -168,52 +183,53 @@ impl Account {
 
     fn decided(
         &mut self,
-        verdict: Series,
+        verdict: &Series,
         micros: u64,
         now: UnixTime,
         config: &Config,
         samples: &mut Samples,
     ) {
-        let series = Series::new(Metric::DecisionDuration, "").at(verdict.place);
+        let labels = Labels::of(verdict);
+        let series = Series::new(Metric::DecisionDuration, "").at(labels.place);
         samples.push(Sample { series, value: micros });
         self.micros = micros;
         if verdict.decision != "allow" {
             let word = Outcome::Denied.label();
-            samples.push(Sample { series: Account::series(Metric::Answers, &verdict, word), value: 1 });
-            samples.push(Sample { series: error(verdict.place, verdict.kind), value: 1 });
+            samples.push(Sample { series: labels.series(Metric::Answers, word), value: 1 });
+            samples.push(Sample { series: error(labels.place, verdict.kind), value: 1 });
             self.became = Some(Outcome::Denied);
-            self.state = State::Closed(verdict.place);
+            self.state = State::Closed(labels.place);
             return;
         }
-        if meter(config, &verdict).is_some() {
-            samples.push(Sample { series: self.class(Metric::ClassInFlight, &verdict, ""), value: 1 });
+        if meter(config, labels).is_some() {
+            samples.push(Sample { series: labels.class(Metric::ClassInFlight, self.kind, ""), value: 1 });
         }
-        self.state = State::Sent(verdict, now);
+        self.state = State::Sent(labels, now);
     }
 
     fn close(
         &mut self,
-        verdict: &Series,
+        labels: Labels,
         sent: UnixTime,
         now: UnixTime,
         outcome: Outcome,
         config: &Config,
         samples: &mut Samples,
     ) {
-        (self.state, self.became) = (State::Closed(verdict.place), Some(outcome));
+        (self.state, self.became) = (State::Closed(labels.place), Some(outcome));
         let value = now.micros_since(sent) / 1_000;
         let word = outcome.label();
-        samples.push(Sample { series: Account::series(Metric::Answers, verdict, word), value: 1 });
-        samples.push(Sample { series: Account::series(Metric::UpstreamDuration, verdict, ""), value });
-        samples.extend(outcome.class().map(|class| Sample { series: error(verdict.place, class), value: 1 }));
-        if meter(config, verdict).is_none() {
+        samples.push(Sample { series: labels.series(Metric::Answers, word), value: 1 });
+        samples.push(Sample { series: labels.series(Metric::UpstreamDuration, ""), value });
+        samples.extend(outcome.class().map(|class| Sample { series: error(labels.place, class), value: 1 }));
+        if meter(config, labels).is_none() {
             return;
         }
-        samples.push(Sample { series: self.class(Metric::ClassInFlight, verdict, ""), value: 0 });
-        samples.push(Sample { series: self.class(Metric::ClassCalls, verdict, word), value: 1 });
-        samples.push(Sample { series: self.class(Metric::ClassDuration, verdict, ""), value });
+        samples.push(Sample { series: labels.class(Metric::ClassInFlight, self.kind, ""), value: 0 });
+        samples.push(Sample { series: labels.class(Metric::ClassCalls, self.kind, word), value: 1 });
+        samples.push(Sample { series: labels.class(Metric::ClassDuration, self.kind, ""), value });
         if self.tokens > 0 {
-            let series = self.class(Metric::ClassTokens, verdict, "");
+            let series = labels.class(Metric::ClassTokens, self.kind, "");
             samples.push(Sample { series, value: self.tokens });
         }
     }
@@ -236,10 +252,10 @@ impl Account {
     ) {
         let place = match self.state {
             State::Undecided(_) => return,
-            State::Sent(verdict, sent) => {
+            State::Sent(labels, sent) => {
                 let outcome = self.outcome.take().unwrap_or(Outcome::NoAnswer);
-                self.close(&verdict, sent, clock(), outcome, config, samples);
-                verdict.place
+                self.close(labels, sent, clock(), outcome, config, samples);
+                labels.place
             }
             State::Closed(place) => place,
         };
@@ -279,7 +295,7 @@ impl Account {
                 (Series { kind: route, ..Series::new(Metric::Answers, word) }, Place::None)
             }
             // A verdict whose answer is the gate's too: nothing went upstream.
-            State::Sent(verdict, _) => (Account::series(Metric::Answers, verdict, word), verdict.place),
+            State::Sent(labels, _) => (labels.series(Metric::Answers, word), labels.place),
             State::Closed(_) => return,
         };
         samples.push(Sample { series, value: 1 });
@@ -335,8 +351,8 @@ pub(super) fn usage(meter: &ToolMeter, result: Value<'_>) -> Usage {
     Usage { tokens: whole(&meter.tokens), bytes: whole(&meter.bytes) }
 }
 
-/// How the tool of a verdict is metered.
-fn meter<'c>(config: &'c Config, verdict: &Series) -> Option<&'c ToolMeter> {
-    let (Place::Server(server), ToolLabel::Known(tool)) = (verdict.place, verdict.tool) else { return None };
+/// How the tool of a request is metered.
+fn meter(config: &Config, labels: Labels) -> Option<&ToolMeter> {
+    let (Place::Server(server), ToolLabel::Known(tool)) = (labels.place, labels.tool) else { return None };
     config.servers.get(server)?.tools.get(tool)?.meter.as_ref()
 }
