@@ -25,6 +25,11 @@ use alloc::rc::Rc;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// How many bytes of a message there are to a node, at least in most.
+const BYTES_PER_NODE: usize = 4;
+/// Room for so many nodes is made before a message is read.
+const USUAL_NODES: usize = 64;
+
 /// A request whose body decides.
 #[derive(Debug)]
 pub struct AwaitBody {
@@ -93,7 +98,9 @@ impl AwaitBody {
             return self.refuse(desk, Denial::Door(Door::BodyMissing));
         }
         let head = self.head.mcp();
-        let doc = match Doc::parse(body, desk.config.limits.json) {
+        // Of a usual message all nodes: they need not grow.
+        let nodes = Vec::with_capacity((body.len() / BYTES_PER_NODE).min(USUAL_NODES));
+        let doc = match Doc::parse_with(body, desk.config.limits.json, nodes) {
             Ok(doc) => doc,
             Err(error) => return self.malformed(desk, &unreadable(&error, &head, server.versions)),
         };

@@ -186,6 +186,10 @@ impl<'d> Value<'d> {
         self.text.get(self.span()).unwrap_or_default()
     }
 
+    fn bytes(&self) -> &'d [u8] {
+        self.text.as_bytes().get(self.span()).unwrap_or_default()
+    }
+
     /// The content of a string, unescaped; `None` for anything else.
     #[must_use]
     pub fn as_str(&self) -> Option<Cow<'d, str>> {
@@ -268,6 +272,7 @@ impl<'d> Value<'d> {
 
     /// The member of that name.
     #[must_use]
+    #[inline(never)]
     pub fn get(&self, name: &str) -> Option<Value<'d>> {
         let inside = matches!(self.kind(), Kind::Object);
         let (mut at, end) = (self.first_child(inside), self.subtree_end(inside));

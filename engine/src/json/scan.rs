@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The scanner: bytes to nodes, without recursion.
 
-use super::{Kind, Limits, Node};
+use super::{Kind, Limits, Node, Value};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -82,9 +82,15 @@ struct Scanner<'a, 'n> {
     bytes: &'a [u8],
     at: usize,
     nodes: &'n mut Vec<Node>,
-    open: Vec<u32>,
+    /// The innermost array or object that is open. While one is open, its node holds the one around it as `next`.
+    innermost: u32,
+    /// How many are open.
+    depth: usize,
     limits: Limits,
 }
+
+/// Around the outermost value.
+const OUTSIDE: u32 = u32::MAX;
 
 pub(super) fn scan<'a>(bytes: &'a [u8], limits: Limits, nodes: &mut Vec<Node>) -> Result<&'a str, JsonError> {
     let text = core::str::from_utf8(bytes)
@@ -93,7 +99,7 @@ pub(super) fn scan<'a>(bytes: &'a [u8], limits: Limits, nodes: &mut Vec<Node>) -
         return Err(JsonError { kind: JsonErrorKind::TooLarge, at: 0 });
     }
     nodes.clear();
-    let mut scanner = Scanner { text, bytes, at: 0, nodes, open: Vec::new(), limits };
+    let mut scanner = Scanner { text, bytes, at: 0, nodes, innermost: OUTSIDE, depth: 0, limits };
     scanner.run()?;
     Ok(text)
 }
@@ -142,39 +148,38 @@ impl Scanner<'_, '_> {
     }
 
     fn after_value(&self) -> Expect {
-        if self.open.is_empty() { Expect::End } else { Expect::CommaOrClose }
+        if self.depth == 0 { Expect::End } else { Expect::CommaOrClose }
     }
 
     #[inline]
     fn open(&mut self, kind: Kind, expect: Expect) -> Result<Expect, JsonError> {
-        if self.open.len() >= self.limits.depth {
+        if self.depth >= self.limits.depth {
             return self.fail(JsonErrorKind::TooDeep);
         }
-        self.open.push(narrow(self.nodes.len()));
-        let start = self.at;
+        let (start, own) = (self.at, narrow(self.nodes.len()));
         self.advance(1);
-        self.push(kind, start)?;
+        self.push(kind, start, self.innermost)?;
+        self.innermost = own;
+        self.depth = self.depth.saturating_add(1);
         Ok(expect)
     }
 
     fn close(&mut self) -> Result<Expect, JsonError> {
         self.advance(1);
         let (end, next) = (narrow(self.at), narrow(self.nodes.len()));
-        let Some(index) = self.open.pop() else { return self.fail(JsonErrorKind::Unexpected) };
-        let Some(node) = self.nodes.get_mut(index as usize) else {
-            return self.fail(JsonErrorKind::Unexpected);
-        };
+        let index = self.innermost as usize;
+        let Some(node) = self.nodes.get_mut(index) else { return self.fail(JsonErrorKind::Unexpected) };
         node.end = end;
-        node.next = next;
+        self.innermost = core::mem::replace(&mut node.next, next);
+        self.depth = self.depth.saturating_sub(1);
         if node.kind == Kind::Object {
-            self.refuse_duplicates(index as usize)?;
+            self.refuse_duplicates(index)?;
         }
         Ok(self.after_value())
     }
 
     fn in_object(&self) -> bool {
-        let innermost = self.open.last().and_then(|index| self.nodes.get(*index as usize));
-        innermost.is_some_and(|node| node.kind == Kind::Object)
+        self.nodes.get(self.innermost as usize).is_some_and(|node| node.kind == Kind::Object)
     }
 
     fn closes(&self, byte: u8) -> bool {
@@ -193,6 +198,7 @@ impl Scanner<'_, '_> {
         }
     }
 
+    #[inline(never)]
     fn literal(&mut self, word: &str, kind: Kind) -> Result<(), JsonError> {
         let start = self.at;
         for expected in word.bytes() {
@@ -202,7 +208,7 @@ impl Scanner<'_, '_> {
                 None => return self.fail(JsonErrorKind::Incomplete),
             }
         }
-        self.push(kind, start)
+        self.leaf(kind, start)
     }
 
     fn number(&mut self) -> Result<(), JsonError> {
@@ -226,7 +232,7 @@ impl Scanner<'_, '_> {
             }
             self.digits()?;
         }
-        self.push(Kind::Number, start)
+        self.leaf(Kind::Number, start)
     }
 
     fn digits(&mut self) -> Result<(), JsonError> {
@@ -250,7 +256,7 @@ impl Scanner<'_, '_> {
             match self.peek() {
                 Some(b'"') => {
                     self.advance(1);
-                    return self.push(kind, start);
+                    return self.leaf(kind, start);
                 }
                 Some(b'\\') => {
                     kind = Kind::EscapedString;
@@ -283,6 +289,7 @@ impl Scanner<'_, '_> {
         }
     }
 
+    #[inline(never)]
     fn escape(&mut self) -> Result<(), JsonError> {
         self.advance(1);
         match self.peek() {
@@ -331,7 +338,7 @@ impl Scanner<'_, '_> {
     }
 
     fn refuse_duplicates(&self, object: usize) -> Result<(), JsonError> {
-        let value = super::Value { text: self.text, nodes: self.nodes, index: object };
+        let value = Value { text: self.text, nodes: self.nodes, index: object };
         let count = value.members().count();
         if count < 2 {
             return Ok(());
@@ -345,19 +352,17 @@ impl Scanner<'_, '_> {
             }
             return Ok(());
         }
-        let mut names: Vec<Cow<'_, str>> = value.members().filter_map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        match names.windows(2).any(|pair| matches!(pair, [one, two] if one == two)) {
-            true => Err(JsonError { kind: JsonErrorKind::DuplicateKey, at: value.span().start }),
-            false => Ok(()),
-        }
+        refuse_any_twice(value)
     }
 
-    fn push(&mut self, kind: Kind, start: usize) -> Result<(), JsonError> {
+    fn leaf(&mut self, kind: Kind, start: usize) -> Result<(), JsonError> {
+        self.push(kind, start, narrow(self.nodes.len().saturating_add(1)))
+    }
+
+    fn push(&mut self, kind: Kind, start: usize, next: u32) -> Result<(), JsonError> {
         if self.nodes.len() >= self.limits.nodes {
             return self.fail(JsonErrorKind::TooLarge);
         }
-        let next = narrow(self.nodes.len().saturating_add(1));
         self.nodes.push(Node { kind, start: narrow(start), end: narrow(self.at), next });
         Ok(())
     }
@@ -381,6 +386,17 @@ impl Scanner<'_, '_> {
     }
 }
 
+/// Names in order stand beside their like.
+#[inline(never)]
+fn refuse_any_twice(value: Value<'_>) -> Result<(), JsonError> {
+    let mut names: Vec<Cow<'_, str>> = value.members().filter_map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    match names.windows(2).any(|pair| matches!(pair, [one, two] if one == two)) {
+        true => Err(JsonError { kind: JsonErrorKind::DuplicateKey, at: value.span().start }),
+        false => Ok(()),
+    }
+}
+
 /// Offsets fit: [`scan`] refuses texts of 4 GiB and more, and a node needs at least one byte.
 fn narrow(offset: usize) -> u32 {
     u32::try_from(offset).unwrap_or(u32::MAX)
@@ -398,9 +414,9 @@ fn specials(word: u64) -> u64 {
     quote | backslash | control
 }
 
-fn same_name(one: super::Value<'_>, two: super::Value<'_>) -> bool {
+fn same_name(one: Value<'_>, two: Value<'_>) -> bool {
     match (one.kind(), two.kind()) {
-        (Kind::String, Kind::String) => one.span().len() == two.span().len() && one.raw() == two.raw(),
+        (Kind::String, Kind::String) => one.bytes() == two.bytes(),
         _ => one.as_str() == two.as_str(),
     }
 }
@@ -476,13 +492,14 @@ mod tests {
                 })
                 .collect();
             for from in 0..bytes.len().min(9) {
-                let (mut nodes, open) = (Vec::new(), Vec::new());
+                let mut nodes = Vec::new();
                 let mut scanner = Scanner {
                     text: "",
                     bytes: &bytes,
                     at: from,
                     nodes: &mut nodes,
-                    open,
+                    innermost: OUTSIDE,
+                    depth: 0,
                     limits: Limits::MESSAGE,
                 };
                 scanner.skip_plain();

@@ -197,8 +197,17 @@ fn answered(result: Value<'_>) -> Result<Option<ServerRequest>, Refusal> {
 /// # Errors
 /// A form that could be an answer to several things.
 pub fn answers(call: &Call<'_>) -> Result<Vec<ServerRequest>, Refusal> {
+    let responses = call.params.and_then(|params| params.get("inputResponses"));
+    match (call.result, responses) {
+        (None, None) => Ok(Vec::new()),
+        (result, responses) => kinds(result, responses),
+    }
+}
+
+#[inline(never)]
+fn kinds(result: Option<Value<'_>>, responses: Option<Value<'_>>) -> Result<Vec<ServerRequest>, Refusal> {
     let mut kinds = Vec::new();
-    if let Some(result) = call.result {
+    if let Some(result) = result {
         let bare = result.members().all(|(name, _)| name.is_str("_meta"));
         match answered(result)? {
             Some(kind) => kinds.push(kind),
@@ -206,9 +215,7 @@ pub fn answers(call: &Call<'_>) -> Result<Vec<ServerRequest>, Refusal> {
             None => kinds.push(ServerRequest::Other),
         }
     }
-    let Some(responses) = call.params.and_then(|params| params.get("inputResponses")) else {
-        return Ok(kinds);
-    };
+    let Some(responses) = responses else { return Ok(kinds) };
     if responses.kind() != Kind::Object {
         return Err(Refusal::BadParams);
     }

@@ -81,10 +81,18 @@ pub(super) fn read(root: Value<'_>) -> Result<Envelope<'_>, (Refusal, Option<Id<
         }
     }
     let (members, known) = Members::collect(root);
-    let id = members.id.map(Id::read);
-    let sound = id.clone().and_then(Result::ok);
-    let envelope = known.and_then(|()| read_sound(&members, id.transpose()));
-    envelope.map_err(|refusal| (refusal, sound))
+    let id = members.id.map(Id::read).transpose();
+    let sound = match known {
+        Ok(()) => read_sound(&members, &id),
+        Err(refusal) => Err(refusal),
+    };
+    match (sound, id) {
+        (Ok((shape, method, params)), Ok(id)) => {
+            Ok(Envelope { id, shape, method, params, result: members.result })
+        }
+        (Ok(_), Err(refusal)) => Err((refusal, None)),
+        (Err(refusal), id) => Err((refusal, id.ok().flatten())),
+    }
 }
 
 /// The members of an envelope, found in one walk.
@@ -126,25 +134,33 @@ impl<'d> Members<'d> {
     }
 }
 
+/// Shape, method and parameters.
+type Sound<'d> = (Shape, Cow<'d, str>, Option<Value<'d>>);
+
 fn read_sound<'d>(
     members: &Members<'d>,
-    id: Result<Option<Id<'d>>, Refusal>,
-) -> Result<Envelope<'d>, Refusal> {
+    id: &Result<Option<Id<'d>>, Refusal>,
+) -> Result<Sound<'d>, Refusal> {
     if members.jsonrpc.is_none_or(|version| version.raw() != "\"2.0\"") {
         return Err(Refusal::BadJsonrpc);
     }
-    let id = id?;
+    let has_id = match id {
+        Ok(id) => id.is_some(),
+        Err(refusal) => return Err(*refusal),
+    };
     let Members { method, params, result, error, .. } = *members;
     match (method, result, error) {
         (Some(method), None, None) => {
             let method = method.as_str().ok_or(Refusal::BadMethod)?;
-            let shape = if id.is_some() { Shape::Request } else { Shape::Notification };
-            Ok(Envelope { id, shape, method, params: read_params(params)?, result: None })
+            let shape = if has_id { Shape::Request } else { Shape::Notification };
+            Ok((shape, method, read_params(params)?))
         }
         (None, Some(_), None) | (None, None, Some(_)) if params.is_none() => {
-            let id = Some(id.ok_or(Refusal::MissingId)?);
+            if !has_id {
+                return Err(Refusal::MissingId);
+            }
             check_response(result, error)?;
-            Ok(Envelope { id, shape: Shape::Response, method: Cow::Borrowed(""), params: None, result })
+            Ok((Shape::Response, Cow::Borrowed(""), None))
         }
         (None, None, None) => Err(Refusal::MissingMethod),
         (None, Some(_), None) | (None, None, Some(_)) => Err(Refusal::MixedMessage),

@@ -84,8 +84,11 @@ impl<'h> HeaderValue<'h> {
         if bytes.len() > MAX_VALUE || !bytes.iter().all(plain) {
             return Err(Refusal::HeaderEncoding);
         }
-        let text = core::str::from_utf8(bytes).map_err(|_| Refusal::HeaderEncoding)?;
-        Ok(Some(text.trim_matches([' ', '\t'])))
+        // Of white space only blanks and tabs are left.
+        match core::str::from_utf8(bytes.trim_ascii()) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(Refusal::HeaderEncoding),
+        }
     }
 
     /// As [`HeaderValue::text`], with the Base64 form undone. What is not the whole form is literal.
@@ -93,10 +96,14 @@ impl<'h> HeaderValue<'h> {
         let Some(text) = self.text()? else { return Ok(None) };
         let inner = text.strip_prefix(SENTINEL).and_then(|rest| rest.strip_suffix(SENTINEL_END));
         let Some(inner) = inner else { return Ok(Some(Cow::Borrowed(text))) };
-        let bytes = Base64::decode_vec(inner).map_err(|_| Refusal::HeaderEncoding)?;
-        let decoded = String::from_utf8(bytes).map_err(|_| Refusal::HeaderEncoding)?;
-        Ok(Some(Cow::Owned(decoded)))
+        decode(inner).map(|decoded| Some(Cow::Owned(decoded)))
     }
+}
+
+#[inline(never)]
+fn decode(base64: &str) -> Result<String, Refusal> {
+    let bytes = Base64::decode_vec(base64).map_err(|_| Refusal::HeaderEncoding)?;
+    String::from_utf8(bytes).map_err(|_| Refusal::HeaderEncoding)
 }
 
 /// Whether a mirrored header must be there.

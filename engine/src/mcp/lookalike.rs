@@ -90,10 +90,15 @@ pub(super) fn likeness(name: &str, vocabulary: &[&str]) -> Likeness {
     if vocabulary.contains(&name) {
         return Likeness::Same;
     }
+    if looks_like_one(name, vocabulary) { Likeness::Alike } else { Likeness::Other }
+}
+
+#[inline(never)]
+fn looks_like_one(name: &str, vocabulary: &[&str]) -> bool {
     let alike = |word: &&str| {
         name.chars().filter_map(fold).eq(word.chars().map(|letter| letter.to_ascii_lowercase()))
     };
-    if vocabulary.iter().any(alike) { Likeness::Alike } else { Likeness::Other }
+    vocabulary.iter().any(alike)
 }
 
 /// Refuses an object with a look-alike of a word of the vocabulary among its member names.

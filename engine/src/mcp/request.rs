@@ -57,6 +57,12 @@ impl Fault {
         let requested = requested.chars().take(MAX_REQUESTED).collect();
         Fault { reason: Refusal::UnsupportedVersion, era, requested: Some(requested) }
     }
+
+    #[cold]
+    fn of(self, envelope: Envelope<'_>) -> Refused<'_> {
+        let Fault { reason, era, requested } = self;
+        Refused { reason, id: envelope.id, era, shape: Some(envelope.shape), requested }
+    }
 }
 
 /// Gives a parse error the form of a refusal.
@@ -75,23 +81,26 @@ pub fn classify<'d>(
     head: &Head<'_>,
     versions: VersionSet,
 ) -> Result<Call<'d>, Refused<'d>> {
-    let envelope = envelope::read(doc.root()).map_err(|(reason, id)| Refused {
-        reason,
-        id,
-        era: head.era(versions),
-        shape: None,
-        requested: None,
-    })?;
-    settle(&envelope, head, versions).map_err(|fault| Refused {
-        reason: fault.reason,
-        id: envelope.id.clone(),
-        era: fault.era,
-        shape: Some(envelope.shape),
-        requested: fault.requested,
-    })
+    let envelope = match envelope::read(doc.root()) {
+        Ok(envelope) => envelope,
+        Err((reason, id)) => {
+            return Err(Refused { reason, id, era: head.era(versions), shape: None, requested: None });
+        }
+    };
+    let version = match version_of(&envelope, head, versions) {
+        Ok(version) => version,
+        Err(fault) => return Err(fault.of(envelope)),
+    };
+    match aim(&envelope, version, head) {
+        Ok((method, (target, arguments))) => {
+            let Envelope { id, shape, params, result, .. } = envelope;
+            Ok(Call { id, method, target, arguments, version, shape, params, result })
+        }
+        Err(reason) => Err(Fault::new(reason, version.era()).of(envelope)),
+    }
 }
 
-fn settle<'d>(envelope: &Envelope<'d>, head: &Head<'_>, versions: VersionSet) -> Result<Call<'d>, Fault> {
+fn version_of(envelope: &Envelope<'_>, head: &Head<'_>, versions: VersionSet) -> Result<Version, Fault> {
     let meta = read_meta(envelope.params).map_err(|reason| Fault::new(reason, head.era(versions)))?;
     match meta.and_then(|meta| meta.get(VERSION_KEY).map(|stated| (meta, stated))) {
         Some((meta, stated)) => stateless(envelope, meta, stated, head, versions),
@@ -106,13 +115,13 @@ fn read_meta(params: Option<Value<'_>>) -> Result<Option<Value<'_>>, Refusal> {
 }
 
 /// A message that states its version itself.
-fn stateless<'d>(
-    envelope: &Envelope<'d>,
-    meta: Value<'d>,
-    stated: Value<'d>,
+fn stateless(
+    envelope: &Envelope<'_>,
+    meta: Value<'_>,
+    stated: Value<'_>,
     head: &Head<'_>,
     versions: VersionSet,
-) -> Result<Call<'d>, Fault> {
+) -> Result<Version, Fault> {
     let modern = |reason| Fault::new(reason, Era::Modern);
     let stated = stated.as_str().ok_or(modern(Refusal::MissingMeta))?;
     check_meta(meta, envelope.shape).map_err(modern)?;
@@ -128,7 +137,7 @@ fn stateless<'d>(
     if let (None, Presence::Required) = (header, presence(envelope.shape)) {
         return Err(modern(Refusal::HeaderMissingVersion));
     }
-    finish(envelope, version, head).map_err(modern)
+    Ok(version)
 }
 
 /// Every modern request tells the client's capabilities; who the client is may be left out.
@@ -150,7 +159,7 @@ fn presence(shape: Shape) -> Presence {
 }
 
 /// A message whose version is in the header, or nowhere.
-fn by_header<'d>(envelope: &Envelope<'d>, head: &Head<'_>, versions: VersionSet) -> Result<Call<'d>, Fault> {
+fn by_header(envelope: &Envelope<'_>, head: &Head<'_>, versions: VersionSet) -> Result<Version, Fault> {
     let text = head.protocol_version.text().map_err(|reason| Fault::new(reason, head.era(versions)))?;
     let Some(text) = text else { return headerless(envelope, head, versions) };
     let version = match Version::parse(text) {
@@ -158,17 +167,15 @@ fn by_header<'d>(envelope: &Envelope<'d>, head: &Head<'_>, versions: VersionSet)
         Some(_) | None => return Err(Fault::unsupported(text, era_of(text))),
     };
     match (version.era(), envelope.shape) {
-        (Era::Legacy, _) => legacy(envelope, version, head),
+        (Era::Legacy, _) => legacy(version, head),
         (Era::Modern, Shape::Request) => Err(Fault::new(Refusal::MissingMeta, Era::Modern)),
         (Era::Modern, Shape::Response) => Err(Fault::new(Refusal::ModernResponse, Era::Modern)),
-        (Era::Modern, Shape::Notification) => {
-            finish(envelope, version, head).map_err(|reason| Fault::new(reason, Era::Modern))
-        }
+        (Era::Modern, Shape::Notification) => Ok(version),
     }
 }
 
 /// Neither body nor header name a version: a legacy client before or without negotiation.
-fn headerless<'d>(envelope: &Envelope<'d>, head: &Head<'_>, versions: VersionSet) -> Result<Call<'d>, Fault> {
+fn headerless(envelope: &Envelope<'_>, head: &Head<'_>, versions: VersionSet) -> Result<Version, Fault> {
     let Some(newest) = versions.newest(Era::Legacy) else {
         return Err(match Method::parse(&envelope.method) {
             Some(Method::Initialize) => Fault::unsupported(&negotiated(envelope), Era::Modern),
@@ -183,7 +190,7 @@ fn headerless<'d>(envelope: &Envelope<'d>, head: &Head<'_>, versions: VersionSet
         Some(_) | None if versions.contains(Version::ASSUMED) => Version::ASSUMED,
         Some(_) | None => return Err(Fault::new(Refusal::HeaderMissingVersion, Era::Legacy)),
     };
-    legacy(envelope, version, head)
+    legacy(version, head)
 }
 
 /// What an `initialize` asks for; only a wish, so anything unreadable is no wish.
@@ -192,31 +199,28 @@ fn negotiated(envelope: &Envelope<'_>) -> String {
     wish.and_then(|wish| wish.as_str()).unwrap_or_default().into_owned()
 }
 
-fn legacy<'d>(envelope: &Envelope<'d>, version: Version, head: &Head<'_>) -> Result<Call<'d>, Fault> {
-    head::check_session(head)
-        .and_then(|()| finish(envelope, version, head))
-        .map_err(|reason| Fault::new(reason, Era::Legacy))
+fn legacy(version: Version, head: &Head<'_>) -> Result<Version, Fault> {
+    match head::check_session(head) {
+        Ok(()) => Ok(version),
+        Err(reason) => Err(Fault::new(reason, Era::Legacy)),
+    }
 }
 
-fn finish<'d>(envelope: &Envelope<'d>, version: Version, head: &Head<'_>) -> Result<Call<'d>, Refusal> {
+/// The method, and what it is aimed at.
+fn aim<'d>(
+    envelope: &Envelope<'d>,
+    version: Version,
+    head: &Head<'_>,
+) -> Result<(Method, target::Aim<'d>), Refusal> {
     let presence = match version.era() {
         Era::Modern => presence(envelope.shape),
         Era::Legacy => Presence::Optional,
     };
     head::check_method(head, &envelope.method, presence)?;
     let method = read_method(envelope, version)?;
-    let (target, arguments) = target::read(method, envelope.params)?;
-    head::check_target(head, method, &target, presence)?;
-    Ok(Call {
-        id: envelope.id.clone(),
-        method,
-        target,
-        arguments,
-        version,
-        shape: envelope.shape,
-        params: envelope.params,
-        result: envelope.result,
-    })
+    let aim = target::read(method, envelope.params)?;
+    head::check_target(head, method, &aim.0, presence)?;
+    Ok((method, aim))
 }
 
 fn read_method(envelope: &Envelope<'_>, version: Version) -> Result<Method, Refusal> {

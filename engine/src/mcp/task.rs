@@ -184,42 +184,53 @@ pub fn task_ids<'d>(call: &Call<'d>) -> Result<TaskIds<'d>, Refusal> {
     let mut ids = TaskIds::default();
     if let Some(params) = call.params {
         ids.asks_for_one = params.get("task").is_some();
-        let meta = params.get("_meta").and_then(|meta| meta.get(CAPABILITIES_KEY));
-        let extensions = meta.and_then(|capabilities| capabilities.get("extensions"));
-        ids.takes_one = extensions.is_some_and(|extensions| extensions.get(EXTENSION).is_some());
-        for id in meant(&call.target, params) {
-            ids.meant.push(place(id)?);
+        meant(&call.target, params, &mut ids)?;
+        if let Some(meta) = params.get("_meta") {
+            let extensions = meta.get(CAPABILITIES_KEY).and_then(|own| own.get("extensions"));
+            ids.takes_one = extensions.is_some_and(|extensions| extensions.get(EXTENSION).is_some());
+            related(meta, &mut ids)?;
         }
     }
-    for holder in [call.params, call.result].into_iter().flatten() {
-        let Some(meta) = holder.get("_meta") else { continue };
-        if let Some(related) = member_object(meta, RELATED, TASK)?
-            && let Some(id) = related.get("taskId")
-        {
-            ids.related.push(place(id)?);
-        }
+    if let Some(meta) = call.result.and_then(|result| result.get("_meta")) {
+        related(meta, &mut ids)?;
     }
     Ok(ids)
+}
+
+fn related<'d>(meta: Value<'d>, ids: &mut TaskIds<'d>) -> Result<(), Refusal> {
+    if let Some(related) = member_object(meta, RELATED, TASK)?
+        && let Some(id) = related.get("taskId")
+    {
+        ids.related.push(place(id)?);
+    }
+    Ok(())
 }
 
 fn place(id: Value<'_>) -> Result<(Range<usize>, Cow<'_, str>), Refusal> {
     id.as_str().map(|text| (id.span(), text)).ok_or(Refusal::BadTaskId)
 }
 
-fn meant<'d>(target: &Target<'_>, params: Value<'d>) -> Vec<Value<'d>> {
+fn meant<'d>(target: &Target<'_>, params: Value<'d>, ids: &mut TaskIds<'d>) -> Result<(), Refusal> {
     match target {
-        Target::Task(_) => params.get("taskId").into_iter().collect(),
+        Target::Task(_) => {
+            if let Some(id) = params.get("taskId") {
+                ids.meant.push(place(id)?);
+            }
+        }
         Target::Listen { .. } => {
-            let ids = params.get("notifications").and_then(|wanted| wanted.get("taskIds"));
-            ids.into_iter().flat_map(|ids| ids.items()).collect()
+            let list = params.get("notifications").and_then(|wanted| wanted.get("taskIds"));
+            for id in list.into_iter().flat_map(|list| list.items()) {
+                ids.meant.push(place(id)?);
+            }
         }
         Target::None
         | Target::Tool(_)
         | Target::Prompt(_)
         | Target::Resource(_)
         | Target::PromptRef(_)
-        | Target::ResourceRef(_) => Vec::new(),
+        | Target::ResourceRef(_) => {}
     }
+    Ok(())
 }
 
 /// A text with other strings in some places, in its own length: what a string is shorter is filled with spaces, which
