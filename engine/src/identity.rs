@@ -13,7 +13,7 @@ use crate::apikey::ApiKey;
 use crate::certificate::Certificate;
 use crate::config::{CredentialKind, Issuer, Server};
 use crate::onward::Kept;
-use crate::policy::{Facts, KeyFacts, Policy, RoleSet};
+use crate::policy::{Facts, KeyFacts, Policy, RoleSet, Witness};
 use crate::time::UnixTime;
 use crate::token::{Confirmation, VerifiedToken};
 use alloc::boxed::Box;
@@ -466,6 +466,12 @@ impl Identity {
                 ..Facts::default()
             },
         }
+    }
+}
+
+impl Witness for Identity {
+    fn facts(&self) -> Facts<'_> {
+        Identity::facts(self)
     }
 }
 

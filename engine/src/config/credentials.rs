@@ -75,6 +75,12 @@ pub struct Requirement {
 }
 
 impl Requirement {
+    /// Whether nothing has to be shown.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.credentials.is_empty() && self.scopes.is_empty() && !self.speaks_of_login()
+    }
+
     /// Whether it says something about how the user has logged in, which only a token can tell.
     #[must_use]
     pub fn speaks_of_login(&self) -> bool {

@@ -594,10 +594,17 @@ impl Server {
         self.tools.binary_search_by(|tool| (*tool.name).cmp(name)).ok()
     }
 
+    /// The known tool that a call is aimed at, with its index.
+    #[must_use]
+    pub fn tool_of(&self, target: &Target<'_>) -> Option<(usize, &Tool)> {
+        let Target::Tool(name) = target else { return None };
+        let at = self.tool_index(name)?;
+        Some((at, self.tools.get(at)?))
+    }
+
     /// The class that the catalogue gives to the tool that a call is aimed at.
     #[must_use]
     pub fn class_of(&self, target: &Target<'_>) -> Option<&str> {
-        let Target::Tool(name) = target else { return None };
-        self.tools.get(self.tool_index(name)?)?.class.as_deref()
+        self.tool_of(target)?.1.class.as_deref()
     }
 }

@@ -72,6 +72,20 @@ impl Asked {
         tool: Option<&Rc<str>>,
         decision: DecisionId,
     ) -> Option<Rc<Asked>> {
+        if !policy.has_answer_rules() && server.shadow.is_none() {
+            return None;
+        }
+        Asked::where_ruled(desk, (server, policy, roles), call, tool, decision)
+    }
+
+    #[inline(never)]
+    fn where_ruled(
+        desk: &mut Desk<'_>,
+        (server, policy, roles): (&Server, &Policy, &RoleSet),
+        call: &Call<'_>,
+        tool: Option<&Rc<str>>,
+        decision: DecisionId,
+    ) -> Option<Rc<Asked>> {
         let candidate = server.shadow.as_ref().and_then(|shadow| desk.policy(shadow.policy));
         let why = match (policy.has_answer_rules(), &candidate) {
             (true, _) => Why::Judge,

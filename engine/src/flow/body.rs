@@ -12,7 +12,7 @@ use super::reply::Reply;
 use super::surfaces::{Clearing, Objection};
 use super::trail::Said;
 use super::{Desk, Edit, Passage, facts, scope, shadow};
-use crate::config::{Config, Requirement, Server, ToolMeter};
+use crate::config::{Config, Requirement, Server, Tool};
 use crate::deny::{Answer, Auth, Denial, Door};
 use crate::identity::Identity;
 use crate::json::Doc;
@@ -22,7 +22,6 @@ use crate::policy::{self, Arguments, Context, Facts, Permit, Policy, RoleSet};
 use crate::time::UnixTime;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 /// How many bytes of a message there are to a node, at least in most.
@@ -86,7 +85,7 @@ impl AwaitBody {
 
     /// The whole body is there.
     #[must_use]
-    pub fn finish(self, body: &[u8], desk: &mut Desk<'_>) -> BodyStep {
+    pub fn finish(self: Box<Self>, body: &[u8], desk: &mut Desk<'_>) -> BodyStep {
         let Some(server) = desk.config.servers.get(self.waiting.at) else {
             return self.refuse(desk, Denial::Door(Door::Unmatched));
         };
@@ -148,6 +147,7 @@ impl AwaitBody {
         Scene { method: Some(call.method.name()), tool: facts::tool_of(&call.target), ..scene }
     }
 
+    #[cold]
     fn refuse(&self, desk: &mut Desk<'_>, denial: Denial) -> BodyStep {
         BodyStep::Answer(self.refusal(desk, denial))
     }
@@ -158,6 +158,7 @@ impl AwaitBody {
         Box::new(answer::plain(&self.scene(desk.config, desk.now), denial))
     }
 
+    #[cold]
     fn malformed(&self, desk: &mut Desk<'_>, refused: &Refused<'_>) -> BodyStep {
         let method = match refused.reason {
             Refusal::UnknownMethod | Refusal::MethodNotInVersion => MethodLabel::Other,
@@ -169,62 +170,87 @@ impl AwaitBody {
         BodyStep::Answer(Box::new(answer::malformed(&self.scene(desk.config, desk.now), refused)))
     }
 
-    fn judge_call(mut self, call: &Call<'_>, body: &[u8], server: &Server, desk: &mut Desk<'_>) -> BodyStep {
-        let arguments = call.arguments.map_or(Arguments::Absent, Arguments::Given);
+    fn judge_call(
+        mut self: Box<Self>,
+        call: &Call<'_>,
+        body: &[u8],
+        server: &Server,
+        desk: &mut Desk<'_>,
+    ) -> BodyStep {
         let Some((policy, identity)) = desk.judge(server.policy, &self.waiting.identity) else {
             return self.refuse(desk, Denial::Auth(Auth::PolicyUnavailable));
         };
-        let hints = desk.memory.hints(&policy, (self.waiting.at, server), &call.target);
-        let context = Context::at(desk.now).from(desk.source).of_class(server.class_of(&call.target));
-        let context = context.hinted(hints).with(arguments);
         self.waiting.identity = identity;
         let identity = &self.waiting.identity;
-        let ask = |roles: &RoleSet, facts: &Facts<'_>| {
-            policy.judge(roles, facts, call.method, &call.target, &context)
+        let tool = server.tool_of(&call.target);
+        let context = Context {
+            source: desk.source,
+            class: tool.and_then(|(_, tool)| tool.class.as_deref()),
+            hints: desk.memory.hints(&policy, (self.waiting.at, server), &call.target),
+            arguments: call.arguments.map_or(Arguments::Absent, Arguments::Given),
+            ..Context::at(desk.now)
         };
-        let judged = ask(identity.roles(), &identity.facts());
-        let scene = self.scene(desk.config, desk.now);
-        let again = |roles: &RoleSet, facts: &Facts<'_>| ask(roles, facts).is_ok();
-        let scope = scope::of_policy(&scene, &policy, identity, &judged, &again);
-        let verdict = shadow::Verdict {
-            place: Place::Server(self.waiting.at),
-            policy: server.policy,
-            live: shadow::effect(&judged),
-            identity,
-            asked: shadow::Asked::Call(call.method, &call.target),
+        let judged = policy.judge(identity.roles(), &**identity, call.method, &call.target, &context);
+        let note = match shadow::is_empty(&policy, server) {
+            true => None,
+            false => {
+                let verdict = shadow::Verdict {
+                    place: Place::Server(self.waiting.at),
+                    policy: server.policy,
+                    live: shadow::effect(&judged),
+                    identity,
+                    asked: shadow::Asked::Call(call.method, &call.target),
+                };
+                shadow::compare(desk, &verdict, &context)
+            }
         };
-        let note = shadow::compare(desk, &verdict, &context);
-        let judged = judged.map_err(|refused| (refused, scope));
-        let mut step = self.carry_out(judged, call, body, (server, &policy), desk);
+        let mut step = match judged {
+            Ok(permit) => self.carry_out(permit, (call, tool), body, (server, &policy), desk),
+            Err(refused) => self.turn_away(&refused, call, (server, &policy), &context, desk),
+        };
         desk.account.trail.call(desk.config, server, call);
         shadow::note_on_body(&mut step, note);
         step
     }
 
-    fn carry_out(
-        mut self,
-        judged: Result<Permit, (policy::Refused, Option<String>)>,
+    /// The answer to a caller whom the policy does not let through.
+    #[cold]
+    fn turn_away(
+        &self,
+        refused: &policy::Refused,
         call: &Call<'_>,
+        (server, policy): (&Server, &Policy),
+        context: &Context<'_>,
+        desk: &mut Desk<'_>,
+    ) -> BodyStep {
+        let rule = refused.rule.as_deref();
+        let scene = self.scene(desk.config, desk.now);
+        let again = |roles: &RoleSet, facts: &Facts<'_>| {
+            policy.judge(roles, facts, call.method, &call.target, context).is_ok()
+        };
+        if let Some(scope) = scope::of_refused(&scene, policy, &self.waiting.identity, &again) {
+            let told = Told { scope: Some(&scope), rule, ..Told::default() };
+            return self.require_more(call, server, Auth::Scope, told, desk);
+        }
+        if let Some(step) = self.require_by_rule(call, (server, policy), refused, desk) {
+            return step;
+        }
+        self.denied(call, server, (Denial::Policy(refused.reason), rule), desk)
+    }
+
+    fn carry_out(
+        mut self: Box<Self>,
+        permit: Permit,
+        (call, tool): (&Call<'_>, Option<(usize, &Tool)>),
         body: &[u8],
         (server, policy): (&Server, &Policy),
         desk: &mut Desk<'_>,
     ) -> BodyStep {
-        let permit = match judged {
-            Ok(permit) => permit,
-            Err((refused, Some(scope))) => {
-                let told = Told { scope: Some(&scope), rule: refused.rule.as_deref(), ..Told::default() };
-                return self.require_more(call, server, Auth::Scope, told, desk);
-            }
-            Err((refused, None)) => {
-                let rule = refused.rule.as_deref();
-                if let Some(step) = self.require_by_rule(call, (server, policy), &refused, desk) {
-                    return step;
-                }
-                return self.denied(call, server, (Denial::Policy(refused.reason), rule), desk);
-            }
-        };
-        if let Some(step) = self.require_for_tool(call, server, desk) {
-            return step;
+        // Told only to callers whom the policy lets through.
+        if let Some((_, tool)) = tool
+            && let Err(auth) = factors::check_all(&tool.require, &self.waiting.identity, desk.now)
+        {
+            return self.require_for(call, server, auth, &tool.name, desk);
         }
         let at = self.waiting.at;
         let identity = &self.waiting.identity;
@@ -239,10 +265,9 @@ impl AwaitBody {
                 self.waiting.reply.judged_as(asked);
                 self.waiting.reply.about(cleared.task);
                 let method = MethodLabel::Known(call.method.index());
-                let tool = tool_label(server, &call.target);
-                let place = Place::Server(self.waiting.at);
-                let series = Series { method, tool, ..verdict(place, "allow", "allowed") };
-                desk.account.ask(meter(server, tool), call.arguments);
+                let label = label(&call.target, tool);
+                let series = Series { method, tool: label, ..verdict(Place::Server(at), "allow", "allowed") };
+                desk.account.ask(tool.and_then(|(_, tool)| tool.meter.as_ref()), call.arguments);
                 self.permitted(permit, call, cleared.body, series, desk)
             }
             Err(Objection::Denied(denial, rule)) => {
@@ -253,6 +278,7 @@ impl AwaitBody {
     }
 
     /// The call is understood, and not allowed.
+    #[cold]
     fn denied(
         &self,
         call: &Call<'_>,
@@ -274,16 +300,6 @@ impl AwaitBody {
         BodyStep::Answer(Box::new(answer::by_policy(&self.scene_of(call, desk), denial, &denied)))
     }
 
-    /// What the catalogue requires of whoever calls this tool. Told only to callers whom the policy lets through.
-    fn require_for_tool(&self, call: &Call<'_>, server: &Server, desk: &mut Desk<'_>) -> Option<BodyStep> {
-        let Target::Tool(name) = &call.target else { return None };
-        let require = &server.tools.get(server.tool_index(name)?)?.require;
-        let identity = &self.waiting.identity;
-        let enough = factors::check(require, identity, desk.now);
-        let auth = enough.and_then(|()| factors::check_scopes(require, identity)).err()?;
-        Some(self.require_for(call, server, auth, name, desk))
-    }
-
     /// The answer to a caller of whom a rule requires more.
     fn require_by_rule(
         &self,
@@ -303,6 +319,7 @@ impl AwaitBody {
     }
 
     /// The answer to a caller of whom `tool` requires more.
+    #[cold]
     fn require_for(
         &self,
         call: &Call<'_>,
@@ -342,8 +359,9 @@ impl AwaitBody {
 
     /// The only way on: it takes the permit.
     #[expect(clippy::needless_pass_by_value, reason = "the permit is spent here")]
+    #[allow(clippy::boxed_local, reason = "it stays where it is until it is taken apart")]
     fn permitted(
-        self,
+        self: Box<Self>,
         permit: Permit,
         call: &Call<'_>,
         body: Option<Vec<u8>>,
@@ -354,13 +372,6 @@ impl AwaitBody {
         let facts = facts::shown(&self.scene_of(call, desk), ("allow", "allowed"), Some(permit.rule()));
         let Waiting { edits, reply, .. } = self.waiting;
         BodyStep::Pass(Box::new(Passage { edits, body, reply, facts }))
-    }
-}
-
-fn meter(server: &Server, tool: ToolLabel) -> Option<&ToolMeter> {
-    match tool {
-        ToolLabel::Known(at) => server.tools.get(at)?.meter.as_ref(),
-        ToolLabel::None | ToolLabel::Other => None,
     }
 }
 
@@ -377,6 +388,14 @@ fn params(front: &Front<'_>) -> Vec<Param> {
 }
 
 pub(super) fn tool_label(server: &Server, target: &Target<'_>) -> ToolLabel {
-    facts::tool_of(target)
-        .map_or(ToolLabel::None, |name| server.tool_index(name).map_or(ToolLabel::Other, ToolLabel::Known))
+    label(target, server.tool_of(target))
+}
+
+/// The label of a target, by the known tool that it is.
+fn label(target: &Target<'_>, known: Option<(usize, &Tool)>) -> ToolLabel {
+    match (facts::tool_of(target), known) {
+        (None, _) => ToolLabel::None,
+        (Some(_), None) => ToolLabel::Other,
+        (Some(_), Some((at, _))) => ToolLabel::Known(at),
+    }
 }

@@ -12,7 +12,21 @@ use crate::time::UnixTime;
 /// # Errors
 /// What is missing: a credential, or a better login (RFC 9470), which only the holder of a token can get.
 pub(super) fn check(require: &Requirement, identity: &Identity, now: UnixTime) -> Result<(), Auth> {
+    if require.is_nothing() {
+        return Ok(());
+    }
     require.lacks(&identity.facts(), now).map_or(Ok(()), |lack| Err(missing(lack)))
+}
+
+/// As [`check`], and the scopes too.
+///
+/// # Errors
+/// What is missing.
+pub(super) fn check_all(require: &Requirement, identity: &Identity, now: UnixTime) -> Result<(), Auth> {
+    if require.is_nothing() {
+        return Ok(());
+    }
+    check(require, identity, now).and_then(|()| check_scopes(require, identity))
 }
 
 /// Whether the caller's token has the scopes that are required.
@@ -50,6 +64,6 @@ pub(super) fn of_rule<'p>(
         return None;
     }
     let require = policy.requirement(refused.rule.as_deref()?)?;
-    let auth = check(require, identity, now).and_then(|()| check_scopes(require, identity)).err()?;
+    let auth = check_all(require, identity, now).err()?;
     Some((require, auth))
 }

@@ -27,10 +27,15 @@ pub(super) fn shown(
     (decision, reason): (&'static str, &'static str),
     rule: Option<&str>,
 ) -> Shown {
-    let wanted = scene.config.filter_state;
-    if wanted.is_off() {
+    if scene.config.filter_state.is_off() {
         return Vec::new();
     }
+    wanted(scene, (decision, reason), rule)
+}
+
+#[inline(never)]
+fn wanted(scene: &Scene<'_>, (decision, reason): (&'static str, &'static str), rule: Option<&str>) -> Shown {
+    let wanted = scene.config.filter_state;
     let mut shown = Vec::with_capacity(11);
     for (fact, label) in [(Fact::Decision, decision), (Fact::Reason, reason)] {
         if wanted.shows(fact) {

@@ -27,7 +27,21 @@ pub(super) fn of_policy(
     judged: &Result<Permit, Refused>,
     again: &dyn Fn(&RoleSet, &Facts<'_>) -> bool,
 ) -> Option<String> {
-    let (Err(_), Some(token), style) = (judged, identity.token(), style(scene)) else { return None };
+    match judged {
+        Ok(_) => None,
+        Err(_) => of_refused(scene, policy, identity, again),
+    }
+}
+
+/// As [`of_policy`], of a caller whom the policy has refused.
+#[cold]
+pub(super) fn of_refused(
+    scene: &Scene<'_>,
+    policy: &Policy,
+    identity: &Identity,
+    again: &dyn Fn(&RoleSet, &Facts<'_>) -> bool,
+) -> Option<String> {
+    let (token, style) = (identity.token()?, style(scene));
     if style == ScopeChallenge::Off {
         return None;
     }

@@ -31,7 +31,13 @@ pub(super) struct Verdict<'v> {
     pub asked: Asked<'v>,
 }
 
+/// Whether nothing is in shadow at a server: then there is nothing to [`compare`].
+pub(super) fn is_empty(policy: &Policy, server: &Server) -> bool {
+    !policy.has_shadow_rules() && server.shadow.is_none()
+}
+
 /// Asks the rules in shadow and the candidate policy, if there are any, and counts what they say.
+#[inline(never)]
 pub(super) fn compare(desk: &mut Desk<'_>, verdict: &Verdict<'_>, context: &Context<'_>) -> Note {
     let config = desk.config;
     let own = desk.policy(verdict.policy).filter(|policy| policy.has_shadow_rules());

@@ -6,7 +6,7 @@ use super::edit::Edit;
 use super::factors;
 use super::memory::Memory;
 use super::task::{AboutTask, TaskNote};
-use crate::config::{Drift, Permission, Schemas, Server, Tasks};
+use crate::config::{Drift, Permission, Schemas, Server, Tasks, Tool};
 use crate::deny::{Auth, Denial, Surface};
 use crate::identity::{Identity, header_value};
 use crate::json::{Doc, Limits, Value};
@@ -78,6 +78,9 @@ impl Clearing<'_> {
     /// Whether the answers that a client brings are answers to what the server may ask.
     fn check_answers(&self, call: &Call<'_>) -> Result<(), Denial> {
         let kinds = answers(call).map_err(Denial::Message)?;
+        if kinds.is_empty() {
+            return Ok(());
+        }
         let permitted = &self.server.server_requests;
         let denied = kinds.into_iter().any(|kind| permitted.allows(kind) == Permission::Deny);
         if denied { Err(Denial::Surface(Surface::ServerRequest)) } else { Ok(()) }
@@ -90,12 +93,17 @@ impl Clearing<'_> {
         if (server.drift, server.schemas) == (Drift::Report, Schemas::Off) {
             return Ok(());
         }
-        let index = server.tool_index(name);
-        let drifted = index.is_some_and(|tool| self.memory.drifted.contains(&(self.at, tool)));
+        self.check_known(server.tool_of(&call.target), name, call)
+    }
+
+    #[inline(never)]
+    fn check_known(&self, tool: Option<(usize, &Tool)>, name: &str, call: &Call<'_>) -> Result<(), Surface> {
+        let server = self.server;
+        let drifted = tool.is_some_and(|(tool, _)| self.memory.drifted.contains(&(self.at, tool)));
         if drifted && server.drift == Drift::Withhold {
             return Err(Surface::ToolWithheld);
         }
-        let written = index.and_then(|tool| server.tools.get(tool)?.schema.as_ref());
+        let written = tool.and_then(|(_, tool)| tool.schema.as_ref());
         let known = match (written, self.memory.schemas.get(self.at)) {
             (Some(schema), _) => Known::Schema(schema),
             (None, Some(learned)) => learned.of(name),
@@ -113,23 +121,24 @@ impl Clearing<'_> {
     }
 
     fn tasks(&mut self, call: &Call<'_>, body: &[u8]) -> Result<Cleared, Objection> {
-        let off = Err(Objection::from(Denial::Surface(Surface::TasksOff)));
+        let off = || Err(Objection::from(Denial::Surface(Surface::TasksOff)));
         let ids = task_ids(call).map_err(Denial::Message)?;
         let about_tasks =
             call.method.class() == MethodClass::Task || !ids.meant.is_empty() || ids.asks_for_one;
         match &self.server.tasks {
             Tasks::Unbound => Ok(Cleared::default()),
-            Tasks::Off if about_tasks => off,
+            Tasks::Off if about_tasks => off(),
             Tasks::Off => Ok(Cleared::default()),
             Tasks::Bound(key) => match principal(self.identity) {
                 Some(principal) => self.bound(call, body, &ids, key, &principal),
-                None if about_tasks => off,
+                None if about_tasks => off(),
                 None => Ok(Cleared::default()),
             },
         }
     }
 
     /// Each id becomes the server's own again, if it was given to this caller, and the caller may still call the tool.
+    #[inline(never)]
     fn bound(
         &mut self,
         call: &Call<'_>,
@@ -185,11 +194,9 @@ impl Clearing<'_> {
         if let Err(refused) = judged {
             return Err(Objection::Denied(Denial::Policy(refused.reason), refused.rule));
         }
-        let known = self.server.tool_index(tool).and_then(|at| self.server.tools.get(at));
-        let enough = known.map_or(Ok(()), |tool| {
-            factors::check(&tool.require, self.identity, self.now)
-                .and_then(|()| factors::check_scopes(&tool.require, self.identity))
-        });
+        let known = self.server.tool_of(&target);
+        let enough =
+            known.map_or(Ok(()), |(_, tool)| factors::check_all(&tool.require, self.identity, self.now));
         enough.map_err(|auth| Objection::Requires(auth, tool.into()))
     }
 }

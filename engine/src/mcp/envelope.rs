@@ -137,10 +137,7 @@ impl<'d> Members<'d> {
 /// Shape, method and parameters.
 type Sound<'d> = (Shape, Cow<'d, str>, Option<Value<'d>>);
 
-fn read_sound<'d>(
-    members: &Members<'d>,
-    id: &Result<Option<Id<'d>>, Refusal>,
-) -> Result<Sound<'d>, Refusal> {
+fn read_sound<'d>(members: &Members<'d>, id: &Result<Option<Id<'d>>, Refusal>) -> Result<Sound<'d>, Refusal> {
     if members.jsonrpc.is_none_or(|version| version.raw() != "\"2.0\"") {
         return Err(Refusal::BadJsonrpc);
     }

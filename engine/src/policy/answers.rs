@@ -7,7 +7,7 @@
 use super::condition::Scene;
 use super::question::Questions;
 use super::{
-    Context, Effect, Explained, Facts, Mode, Policy, Refused, RefusedReason, RoleSet, Supposed, Tally,
+    Context, Effect, Explained, Mode, Policy, Refused, RefusedReason, RoleSet, Supposed, Tally, Witness,
 };
 use crate::mcp::{Method, Target};
 use crate::policy::truth::Truth;
@@ -42,7 +42,7 @@ impl Policy {
     pub fn judge_answer(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         answering: Answering<'_>,
         context: &Context<'_>,
     ) -> Result<(), Refused> {
@@ -52,7 +52,7 @@ impl Policy {
         if roles.is_empty() || !self.knows(roles) {
             return Err(Refused { reason: RefusedReason::NoRole, rule: None });
         }
-        match self.denied(roles, facts, answering, context, Mode::Enforce) {
+        match self.denied(roles, who, answering, context, Mode::Enforce) {
             None => Ok(()),
             Some(at) => Err(Refused {
                 reason: RefusedReason::DenyRule,
@@ -66,14 +66,14 @@ impl Policy {
     pub fn suppose_answer(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         answering: Answering<'_>,
         context: &Context<'_>,
     ) -> Supposed {
         if self.has_answer_rules() && (roles.is_empty() || !self.knows(roles)) {
             return Supposed { effect: Effect::Deny, rule: None };
         }
-        match self.denied(roles, facts, answering, context, Mode::Shadow) {
+        match self.denied(roles, who, answering, context, Mode::Shadow) {
             None => Supposed { effect: Effect::Allow, rule: None },
             rule => Supposed { effect: Effect::Deny, rule },
         }
@@ -86,13 +86,13 @@ impl Policy {
     pub fn explain_answer(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         (method, target): (Method, &Target<'_>),
         context: &Context<'_>,
     ) -> (Result<(), Refused>, alloc::vec::Vec<Explained>) {
-        let verdict = self.judge_answer(roles, facts, Answering::Call(method, target), context);
+        let verdict = self.judge_answer(roles, who, Answering::Call(method, target), context);
         let asks = Questions::of(method, target).into_list();
-        let explained = asks.into_iter().map(|ask| self.explain_one(roles, facts, ask, context));
+        let explained = asks.into_iter().map(|ask| self.explain_one(roles, who, ask, context));
         (verdict, explained.collect())
     }
 
@@ -100,7 +100,7 @@ impl Policy {
     fn denied(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         answering: Answering<'_>,
         context: &Context<'_>,
         mode: Mode,
@@ -109,14 +109,14 @@ impl Policy {
         match answering {
             Answering::Call(method, target) => {
                 for ask in Questions::of(method, target).into_list() {
-                    let scene = Scene::new(facts, context, &self.classes, ask.tool());
+                    let scene = Scene::new(who, context, &self.classes, ask.tool());
                     self.speaking(ask, roles, |rule, fit| {
                         self.consider(&mut tally, rule, fit, &scene, mode);
                     });
                 }
             }
             Answering::Unknown => {
-                let scene = Scene::new(facts, context, &self.classes, None);
+                let scene = Scene::new(who, context, &self.classes, None);
                 for at in &self.answer_rules {
                     let held = self
                         .rules

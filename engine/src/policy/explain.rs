@@ -6,7 +6,7 @@
 use super::condition::{Condition, Finding, Scene};
 use super::question::{Questions, fitting};
 use super::truth::{Possible, Truth};
-use super::{Ask, Context, Effect, Facts, Mode, Permit, Policy, Refused, RoleSet, Rule};
+use super::{Ask, Context, Effect, Mode, Permit, Policy, Refused, RoleSet, Rule, Witness};
 use crate::mcp::{Method, Target};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -90,15 +90,15 @@ impl Policy {
     pub fn explain(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         method: Method,
         target: &Target<'_>,
         context: &Context<'_>,
     ) -> Explanation {
-        let verdict = self.judge(roles, facts, method, target, context);
+        let verdict = self.judge(roles, who, method, target, context);
         let context = fitting(method, context);
         let asks = Questions::of(method, target).into_list();
-        let questions = asks.into_iter().map(|ask| self.explain_one(roles, facts, ask, &context));
+        let questions = asks.into_iter().map(|ask| self.explain_one(roles, who, ask, &context));
         Explanation { verdict, questions: questions.collect() }
     }
 
@@ -107,23 +107,23 @@ impl Policy {
     pub fn explain_ask(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         ask: Ask<'_>,
         context: &Context<'_>,
     ) -> Explanation {
-        let verdict = self.decide(roles, facts, ask, context);
-        let questions = Vec::from([self.explain_one(roles, facts, ask, context)]);
+        let verdict = self.decide(roles, who, ask, context);
+        let questions = Vec::from([self.explain_one(roles, who, ask, context)]);
         Explanation { verdict, questions }
     }
 
     pub(super) fn explain_one(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         ask: Ask<'_>,
         context: &Context<'_>,
     ) -> Explained {
-        let scene = Scene::new(facts, context, &self.classes, ask.tool());
+        let scene = Scene::new(who, context, &self.classes, ask.tool());
         let mut fits: BTreeMap<usize, Truth> = BTreeMap::new();
         self.speaking(ask, roles, |rule, fit| {
             fits.entry(rule).and_modify(|earlier| *earlier = earlier.or(fit)).or_insert(fit);

@@ -7,6 +7,7 @@ use crate::time::UnixTime;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::IpAddr;
 
 /// What is proven of a caller. Every part is optional: what a way of authentication does not say is absent.
@@ -30,6 +31,19 @@ pub struct Facts<'f> {
     pub key: Option<KeyFacts<'f>>,
     /// The client certificate that the proxy has validated.
     pub certificate: Option<CertificateFacts<'f>>,
+}
+
+/// Who can tell what is proven of a caller. It is asked only once something looks at that: of most policies nothing
+/// does after the roles are known.
+pub trait Witness: fmt::Debug {
+    /// What is proven.
+    fn facts(&self) -> Facts<'_>;
+}
+
+impl Witness for Facts<'_> {
+    fn facts(&self) -> Facts<'_> {
+        *self
+    }
 }
 
 /// An API key, without the key.

@@ -116,6 +116,11 @@ fn file(filed: &mut Filed, text: &str, at: u32) {
 }
 
 impl Index {
+    /// Whether there is no rule in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Calls `found` for every rule of these roles that speaks about `name`.
     pub(super) fn names(&self, name: &str, roles: &RoleSet, mut found: impl FnMut(usize, Truth)) {
         let mut try_each = |list: &[u32]| {

@@ -39,7 +39,9 @@ pub(crate) use development::EVERYONE;
 pub use digest::Digest;
 pub(crate) use digest::digest as digest_of;
 pub use explain::{Considered, Explained, Explanation, Outcome};
-pub use facts::{AnswerFacts, Arguments, CertificateFacts, Context, Facts, Hints, KeyFacts, Surface};
+pub use facts::{
+    AnswerFacts, Arguments, CertificateFacts, Context, Facts, Hints, KeyFacts, Surface, Witness,
+};
 pub use kept::Kept;
 pub use require::Lack;
 pub(crate) use require::{LEEWAY, logged_in};
@@ -113,8 +115,8 @@ impl Rule {
         match scene.context.surface {
             Surface::List | Surface::Answer => true,
             Surface::Call => {
-                let lack = require.lacks(scene.facts, scene.context.now);
-                lack.or_else(|| require.lacks_scopes(scene.facts)).is_none()
+                let lack = require.lacks(scene.facts(), scene.context.now);
+                lack.or_else(|| require.lacks_scopes(scene.facts())).is_none()
             }
         }
     }
@@ -342,14 +344,14 @@ impl Policy {
     pub fn decide(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         ask: Ask<'_>,
         context: &Context<'_>,
     ) -> Result<Permit, Refused> {
         if roles.is_empty() || !self.knows(roles) {
             return Err(Refused { reason: RefusedReason::NoRole, rule: None });
         }
-        let scene = Scene::new(facts, context, &self.classes, ask.tool());
+        let scene = Scene::new(who, context, &self.classes, ask.tool());
         let mut tally = Tally::default();
         self.speaking(ask, roles, |rule, fit| self.consider(&mut tally, rule, fit, &scene, Mode::Enforce));
         let id = |at: usize| self.rules.get(at).map(|rule| rule.id.clone());
@@ -373,6 +375,9 @@ impl Policy {
     fn speaking(&self, ask: Ask<'_>, roles: &RoleSet, mut found: impl FnMut(usize, Truth)) {
         // A method with a target is granted by its target; rules on the method itself can only take away.
         let deny_only = |method: &str, found: &mut dyn FnMut(usize, Truth)| {
+            if self.methods.is_empty() {
+                return;
+            }
             self.methods.names(method, roles, |rule, fit| {
                 if self.rules.get(rule).is_some_and(|rule| rule.effect == Effect::Deny) {
                     found(rule, fit);
@@ -404,13 +409,13 @@ impl Policy {
     pub fn decide_all<'a>(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         asks: impl Iterator<Item = Ask<'a>>,
         context: &Context<'_>,
     ) -> Result<Permit, Refused> {
         let mut permit = None;
         for ask in asks {
-            let next = self.decide(roles, facts, ask, context)?;
+            let next = self.decide(roles, who, ask, context)?;
             permit = permit.or(Some(next));
         }
         permit.ok_or(Refused { reason: RefusedReason::NoRule, rule: None })

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a method and what it is aimed at to the questions that a policy answers.
 
-use super::{Arguments, Ask, Context, Facts, Permit, Policy, Refused, RefusedReason, RoleSet};
+use super::{Arguments, Ask, Context, Permit, Policy, Refused, RefusedReason, RoleSet, Witness};
 use crate::mcp::{Method, MethodClass, Target};
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 /// What a call needs: every question has to be answered with a permit. The first one's rule is reported.
@@ -55,15 +56,15 @@ impl<'q> Questions<'q> {
 }
 
 /// Only tools and prompts have arguments; for all others a list must say what the call will say.
-pub(super) fn fitting<'c>(method: Method, context: &Context<'c>) -> Context<'c> {
+pub(super) fn fitting<'s, 'c>(method: Method, context: &'s Context<'c>) -> Cow<'s, Context<'c>> {
     match method.class() {
-        MethodClass::Tool | MethodClass::Prompt => *context,
+        MethodClass::Tool | MethodClass::Prompt => Cow::Borrowed(context),
         MethodClass::Base
         | MethodClass::Plain
         | MethodClass::Task
         | MethodClass::Resource
         | MethodClass::Completion
-        | MethodClass::Subscription => context.with(Arguments::Absent),
+        | MethodClass::Subscription => Cow::Owned(context.with(Arguments::Absent)),
     }
 }
 
@@ -75,16 +76,16 @@ impl Policy {
     pub fn judge(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         method: Method,
         target: &Target<'_>,
         context: &Context<'_>,
     ) -> Result<Permit, Refused> {
-        let context = fitting(method, context);
+        let context = &*fitting(method, context);
         match Questions::of(method, target) {
             Questions::Never => Err(Refused { reason: RefusedReason::NoRule, rule: None }),
-            Questions::One(ask) => self.decide(roles, facts, ask, &context),
-            Questions::Each(asks) => self.decide_all(roles, facts, asks.into_iter(), &context),
+            Questions::One(ask) => self.decide(roles, who, ask, context),
+            Questions::Each(asks) => self.decide_all(roles, who, asks.into_iter(), context),
         }
     }
 }

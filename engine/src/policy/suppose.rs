@@ -3,7 +3,7 @@
 
 use super::condition::Scene;
 use super::question::{Questions, fitting};
-use super::{Ask, Context, Effect, Facts, Mode, Policy, RoleSet, Tally};
+use super::{Ask, Context, Effect, Mode, Policy, RoleSet, Tally, Witness};
 use crate::mcp::{Method, Target};
 
 /// What would have been said. It is no permit, and cannot become one.
@@ -45,14 +45,14 @@ impl Policy {
     pub fn suppose(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         method: Method,
         target: &Target<'_>,
         context: &Context<'_>,
     ) -> Supposed {
         let context = fitting(method, context);
         let mut first = None;
-        let one = |ask| self.suppose_one(roles, facts, ask, &context);
+        let one = |ask| self.suppose_one(roles, who, ask, &context);
         match Questions::of(method, target) {
             Questions::Never => {}
             Questions::One(ask) => return one(ask),
@@ -73,14 +73,14 @@ impl Policy {
     pub fn suppose_one(
         &self,
         roles: &RoleSet,
-        facts: &Facts<'_>,
+        who: &dyn Witness,
         ask: Ask<'_>,
         context: &Context<'_>,
     ) -> Supposed {
         if roles.is_empty() || !self.knows(roles) {
             return Supposed { effect: Effect::Deny, rule: None };
         }
-        let scene = Scene::new(facts, context, &self.classes, ask.tool());
+        let scene = Scene::new(who, context, &self.classes, ask.tool());
         let mut tally = Tally::default();
         self.speaking(ask, roles, |rule, fit| self.consider(&mut tally, rule, fit, &scene, Mode::Shadow));
         match tally.weigh(matches!(ask, Ask::Base(_))) {

@@ -46,7 +46,7 @@ impl Condition {
         match self {
             Condition::Atom(operand, tests) => {
                 for test in tests {
-                    let says = operand.evaluate(core::slice::from_ref(test), scene.facts, scene.context);
+                    let says = operand.evaluate(core::slice::from_ref(test), scene);
                     push(format!("{path}{}.{}", operand.path(), test.word()), says);
                 }
             }

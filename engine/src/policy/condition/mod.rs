@@ -12,13 +12,13 @@ pub(super) use compile::{Place, compile, compile_regex};
 pub use findings::Finding;
 
 use super::classes::{Classes, Labels};
-use super::facts::{AnswerFacts, Arguments, Context, Facts, Hints};
+use super::facts::{AnswerFacts, Arguments, Context, Facts, Hints, Witness};
 use super::truth::{Possible, Truth};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use clock::Hours;
-use core::cell::Cell;
+use core::cell::{Cell, OnceCell};
 use network::Network;
 pub(super) use test::Test;
 use test::Tested;
@@ -90,7 +90,9 @@ pub(super) struct Needs {
 /// Everything that one question is judged by.
 #[derive(Debug)]
 pub(super) struct Scene<'s> {
-    pub(super) facts: &'s Facts<'s>,
+    who: &'s (dyn Witness + 's),
+    /// What is proven of the caller, once something has asked.
+    facts: OnceCell<Facts<'s>>,
     pub(super) context: &'s Context<'s>,
     classes: &'s Classes,
     tool: Option<&'s str>,
@@ -100,12 +102,16 @@ pub(super) struct Scene<'s> {
 
 impl<'s> Scene<'s> {
     pub(super) fn new(
-        facts: &'s Facts<'s>,
+        who: &'s (dyn Witness + 's),
         context: &'s Context<'s>,
         classes: &'s Classes,
         tool: Option<&'s str>,
     ) -> Scene<'s> {
-        Scene { facts, context, classes, tool, labels: Cell::new(None) }
+        Scene { who, facts: OnceCell::new(), context, classes, tool, labels: Cell::new(None) }
+    }
+
+    pub(super) fn facts(&self) -> &Facts<'s> {
+        self.facts.get_or_init(|| self.who.facts())
     }
 
     fn labels(&self) -> Labels {
@@ -128,7 +134,7 @@ impl Condition {
                 parts.iter().fold(Possible::only(Truth::False), |set, part| set.or(part.evaluate(scene)))
             }
             Condition::Not(part) => part.evaluate(scene).negate(),
-            Condition::Atom(operand, tests) => operand.evaluate(tests, scene.facts, scene.context),
+            Condition::Atom(operand, tests) => operand.evaluate(tests, scene),
             Condition::Hours(hours) => Possible::only(Truth::from_bool(hours.hold(scene.context.now))),
             Condition::Source(networks) => Possible::only(match scene.context.source {
                 Some(address) => Truth::from_bool(networks.iter().any(|network| network.holds(address))),
@@ -173,7 +179,8 @@ impl Needs {
 }
 
 impl Operand {
-    fn evaluate(&self, tests: &[Test], facts: &Facts<'_>, context: &Context<'_>) -> Possible {
+    fn evaluate(&self, tests: &[Test], scene: &Scene<'_>) -> Possible {
+        let (facts, context) = (|| scene.facts(), scene.context);
         let tested = match self {
             Operand::Argument(pointer) => match context.arguments {
                 Arguments::Open => return Possible::ANY,
@@ -188,26 +195,26 @@ impl Operand {
                 });
             }
             Operand::Claim(pointer) => {
-                Tested::json(facts.claims.and_then(|claims| claims.root().pointer(pointer)))
+                Tested::json(facts().claims.and_then(|claims| claims.root().pointer(pointer)))
             }
             // An empty list counts as present: a token without roles has no roles.
-            Operand::Roles => Tested::List(facts.roles),
-            Operand::Scopes => Tested::List(facts.scopes),
-            Operand::Groups => Tested::List(facts.groups),
-            Operand::Subject => Tested::text(facts.subject),
-            Operand::Client => Tested::text(facts.client),
-            Operand::Issuer => Tested::text(facts.issuer),
-            Operand::KeyId => Tested::text(facts.key.map(|key| key.id)),
-            Operand::KeyOwner => Tested::text(facts.key.and_then(|key| key.owner)),
+            Operand::Roles => Tested::List(facts().roles),
+            Operand::Scopes => Tested::List(facts().scopes),
+            Operand::Groups => Tested::List(facts().groups),
+            Operand::Subject => Tested::text(facts().subject),
+            Operand::Client => Tested::text(facts().client),
+            Operand::Issuer => Tested::text(facts().issuer),
+            Operand::KeyId => Tested::text(facts().key.map(|key| key.id)),
+            Operand::KeyOwner => Tested::text(facts().key.and_then(|key| key.owner)),
             Operand::KeyLabel(name) => {
-                let labels = facts.key.map(|key| key.labels).unwrap_or_default();
+                let labels = facts().key.map(|key| key.labels).unwrap_or_default();
                 let label = labels.iter().find(|(label, _)| label == name);
                 Tested::text(label.map(|(_, value)| value.as_str()))
             }
-            Operand::CertificateUri => list(facts.certificate.map(|certificate| certificate.uris)),
-            Operand::CertificateDns => list(facts.certificate.map(|certificate| certificate.dns)),
+            Operand::CertificateUri => list(facts().certificate.map(|certificate| certificate.uris)),
+            Operand::CertificateDns => list(facts().certificate.map(|certificate| certificate.dns)),
             Operand::CertificateSubject => {
-                Tested::text(facts.certificate.and_then(|certificate| certificate.subject))
+                Tested::text(facts().certificate.and_then(|certificate| certificate.subject))
             }
             Operand::Hint(hint) => Tested::flag(hint.of(&context.hints)),
             Operand::Answer(part) => return Possible::only(part.evaluate(tests, context.answer)),
