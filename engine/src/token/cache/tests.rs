@@ -180,7 +180,7 @@ fn bytes_come_back_whichever_way_a_value_goes() {
 /// Those that were used of late outlive the others, and what is over goes before what is not.
 #[test]
 fn bytes_are_taken_from_what_is_over_or_was_not_used() {
-    let mut cache = roomy(256);
+    let mut cache = roomy(512);
     let keys: Vec<CacheKey> = (0..100_u8).map(|number| cache.key(0, &[number])).collect();
     for (number, key) in keys.iter().enumerate() {
         let until = if number < 50 { NOW.plus_secs(1) } else { LATER };
