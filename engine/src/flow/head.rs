@@ -31,46 +31,48 @@ use alloc::vec::Vec;
 pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
     // Where a route names the server, the same head may be for another.
     let known = head.route_server.is_none().then(|| desk.memory.heads.find(head.fields)).flatten();
-    match &known {
-        Some(known) => arrive(desk, head, known.front(head.fields), Ok(Place::Server(known.at))),
-        None => read(desk, head),
-    }
+    let Some(known) = known else { return read(desk, head) };
+    let mut front = known.front(head.fields);
+    let peer = Peer::new(desk.config, head.connection, &mut front);
+    arrive(desk, head, &front, &peer, Ok(Place::Server(known.at)))
 }
 
 /// Looks at a head that nobody knows.
 #[inline(never)]
 fn read(desk: &mut Desk<'_>, head: &Head<'_>) -> Step {
+    let config = desk.config;
     let (mut front, address) = match Front::read(head.fields) {
         Ok(read) => read,
         Err(door) => {
             let scene = Scene::new(desk, HeaderValue::Absent);
-            desk.account.trail.begin(desk.config, scene.decision, None, (Place::None, desk.source));
+            desk.account.trail.begin(config, scene.decision, None, (Place::None, desk.source));
             return deny(desk, &scene, Place::None, Denial::Door(door));
         }
     };
-    if let Some(answer) = documents::answer(&front, &address, desk.config) {
+    if let Some(answer) = documents::answer(&front, &address, config) {
         return Step::Answer(Box::new(answer));
     }
     if head.route_server.is_some() {
         front.keep = Keep::No;
     }
-    let place = door::place(&front, &address, desk.config, head.route_server);
-    arrive(desk, head, front, place)
+    let peer = Peer::new(config, head.connection, &mut front);
+    let place = door::place(&front, &address, config, head.route_server);
+    arrive(desk, head, &front, &peer, place)
 }
 
 /// A request that is read, and goes to that place if it may.
 fn arrive(
     desk: &mut Desk<'_>,
     head: &Head<'_>,
-    front: Front<'_>,
+    front: &Front<'_>,
+    peer: &Peer<'_>,
     place: Result<Place, (Door, Place)>,
 ) -> Step {
-    let (config, mut front) = (desk.config, front);
-    let peer = Peer::new(config, head.connection, &mut front);
+    let config = desk.config;
     let mut scene = Scene::new(desk, front.origin);
     let (Ok(here) | Err((_, here))) = place;
-    desk.account.heard(&front);
-    desk.account.trail.begin(config, scene.decision, Some(&front), (here, desk.source));
+    desk.account.heard(front);
+    desk.account.trail.begin(config, scene.decision, Some(front), (here, desk.source));
     match place {
         Err((door, place)) => {
             if let Place::Route(at) = place {
@@ -78,18 +80,15 @@ fn arrive(
             }
             deny(desk, &scene, place, Denial::Door(door))
         }
-        Ok(Place::None) => pass(desk, &scene, Place::None, front.spoofed, Reply::untouched()),
+        Ok(Place::None) => pass(desk, &scene, Place::None, front.spoofed.clone(), Reply::untouched()),
         Ok(Place::Route(at)) => match config.routes.get(at) {
-            Some(route) => {
-                let stop = route::Stop { front, scene, at, route };
-                route::start(desk, stop, head.attempt, &peer)
-            }
+            Some(route) => route::start(desk, route::Stop { front, scene, at, route }, head.attempt, peer),
             None => deny(desk, &scene, Place::None, Denial::Door(Door::Unmatched)),
         },
         Ok(Place::Server(at)) => match config.servers.get(at) {
             Some(server) => {
                 let visit = Visit { scene: scene.at(server), front, at, server, body: head.body };
-                on_server(desk, visit, head.attempt, &peer)
+                on_server(desk, &visit, head.attempt, peer)
             }
             None => deny(desk, &scene, Place::None, Denial::Door(Door::Unmatched)),
         },
@@ -97,8 +96,9 @@ fn arrive(
 }
 
 /// A request at a guarded server.
+#[derive(Clone, Copy)]
 pub(super) struct Visit<'v> {
-    pub front: Front<'v>,
+    pub front: &'v Front<'v>,
     pub scene: Scene<'v>,
     pub at: usize,
     pub server: &'v Server,
@@ -137,6 +137,8 @@ pub(super) fn verdict_on(place: Place, method: MethodLabel) -> Series {
     Series { method, ..Series::new(Metric::Requests, "").at(place) }
 }
 
+#[cold]
+#[inline(never)]
 pub(super) fn deny(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, denial: Denial) -> Step {
     let kind = if matches!(denial, Denial::Auth(_)) { Kind::Authentication } else { Kind::Decision };
     desk.say(refusal(place, denial), &Said { kind, rule: None, decision: scene.decision });
@@ -144,6 +146,8 @@ pub(super) fn deny(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, denial:
 }
 
 /// The answer to a token that is good and has too few scopes for this place.
+#[cold]
+#[inline(never)]
 pub(super) fn lacking_scope(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, lacking: Lacking) -> Step {
     deny(desk, &Scene { scope: lacking.0.as_deref(), ..*scene }, place, Denial::Auth(Auth::Scope))
 }
@@ -160,8 +164,8 @@ pub(super) fn pass(
     Step::Pass(Box::new(Passage { edits, body: None, reply, facts: Vec::new() }))
 }
 
-fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt, peer: &Peer<'_>) -> Step {
-    let Visit { front, server, .. } = &visit;
+fn on_server(desk: &mut Desk<'_>, visit: &Visit<'_>, attempt: Attempt, peer: &Peer<'_>) -> Step {
+    let Visit { front, server, .. } = *visit;
     if server.tls.is_some_and(|oldest| peer.tls() < Some(oldest)) {
         return visit.deny(desk, Denial::Door(Door::TlsRequired));
     }
@@ -201,11 +205,11 @@ fn on_server(desk: &mut Desk<'_>, visit: Visit<'_>, attempt: Attempt, peer: &Pee
     let who = identity.clone();
     let method_name = method.map(Method::name);
     let scene = Scene { who: Some(&who), method: method_name, ..visit.scene };
-    let visit = Visit { scene, ..visit };
-    let onward = Onward::new(desk, &visit, &identity, method, nonce);
+    let visit = &Visit { scene, ..*visit };
+    let onward = Onward::new(desk, visit, &identity, method, nonce);
     match method {
-        Some(_) if let Some(step) = refuse_head(desk, &visit) => step,
-        Some(method) => without_body(desk, &visit, &identity, method, onward),
+        Some(_) if let Some(step) = refuse_head(desk, visit) => step,
+        Some(method) => without_body(desk, visit, &identity, method, onward),
         None => with_body(desk, visit, identity, onward),
     }
 }
@@ -228,7 +232,7 @@ impl Onward {
         method: Option<Method>,
         nonce: Option<String>,
     ) -> Onward {
-        let Visit { front, server, .. } = visit;
+        let Visit { front, server, .. } = *visit;
         let mut edits = front.spoofed.clone();
         shown::withhold(&mut edits, visit.scene.config, front, &server.credentials.api_keys);
         let policy = desk.memory.policies.get(server.policy, desk.now);
@@ -324,6 +328,8 @@ pub(super) fn allow(
 }
 
 /// The answer of a policy before any body is read.
+#[cold]
+#[inline(never)]
 pub(super) fn forbid(desk: &mut Desk<'_>, scene: &Scene<'_>, on: Series, refused: &policy::Refused) -> Step {
     let denial = scene.scope.map_or(Denial::Policy(refused.reason), |_| Denial::Auth(Auth::Scope));
     let series = Series { method: on.method, tool: on.tool, ..refusal(on.place, denial) };
@@ -331,15 +337,15 @@ pub(super) fn forbid(desk: &mut Desk<'_>, scene: &Scene<'_>, on: Series, refused
     Step::Answer(Box::new(answer::refused(scene, refused)))
 }
 
-fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onward: Onward) -> Step {
-    if let Err(door) = door::check_body_head(&visit.front, desk.config.limits.body) {
+fn with_body(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: Rc<Identity>, onward: Onward) -> Step {
+    if let Err(door) = door::check_body_head(visit.front, desk.config.limits.body) {
         return visit.deny(desk, Denial::Door(door));
     }
     if visit.body == BodyFollows::No {
         return visit.deny(desk, Denial::Door(Door::BodyMissing));
     }
     if desk.config.host_mode == HostMode::Streamed
-        && let Some(early) = early::judge(desk, &visit, &identity)
+        && let Some(early) = early::judge(desk, visit, &identity)
     {
         let series = Series { tool: early.tool, ..verdict_on(visit.place(), early.method) };
         let scene = Scene {
@@ -357,8 +363,8 @@ fn with_body(desk: &mut Desk<'_>, visit: Visit<'_>, identity: Rc<Identity>, onwa
     }
     edits.extend(surfaces::task_header(&visit.front.mcp, visit.server, &identity));
     if visit.front.keep == Keep::Offered {
-        desk.memory.heads.offer(&visit.front, visit.at);
+        desk.memory.heads.offer(visit.front, visit.at);
     }
     let waiting = Waiting { at: visit.at, identity, decision: visit.scene.decision, edits, reply };
-    Step::Body(Box::new(AwaitBody::new(waiting, &visit.front)))
+    Step::Body(Box::new(AwaitBody::new(waiting, visit.front)))
 }

@@ -265,9 +265,14 @@ impl Reply {
     }
 }
 
+/// Three digits (RFC 9110 section 15); 0 where it is something else.
 fn status_of(fields: &Fields<'_>) -> u16 {
-    let status = fields.iter().find(|(name, _)| *name == b":status");
-    status.and_then(|(_, value)| core::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0)
+    match fields.iter().find(|(name, _)| *name == b":status") {
+        Some((_, digits @ [_, _, _])) if digits.iter().all(u8::is_ascii_digit) => {
+            digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0'))
+        }
+        Some(_) | None => 0,
+    }
 }
 
 /// Whether a body is looked at, and how.
@@ -306,6 +311,10 @@ enum Media {
 
 fn media(content_type: HeaderValue<'_>) -> Media {
     let HeaderValue::One(value) = content_type else { return Media::Other };
+    // As nearly everybody writes it.
+    if value == b"application/json" {
+        return Media::Json;
+    }
     let essence = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if essence.eq_ignore_ascii_case(b"text/event-stream") {
         Media::Events
@@ -333,6 +342,8 @@ impl Filter {
         self.session_until
     }
 
+    #[cold]
+    #[inline(never)]
     fn fault(&self, desk: &mut Desk<'_>, label: &'static str) -> ReplyStep {
         ReplyStep::Answer(Box::new(self.withhold(desk, label)))
     }

@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 
 /// A request at a plain route.
 pub(super) struct Stop<'v> {
-    pub front: Front<'v>,
+    pub front: &'v Front<'v>,
     pub scene: Scene<'v>,
     pub at: usize,
     pub route: &'v Route,
@@ -47,9 +47,9 @@ impl Stop<'_> {
     fn edits(&self, named: Option<(&Identity, &Policy)>) -> Vec<Edit> {
         let mut edits = self.front.spoofed.clone();
         if let Access::Policy(rules) = &self.route.access {
-            shown::withhold(&mut edits, self.scene.config, &self.front, &rules.credentials.api_keys);
+            shown::withhold(&mut edits, self.scene.config, self.front, &rules.credentials.api_keys);
         }
-        upstream::edits(&mut edits, &self.front, &self.route.upstream, named, &self.scene);
+        upstream::edits(&mut edits, self.front, &self.route.upstream, named, &self.scene);
         edits
     }
 }
@@ -89,7 +89,7 @@ fn guarded(
         anonymous: None,
         dpop: rules.dpop.as_ref(),
     };
-    let (identity, nonce) = match auth::authenticate(desk, &stop.front, peer, &caller, attempt) {
+    let (identity, nonce) = match auth::authenticate(desk, stop.front, peer, &caller, attempt) {
         Authenticated::Known(identity, nonce) => (identity, nonce),
         Authenticated::Wait => return Step::Wait,
         Authenticated::Refused(auth) => return stop.deny(desk, Denial::Auth(auth)),
