@@ -142,6 +142,7 @@ fn identify(
 }
 
 /// A key costs one short hash, so it is judged anew every time: one that is withdrawn is over at once.
+#[inline(never)]
 fn by_key(
     desk: &mut Desk<'_>,
     text: &[u8],
@@ -231,6 +232,7 @@ fn renew(desk: &mut Desk<'_>, identity: Rc<Identity>, caller: &Caller<'_>, key: 
     current
 }
 
+#[inline(never)]
 fn prove(
     desk: &mut Desk<'_>,
     token: &Unverified<'_>,
@@ -322,6 +324,8 @@ fn generation(sources: &[Option<Source>], at: usize, issuer: &Issuer, now: UnixT
 }
 
 /// A key that nobody knows yet may be a new one: ask for newer keys, but not for every guess.
+#[cold]
+#[inline(never)]
 fn unknown_kid(desk: &mut Desk<'_>, token: &Unverified<'_>, at: usize, attempt: Attempt) -> Authenticated {
     let refused = Authenticated::Refused(Auth::Rejected(Rejection::UnknownKid.label()));
     let now = desk.now;
@@ -336,6 +340,7 @@ fn unknown_kid(desk: &mut Desk<'_>, token: &Unverified<'_>, at: usize, attempt: 
     }
 }
 
+#[inline(never)]
 fn remember(
     desk: &mut Desk<'_>,
     token: VerifiedToken,

@@ -31,6 +31,29 @@ pub(super) fn shown<'h>(config: &Config, front: &Front<'h>, caller: &Caller<'_>)
     let target = front.target.as_bytes();
     let presented = present(front.authorization.iter().flatten().copied(), target, config.limits.token);
     let presented = presented.map_err(malformed)?;
+    if !caller.credentials.api_keys.is_empty() {
+        return with_keys(config, front, caller, presented).map_err(malformed);
+    }
+    by_scheme(presented, caller).map_err(malformed)
+}
+
+/// Where no keys are accepted.
+fn by_scheme<'h>(presented: Presented<'h>, caller: &Caller<'_>) -> Result<Shown<'h>, CredentialError> {
+    match presented {
+        Presented::None => Ok(Shown::Nothing),
+        Presented::Bearer(token) => Ok(Shown::Token(token)),
+        Presented::Dpop(token) if caller.dpop.is_some() => Ok(Shown::Token(token)),
+        Presented::Dpop(_) => Err(CredentialError::UnsupportedScheme),
+    }
+}
+
+#[inline(never)]
+fn with_keys<'h>(
+    config: &Config,
+    front: &Front<'h>,
+    caller: &Caller<'_>,
+    presented: Presented<'h>,
+) -> Result<Shown<'h>, CredentialError> {
     let ours = caller
         .credentials
         .api_keys
@@ -38,7 +61,6 @@ pub(super) fn shown<'h>(config: &Config, front: &Front<'h>, caller: &Caller<'_>)
         .filter_map(|set| config.api_keys.sets.get(*set).map(|rules| (*set, rules)));
     let mut carried = front.fields.iter().filter(|(name, _)| ours.clone().any(|(_, rules)| is(name, rules)));
     match (presented, carried.next(), carried.next()) {
-        (Presented::None, None, _) => Ok(Shown::Nothing),
         (Presented::None, Some((name, value)), None) => {
             // Sets that share a header are told apart by their prefix, else by the id in the key.
             let here = ours.filter(|(_, rules)| is(name, rules));
@@ -48,16 +70,15 @@ pub(super) fn shown<'h>(config: &Config, front: &Front<'h>, caller: &Caller<'_>)
             ))
         }
         (Presented::None | Presented::Bearer(_) | Presented::Dpop(_), Some(_), _) => {
-            Err(malformed(CredentialError::Several))
+            Err(CredentialError::Several)
         }
-        (Presented::Dpop(token), None, _) if caller.dpop.is_some() => Ok(Shown::Token(token)),
-        (Presented::Dpop(_), None, _) => Err(malformed(CredentialError::UnsupportedScheme)),
         (Presented::Bearer(token), None, _) => {
             let text = token.bytes();
             let sets: Vec<usize> =
                 ours.filter(|(_, rules)| begins(text, rules)).map(|(set, _)| set).collect();
             Ok(if sets.is_empty() { Shown::Token(token) } else { Shown::Key(text, sets) })
         }
+        (Presented::None | Presented::Dpop(_), None, _) => by_scheme(presented, caller),
     }
 }
 
