@@ -46,6 +46,7 @@ mod trail;
 mod upstream;
 mod view;
 mod whoami;
+mod written;
 
 pub use account::{Account, Recorded, Sizes};
 pub use body::{AwaitBody, BodyStep};
