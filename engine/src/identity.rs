@@ -11,7 +11,7 @@ pub use cost::Upkeep;
 
 use crate::apikey::ApiKey;
 use crate::certificate::Certificate;
-use crate::config::{CredentialKind, Issuer, Server};
+use crate::config::{Config, CredentialKind, IdentityHeaders, Issuer, Server};
 use crate::onward::Kept;
 use crate::policy::{Facts, KeyFacts, Policy, RoleSet, Witness};
 use crate::time::UnixTime;
@@ -33,12 +33,36 @@ pub const IDENTITY_PREFIX: &str = "x-toolgate-";
 
 const ROLES: &str = "x-toolgate-roles";
 
+/// Whether anybody besides the policy is told who calls. What nobody is told of is not written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Callers {
+    /// Upstreams, records or access logs are.
+    Told,
+    /// Nobody.
+    Untold,
+}
+
+impl Callers {
+    /// As a configuration has it.
+    #[must_use]
+    pub fn of(config: &Config) -> Callers {
+        let routes = config.routes.iter().map(|route| &route.upstream);
+        let upstreams = config.servers.iter().map(|server| &server.upstream).chain(routes);
+        let told = config.audit.is_on()
+            || config.signer.is_some()
+            || !config.filter_state.is_off()
+            || upstreams.into_iter().any(|upstream| upstream.identity_headers == IdentityHeaders::Sent);
+        if told { Callers::Told } else { Callers::Untold }
+    }
+}
+
 /// A caller whose identity is proven, or who is let in without one.
 pub struct Identity {
     kind: Kind,
     certificate: Option<Rc<Certificate>>,
     roles: RoleSet,
     valid_until: UnixTime,
+    callers: Callers,
     headers: Vec<(&'static str, Rc<[u8]>)>,
     onward: Kept,
     asked: Cell<u64>,
@@ -145,7 +169,7 @@ impl Identity {
         token: VerifiedToken,
         certificate: Option<Rc<Certificate>>,
         issuer: &Issuer,
-        policy: Option<&Policy>,
+        (policy, callers): (Option<&Policy>, Callers),
         now: UnixTime,
     ) -> Identity {
         let expires = token.expires_at();
@@ -159,7 +183,7 @@ impl Identity {
         };
         let shown = ShownToken { token: Rc::new(token), issuer: issuer.name.clone(), proven, binding };
         let kind = Kind::Token(shown);
-        Identity::resolved(kind, certificate, expires, Some(&issuer.rules.issuer), policy, now)
+        Identity::resolved(kind, certificate, expires, Some(&issuer.rules.issuer), (policy, callers), now)
     }
 
     /// From the key at a place of the configuration, which was shown and found good, and the certificate beside it.
@@ -168,7 +192,7 @@ impl Identity {
         at: usize,
         key: &ApiKey,
         certificate: Option<Rc<Certificate>>,
-        policy: Option<&Policy>,
+        (policy, callers): (Option<&Policy>, Callers),
         now: UnixTime,
     ) -> Identity {
         let known = KnownKey {
@@ -180,17 +204,17 @@ impl Identity {
             expires: key.expires,
         };
         let kind = Kind::ApiKey(Rc::new(known));
-        Identity::resolved(kind, certificate, key.expires.unwrap_or(NEVER), None, policy, now)
+        Identity::resolved(kind, certificate, key.expires.unwrap_or(NEVER), None, (policy, callers), now)
     }
 
     /// From a certificate alone.
     #[must_use]
     pub fn from_certificate(
         certificate: Rc<Certificate>,
-        policy: Option<&Policy>,
+        (policy, callers): (Option<&Policy>, Callers),
         now: UnixTime,
     ) -> Identity {
-        Identity::resolved(Kind::Certificate, Some(certificate), NEVER, None, policy, now)
+        Identity::resolved(Kind::Certificate, Some(certificate), NEVER, None, (policy, callers), now)
     }
 
     fn resolved(
@@ -198,18 +222,17 @@ impl Identity {
         certificate: Option<Rc<Certificate>>,
         expires: UnixTime,
         issuer: Option<&str>,
-        policy: Option<&Policy>,
+        (policy, callers): (Option<&Policy>, Callers),
         now: UnixTime,
     ) -> Identity {
-        let (roles, headers) = (RoleSet::default(), Vec::with_capacity(4));
-        let onward = Kept::default();
         let mut identity = Identity {
             kind,
             certificate,
-            roles,
+            roles: RoleSet::default(),
             valid_until: expires,
-            headers,
-            onward,
+            callers,
+            headers: Vec::new(),
+            onward: Kept::default(),
             asked: Cell::new(0),
             audited: OnceCell::new(),
         };
@@ -218,20 +241,28 @@ impl Identity {
             identity.roles = roles;
             identity.valid_until = boundary.map_or(expires, |boundary| boundary.min(expires));
         }
-        let names: Vec<&str> =
-            policy.into_iter().flat_map(|policy| policy.role_names(&identity.roles)).collect();
+        if callers == Callers::Told {
+            identity.headers = identity.written(issuer, policy);
+        }
+        identity
+    }
+
+    /// What upstreams are told.
+    fn written(&self, issuer: Option<&str>, policy: Option<&Policy>) -> Vec<(&'static str, Rc<[u8]>)> {
+        let names: Vec<&str> = policy.into_iter().flat_map(|policy| policy.role_names(&self.roles)).collect();
         let roles = names.join(",");
         let named = [
-            ("x-toolgate-subject", identity.subject()),
+            ("x-toolgate-subject", self.subject()),
             ("x-toolgate-issuer", issuer),
-            ("x-toolgate-client", identity.client()),
+            ("x-toolgate-client", self.client()),
             (ROLES, Some(roles.as_str())),
         ];
         let header = |(name, value): (&'static str, Option<&str>)| {
             Some((name, Rc::from(header_value(value?)?.into_bytes())))
         };
-        identity.headers = named.into_iter().filter_map(header).collect();
-        identity
+        let mut headers = Vec::with_capacity(named.len());
+        headers.extend(named.into_iter().filter_map(header));
+        headers
     }
 
     /// A caller without credentials, on a server whose configuration lets such callers in. Its role counts once it is
@@ -243,6 +274,7 @@ impl Identity {
             certificate: None,
             roles: RoleSet::default(),
             valid_until: NEVER,
+            callers: Callers::Untold,
             headers: Vec::new(),
             onward: Kept::default(),
             asked: Cell::new(0),
@@ -266,7 +298,7 @@ impl Identity {
             }
         };
         let mut headers = self.headers.clone();
-        if !self.is_anonymous() {
+        if self.callers == Callers::Told {
             headers.retain(|(name, _)| *name != ROLES);
             let names: Vec<&str> = policy.role_names(&roles).collect();
             headers.extend(header_value(&names.join(",")).map(|value| (ROLES, Rc::from(value.into_bytes()))));
@@ -276,6 +308,7 @@ impl Identity {
             certificate: self.certificate.clone(),
             roles,
             valid_until,
+            callers: self.callers,
             headers,
             onward: Kept::default(),
             asked: Cell::new(0),

@@ -129,7 +129,11 @@ fn identify(
         Shown::Nothing => match (certificate, wanted, &caller.anonymous) {
             (Some(certificate), Certificates::Identity, _) => {
                 let policy = desk.policy(caller.policy);
-                let identity = Identity::from_certificate(certificate, policy.as_deref(), desk.now);
+                let identity = Identity::from_certificate(
+                    certificate,
+                    (policy.as_deref(), desk.memory.callers),
+                    desk.now,
+                );
                 Authenticated::Known(Rc::new(identity), None)
             }
             (_, _, Some(identity)) => {
@@ -163,7 +167,8 @@ fn by_key(
     let used = Series::new(Metric::ApiKeyLastUsed, "").of_key(at);
     desk.samples.push(Sample { series: used, value: desk.now.as_secs() });
     let policy = desk.policy(caller.policy);
-    let identity = Identity::from_key(at, key, certificate, policy.as_deref(), desk.now);
+    let identity =
+        Identity::from_key(at, key, certificate, (policy.as_deref(), desk.memory.callers), desk.now);
     Authenticated::Known(Rc::new(identity), None)
 }
 
@@ -351,7 +356,8 @@ fn remember(
 ) -> Rc<Identity> {
     let generation = token.generation();
     let policy = desk.policy(caller.policy);
-    let mut identity = Identity::from_token(token, certificate, issuer, policy.as_deref(), desk.now);
+    let mut identity =
+        Identity::from_token(token, certificate, issuer, (policy.as_deref(), desk.memory.callers), desk.now);
     identity.shelve();
     let identity = Rc::new(identity);
     let (until, value) = (identity.valid_until(), desk.memory.weighed(&identity));

@@ -8,7 +8,7 @@ use crate::bundle::{Policies, Swap};
 use crate::config::{Config, Issuer, KeyOrigin, KeyPlace};
 use crate::dpop::Replay;
 use crate::feed::{Document, Feed, SourceId};
-use crate::identity::{Identity, Upkeep};
+use crate::identity::{Callers, Identity, Upkeep};
 use crate::introspection::Introspection;
 use crate::keys::{Located, Source};
 use crate::mcp::LearnedMarks;
@@ -74,6 +74,8 @@ pub struct Memory {
     /// Verified tokens.
     pub tokens: TokenCache<Rc<Identity>>,
     upkeep: Upkeep,
+    /// Whether anybody is told who calls.
+    pub callers: Callers,
     /// Heads that were read before.
     pub heads: Heads,
     /// Key sources, one per issuer; none where the keys are inline.
@@ -119,6 +121,7 @@ impl Memory {
         Memory {
             tokens: TokenCache::new(config.limits.token_cache, remembered, entropy.key(0)),
             upkeep: Upkeep::of(config),
+            callers: Callers::of(config),
             heads: Heads::default(),
             sources: sources.collect(),
             located: config.issuers.iter().map(discovery).collect(),

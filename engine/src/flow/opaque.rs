@@ -91,7 +91,7 @@ fn judged(
     let token = VerifiedToken::introspected(claims, &issuer.rules, desk.now)?;
     token.recheck(&issuer.rules, &audience.accepted, desk.now)?;
     let policy = desk.policy(policy);
-    Ok(Identity::from_token(token, certificate, issuer, policy.as_deref(), desk.now))
+    Ok(Identity::from_token(token, certificate, issuer, (policy.as_deref(), desk.memory.callers), desk.now))
 }
 
 /// How long a question about an open stream's token may be open beyond the time that its issuer has to answer: a tick to

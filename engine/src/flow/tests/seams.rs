@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::connection::ConnectionFact as F;
+use crate::identity::Callers;
 use crate::mcp::Body;
 
 const SECRET: &str = r#","secrets":{"shared_state":{"env":"STATE_KEY"}}"#;
@@ -163,4 +164,27 @@ fn a_subject_breaks_no_log() {
     let passage = world.post(&[("authorization", &format!("Bearer {token}"))], LIST).passage();
     let subject = passage.facts.iter().find(|(name, _)| *name == "toolgate_subject").map(|(_, value)| value);
     assert_eq!(subject.map(String::as_str), Some("=?base64?dXNlci0xCmFsbG93IHJvb3Q=?="));
+}
+
+/// Names of callers are written out where anybody may be told of them, and nowhere else.
+#[test]
+fn callers_are_named_where_anybody_is_told() {
+    let withheld = r#","upstream":{"identity_headers":false}"#;
+    let outlets = r#","audit":{"outlets":["log"]},"secrets":{"audit":{"env":"AUDIT"}}"#;
+    let route = r#","routes":[{"name":"open","match":{"hosts":["h"],"path":"/open"},"allow":"anyone"}]"#;
+    for (server, top, callers) in [
+        ("", "", Callers::Told),
+        (withheld, "", Callers::Untold),
+        (withheld, r#","audit":{"filter_state":true}"#, Callers::Told),
+        (withheld, outlets, Callers::Told),
+        (withheld, route, Callers::Told),
+    ] {
+        let mut world = World::new(server, top);
+        assert_eq!(world.memory.callers, callers, "{server} {top}");
+        let Outcome::Pass(passage) = world.call("echo", "{}") else { panic!("{server} {top}") };
+        let identity = world.account.who().unwrap();
+        assert_eq!(identity.headers().is_empty(), callers == Callers::Untold, "{server} {top}");
+        let named = passage.edits.iter().any(|edit| matches!(edit, Edit::Set("x-toolgate-roles", _)));
+        assert_eq!(named, server.is_empty(), "{server} {top}");
+    }
 }
