@@ -369,7 +369,10 @@ impl AwaitBody {
         desk: &mut Desk<'_>,
     ) -> BodyStep {
         desk.say(series, &Said::decided(self.waiting.decision, Some(permit.rule())));
-        let facts = facts::shown(&self.scene_of(call, desk), ("allow", "allowed"), Some(permit.rule()));
+        let facts = match desk.config.filter_state.is_off() {
+            true => Vec::new(),
+            false => facts::shown(&self.scene_of(call, desk), ("allow", "allowed"), Some(permit.rule())),
+        };
         let Waiting { edits, reply, .. } = self.waiting;
         BodyStep::Pass(Box::new(Passage { edits, body, reply, facts }))
     }

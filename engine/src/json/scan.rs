@@ -135,8 +135,7 @@ impl Scanner<'_, '_> {
 
     fn value(&mut self, byte: u8) -> Result<Expect, JsonError> {
         match byte {
-            b'{' => return self.open(Kind::Object, Expect::NameOrClose),
-            b'[' => return self.open(Kind::Array, Expect::ValueOrClose),
+            b'{' | b'[' => return self.open(byte),
             b'"' => self.string()?,
             b't' => self.literal("true", Kind::True)?,
             b'f' => self.literal("false", Kind::False)?,
@@ -152,7 +151,11 @@ impl Scanner<'_, '_> {
     }
 
     #[inline]
-    fn open(&mut self, kind: Kind, expect: Expect) -> Result<Expect, JsonError> {
+    fn open(&mut self, byte: u8) -> Result<Expect, JsonError> {
+        let (kind, expect) = match byte {
+            b'{' => (Kind::Object, Expect::NameOrClose),
+            _ => (Kind::Array, Expect::ValueOrClose),
+        };
         if self.depth >= self.limits.depth {
             return self.fail(JsonErrorKind::TooDeep);
         }
@@ -339,20 +342,18 @@ impl Scanner<'_, '_> {
 
     fn refuse_duplicates(&self, object: usize) -> Result<(), JsonError> {
         let value = Value { text: self.text, nodes: self.nodes, index: object };
-        let count = value.members().count();
-        if count < 2 {
-            return Ok(());
-        }
-        if count <= PAIRWISE_MEMBERS {
-            for (position, (name, _)) in value.members().enumerate() {
-                let earlier = value.members().take(position).any(|(other, _)| same_name(name, other));
-                if earlier {
-                    return Err(JsonError { kind: JsonErrorKind::DuplicateKey, at: name.span().start });
+        let mut seen: [&[u8]; PAIRWISE_MEMBERS] = Default::default();
+        for (at, (name, _)) in value.members().enumerate() {
+            let own = name.bytes();
+            match seen.split_at_mut_checked(at) {
+                Some((earlier, [slot, ..])) if name.kind() == Kind::String && !earlier.contains(&own) => {
+                    *slot = own;
                 }
+                // There are many, one has escapes, or one stands twice.
+                Some(_) | None => return compare_all(value),
             }
-            return Ok(());
         }
-        refuse_any_twice(value)
+        Ok(())
     }
 
     fn leaf(&mut self, kind: Kind, start: usize) -> Result<(), JsonError> {
@@ -378,7 +379,7 @@ impl Scanner<'_, '_> {
     }
 
     fn advance(&mut self, by: usize) {
-        self.at = self.at.saturating_add(by);
+        self.at += by;
     }
 
     fn fail<T>(&self, kind: JsonErrorKind) -> Result<T, JsonError> {
@@ -386,13 +387,21 @@ impl Scanner<'_, '_> {
     }
 }
 
-/// Names in order stand beside their like.
 #[inline(never)]
-fn refuse_any_twice(value: Value<'_>) -> Result<(), JsonError> {
-    let mut names: Vec<Cow<'_, str>> = value.members().filter_map(|(name, _)| name.as_str()).collect();
+fn compare_all(object: Value<'_>) -> Result<(), JsonError> {
+    if object.members().count() <= PAIRWISE_MEMBERS {
+        for (position, (name, _)) in object.members().enumerate() {
+            let earlier = object.members().take(position).any(|(other, _)| same_name(name, other));
+            if earlier {
+                return Err(JsonError { kind: JsonErrorKind::DuplicateKey, at: name.span().start });
+            }
+        }
+        return Ok(());
+    }
+    let mut names: Vec<Cow<'_, str>> = object.members().filter_map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     match names.windows(2).any(|pair| matches!(pair, [one, two] if one == two)) {
-        true => Err(JsonError { kind: JsonErrorKind::DuplicateKey, at: value.span().start }),
+        true => Err(JsonError { kind: JsonErrorKind::DuplicateKey, at: object.span().start }),
         false => Ok(()),
     }
 }

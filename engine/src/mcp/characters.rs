@@ -29,10 +29,20 @@ fn is_refused_in_names(character: char) -> bool {
 
 fn named(text: &str, most: usize, refusal: Refusal) -> Result<(), Refusal> {
     let padded = text.starts_with(' ') || text.ends_with(' ');
-    match text.is_empty() || text.len() > most || padded || text.chars().any(is_refused_in_names) {
+    match text.is_empty() || text.len() > most || padded || holds_refused(text) {
         true => Err(refusal),
         false => Ok(()),
     }
+}
+
+fn holds_refused(text: &str) -> bool {
+    let visible = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    !visible && one_by_one(text)
+}
+
+#[inline(never)]
+fn one_by_one(text: &str) -> bool {
+    text.chars().any(is_refused_in_names)
 }
 
 /// Accepts the name of a tool or prompt.
@@ -56,8 +66,7 @@ pub(super) fn check_task(id: &str) -> Result<(), Refusal> {
 /// # Errors
 /// [`Refusal::BadUri`] for an empty or long one, or one with spaces or what cannot be seen.
 pub fn check_uri(uri: &str) -> Result<(), Refusal> {
-    let refused = |character: char| character == ' ' || is_refused_in_names(character);
-    if uri.is_empty() || uri.len() > MAX_URI || uri.chars().any(refused) {
+    if uri.is_empty() || uri.len() > MAX_URI || uri.contains(' ') || holds_refused(uri) {
         return Err(Refusal::BadUri);
     }
     Ok(())

@@ -74,6 +74,7 @@ pub(super) fn era_of(text: &str) -> Era {
 
 impl<'h> HeaderValue<'h> {
     /// The value as plain visible text without the white space around it.
+    #[inline(never)]
     pub(super) fn text(self) -> Result<Option<&'h str>, Refusal> {
         let bytes = match self {
             HeaderValue::Absent => return Ok(None),

@@ -129,19 +129,42 @@ impl Index {
                 fit => found(entry.rule, fit),
             });
         };
-        try_each(&self.any);
-        try_each(&self.rest);
         let bytes = name.as_bytes();
-        // The hash goes on from one length that a rule has to the next, so each byte is read once.
+        let (hash, read) = match self.heads.lengths().is_empty() {
+            true => (Hash::START, 0),
+            false => self.by_head(bytes, &mut try_each),
+        };
+        let hash = bytes.iter().skip(read).fold(hash, |hash, byte| hash.then(*byte));
+        for list in [Some(&*self.any), Some(&*self.rest), self.exact.find(hash, bytes)].into_iter().flatten()
+        {
+            if !list.is_empty() {
+                try_each(list);
+            }
+        }
+        if !self.tails.lengths().is_empty() {
+            self.by_tail(bytes, &mut try_each);
+        }
+    }
+
+    /// What is filed under beginnings of `bytes`. The hash goes on from one length that a rule has to the next, so each
+    /// byte is read once: returned is the hash of what was read, and how much that is.
+    #[inline(never)]
+    fn by_head(&self, bytes: &[u8], found: &mut dyn FnMut(&[u32])) -> (Hash, usize) {
         let (mut hash, mut read) = (Hash::START, 0);
         for length in self.heads.lengths() {
             let (Some(head), Some(next)) = (bytes.get(..*length), bytes.get(read..*length)) else { break };
             hash = next.iter().fold(hash, |hash, byte| hash.then(*byte));
             read = *length;
-            self.heads.find(hash, head).into_iter().for_each(&mut try_each);
+            if let Some(list) = self.heads.find(hash, head) {
+                found(list);
+            }
         }
-        hash = bytes.iter().skip(read).fold(hash, |hash, byte| hash.then(*byte));
-        self.exact.find(hash, bytes).into_iter().for_each(&mut try_each);
+        (hash, read)
+    }
+
+    /// What is filed under ends of `bytes`.
+    #[inline(never)]
+    fn by_tail(&self, bytes: &[u8], found: &mut dyn FnMut(&[u32])) {
         let (mut hash, mut left) = (Hash::START, bytes);
         for length in self.tails.lengths() {
             let Some((head, tail)) =
@@ -152,7 +175,9 @@ impl Index {
             let next = left.get(head.len()..).unwrap_or_default();
             hash = next.iter().rev().fold(hash, |hash, byte| hash.then(*byte));
             left = head;
-            self.tails.find(hash, tail).into_iter().for_each(&mut try_each);
+            if let Some(list) = self.tails.find(hash, tail) {
+                found(list);
+            }
         }
     }
 
@@ -190,8 +215,14 @@ impl Index {
         let entry = |at: &u32| usize::try_from(*at).ok().and_then(|at| self.entries.get(at));
         let role = |at: &u32| entry(at).map_or(u32::MAX, |entry| entry.role);
         if look_at_each(list.len(), roles.effective().len()) {
-            let own = list.iter().filter_map(entry).filter(|entry| roles.reaches(entry.role));
-            return own.for_each(found);
+            for at in list {
+                if let Some(entry) = entry(at)
+                    && roles.reaches(entry.role)
+                {
+                    found(entry);
+                }
+            }
+            return;
         }
         let mut left = list;
         for wanted in roles.effective() {
