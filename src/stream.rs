@@ -56,6 +56,7 @@ impl Handle {
 }
 
 /// A stream without a configuration, or in a state that cannot be: closed.
+#[cold]
 fn fault() -> Action {
     let body = error_body(None, 500, "the gate is not ready", None);
     if let Err(status) = apply::answer(&Answer::new(500, body, "not_ready")) {
@@ -161,6 +162,7 @@ impl Handle {
 }
 
 /// Puts a stream on the list of those that wait, if there is room.
+#[cold]
 fn park(stream: &Rc<RefCell<Stream>>) -> Action {
     let Ok(mut inner) = stream.try_borrow_mut() else { return fault() };
     let vm = inner.vm.clone();
@@ -206,12 +208,14 @@ impl Stream {
     }
 
     /// Writes a line that says which request it concerns.
+    #[cold]
     fn say(&self, level: Level, category: &'static str, action: &'static str, message: &str) {
         let about = flow::concerning(&self.vm.config, &self.account);
         log::of_request(level, category, action, message, &about);
     }
 
     /// An answer of the upstream does not go on.
+    #[cold]
     fn withhold(&mut self, answer: &Answer) -> Action {
         self.say(Level::Warn, "answer", "withheld", answer.details);
         self.answer(answer)
@@ -243,6 +247,7 @@ impl Stream {
     }
 
     /// What came after the end of an event stream.
+    #[cold]
     fn swallow(&mut self, size: usize) -> Action {
         match size == 0 || host::set_buffer(Buffer::ResponseBody, size, &[]).is_ok() {
             true => Action::Continue,
@@ -301,6 +306,7 @@ impl Stream {
         }
     }
 
+    #[cold]
     fn wait(&mut self) -> Action {
         let deadline = match self.phase {
             Phase::Waiting { deadline, .. } => deadline,
@@ -342,6 +348,7 @@ impl Stream {
         Action::Continue
     }
 
+    #[cold]
     fn answer(&mut self, answer: &Answer) -> Action {
         self.phase = Phase::Answered;
         self.account.status(answer.status);
@@ -353,6 +360,7 @@ impl Stream {
         Action::Pause
     }
 
+    #[cold]
     fn fail(&mut self) -> Action {
         self.phase = Phase::Answered;
         self.account.status(500);
@@ -454,6 +462,7 @@ impl Stream {
     }
 
     /// An answer before there is a permit: the proxy's own refusals may pass, a success may not.
+    #[cold]
     fn early_reply(&mut self) -> Action {
         let fields = host::fields(Map::Response).map(|fields| {
             fields
