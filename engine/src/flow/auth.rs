@@ -192,7 +192,7 @@ fn by_token(
     if let Some(audience) = opaque::issuer_of(desk, caller, token) {
         return opaque::identify(desk, token, certificate, caller, (audience, key), attempt);
     }
-    match token.read().map(Unverified::parse) {
+    match Unverified::read(token) {
         Ok(Ok(unverified)) => prove(desk, &unverified, certificate, caller, key, attempt),
         Ok(Err(rejection)) => Authenticated::Refused(Auth::Rejected(rejection.label())),
         Err(error) => Authenticated::Refused(Auth::Malformed(error.label())),

@@ -18,13 +18,11 @@ use core::fmt;
 
 /// The issuer that is asked about a token here, if the token has not the form of a JWT.
 pub(super) fn issuer_of<'c>(desk: &Desk<'_>, caller: &Caller<'c>, token: Unread<'_>) -> Option<&'c Audience> {
-    if token.bytes().iter().filter(|byte| **byte == b'.').count() == 2 {
-        return None;
-    }
-    caller.issuers.iter().find(|audience| {
+    let asked = caller.issuers.iter().find(|audience| {
         let issuer = desk.config.issuers.get(audience.issuer);
         issuer.is_some_and(|issuer| matches!(issuer.keys, KeyOrigin::Introspection(_)))
-    })
+    });
+    asked.filter(|_| token.bytes().iter().filter(|byte| **byte == b'.').count() != 2)
 }
 
 /// Who shows an opaque token that is not remembered under `key`.

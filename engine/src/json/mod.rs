@@ -90,7 +90,9 @@ impl<'a> Doc<'a> {
     /// # Errors
     /// The first thing that is wrong, with its byte offset.
     pub fn parse(bytes: &'a [u8], limits: Limits) -> Result<Self, JsonError> {
-        Self::parse_with(bytes, limits, Vec::new())
+        // Most messages and tokens have a node for eight bytes; larger documents say how large they are as they grow.
+        let nodes = Vec::with_capacity((bytes.len() / 8).clamp(16, 64));
+        Self::parse_with(bytes, limits, nodes)
     }
 
     /// As [`Doc::parse`], reusing the allocation of an earlier document's node list.

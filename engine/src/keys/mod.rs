@@ -38,7 +38,7 @@ pub use set::{Candidates, KeySet, KeySetError, MAX_KEY_SET_BYTES, MAX_KEYS, NoCa
 pub use unknown::UnknownKid;
 pub use verifier::{Fallback, Signature, SignatureVerifier, Software, Verdict};
 
-pub(crate) use base64url::decode as decode_base64url;
+pub(crate) use base64url::{decode as decode_base64url, decode_bytes as decode_base64url_bytes};
 pub(crate) use jwk::MAX_KID;
 
 #[cfg(test)]

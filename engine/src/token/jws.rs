@@ -9,7 +9,7 @@
 use super::extract::BearerToken;
 use super::rejection::{Malformed, Rejection};
 use crate::json::{Doc, Kind, Limits, Value};
-use crate::keys::{Alg, Signature, decode_base64url};
+use crate::keys::{Alg, Signature, decode_base64url_bytes};
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -60,17 +60,25 @@ impl<'a> Jws<'a> {
     /// # Errors
     /// Why it is not acceptable.
     pub fn parse(token: BearerToken<'a>) -> Result<Self, Rejection> {
-        let text = token.as_str();
-        let (signing_input, signature) = text.rsplit_once('.').ok_or(SEGMENTS)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(SEGMENTS)?;
-        let odd = payload.contains('.') || header.is_empty() || payload.is_empty() || signature.is_empty();
-        if odd {
+        Self::split(token.as_str().as_bytes())
+    }
+
+    /// The same of any bytes: what decodes has no characters but a token's.
+    pub(super) fn split(text: &'a [u8]) -> Result<Self, Rejection> {
+        let stop = |byte: &u8| *byte == b'.';
+        let cut = |text: &'a [u8], at: Option<usize>| {
+            let (before, rest) = text.split_at_checked(at?)?;
+            Some((before, rest.get(1..)?))
+        };
+        let (signing_input, signature) = cut(text, text.iter().rposition(stop)).ok_or(SEGMENTS)?;
+        let (header, payload) = cut(signing_input, signing_input.iter().position(stop)).ok_or(SEGMENTS)?;
+        if header.is_empty() || payload.is_empty() || signature.is_empty() || payload.contains(&b'.') {
             return Err(SEGMENTS);
         }
         let header = read_header(&decode(header)?)?;
         let signature = Signature::from_bytes(decode(signature)?).ok_or(TOO_LARGE)?;
         let payload = decode(payload)?;
-        Ok(Jws { header, signing_input: signing_input.as_bytes(), payload, signature })
+        Ok(Jws { header, signing_input, payload, signature })
     }
 }
 
@@ -79,8 +87,8 @@ const TOO_LARGE: Rejection = Rejection::Malformed(Malformed::TooLarge);
 const HEADER: Rejection = Rejection::Malformed(Malformed::Header);
 const HEADER_MEMBER: Rejection = Rejection::Malformed(Malformed::HeaderMember);
 
-fn decode(segment: &str) -> Result<Vec<u8>, Rejection> {
-    decode_base64url(segment).ok_or(Rejection::Malformed(Malformed::Base64url))
+fn decode(segment: &[u8]) -> Result<Vec<u8>, Rejection> {
+    decode_base64url_bytes(segment).ok_or(Rejection::Malformed(Malformed::Base64url))
 }
 
 fn read_header(bytes: &[u8]) -> Result<Header, Rejection> {

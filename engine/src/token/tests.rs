@@ -12,6 +12,7 @@ use crate::keys::fixtures::{
 };
 use crate::keys::{Alg, KeySet, Keys, PublicKey, Signature, SignatureVerifier, Software, Verdict};
 use crate::time::UnixTime;
+use crate::xorshift::Xorshift;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::rc::Rc;
@@ -581,4 +582,37 @@ fn entries_are_taken_up_to_their_bounds() {
         let read = super::path::extract_strings(doc.root(), &path, super::path::Split::Whole);
         assert_eq!(read.is_ok(), fits, "{entries} of {bytes} bytes");
     }
+}
+
+/// Whoever looks at a token's characters by decoding it finds what a look at all of them first would have found.
+#[test]
+fn characters_that_are_no_tokens_are_found_either_way() {
+    let good =
+        sign(Alg::Es256, r#"{"alg":"ES256","typ":"at+jwt","kid":"e"}"#, r#"{"iss":"https://idp","exp":1}"#);
+    let (mut dice, mut refused, mut read) = (Xorshift(11), 0, 0);
+    let odd = [b'.', b'=', b'+', b'/', b'~', b' ', b'"', 0, 0x7f, 0x80, 0xe9, b'A', b'_'];
+    for turn in 0..4_000 {
+        let mut text = good.clone().into_bytes();
+        for _ in 0..turn % 3 {
+            let at = dice.index(text.len());
+            let byte = odd[dice.index(odd.len())];
+            match dice.below(4) {
+                0 => text.insert(at, byte),
+                1 => drop(text.remove(at)),
+                2 => text.truncate(at.max(1)),
+                _ => text[at] = byte,
+            }
+        }
+        let value = [b"Bearer ", &text[..]].concat();
+        let Ok(Presented::Bearer(shown)) = present([&value[..]].into_iter(), b"/", usize::MAX) else {
+            continue;
+        };
+        let both =
+            shown.read().map(|token| Unverified::parse(token).map(|token| token.kid().map(String::from)));
+        let by_itself = Unverified::read(shown).map(|read| read.map(|token| token.kid().map(String::from)));
+        refused += usize::from(both.is_err());
+        read += usize::from(matches!(both, Ok(Ok(_))));
+        assert_eq!(by_itself, both, "{}", text.escape_ascii());
+    }
+    assert!(refused > 500 && read > 1_000, "{refused} {read}");
 }

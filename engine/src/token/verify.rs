@@ -6,7 +6,7 @@
 
 use super::claims::{Claims, Reading};
 use super::confirmation::Confirmation;
-use super::extract::BearerToken;
+use super::extract::{BearerToken, CredentialError, Unread};
 use super::jws::Jws;
 use super::kind::is_foreign;
 use super::path::{Split, extract_strings};
@@ -42,7 +42,22 @@ impl<'a> Unverified<'a> {
     /// # Errors
     /// What is not acceptable whoever signed it.
     pub fn parse(token: BearerToken<'a>) -> Result<Self, Rejection> {
-        let jws = Jws::parse(token)?;
+        Self::of(Jws::parse(token)?)
+    }
+
+    /// The same of credentials whose characters nobody has looked at: each of them is in a part that is decoded, so they
+    /// are looked at by themselves only where something is wrong.
+    ///
+    /// # Errors
+    /// That they are not a token's characters; else what is not acceptable.
+    pub fn read(credentials: Unread<'a>) -> Result<Result<Self, Rejection>, CredentialError> {
+        match Jws::split(credentials.bytes()).and_then(Self::of) {
+            Ok(unverified) => Ok(Ok(unverified)),
+            Err(rejection) => credentials.read().map(|_| Err(rejection)),
+        }
+    }
+
+    fn of(jws: Jws<'a>) -> Result<Self, Rejection> {
         let claims = Claims::parse(&jws.payload)?;
         Ok(Unverified { jws, claims })
     }
