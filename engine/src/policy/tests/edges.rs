@@ -6,6 +6,7 @@ use crate::policy::lint::Catalogue;
 use crate::policy::wire::Mode;
 use alloc::format;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 fn when(when: &str) -> String {
     format!(r#"{{"version":1,"roles":{{"r":{{"allow":[{{"id":"x","tools":["t"],"when":{when}}}]}}}}}}"#)
@@ -149,5 +150,34 @@ fn a_subject_is_clear_where_there_is_one_issuer() {
         let found = Policy::lint(doc.root(), &catalogue).expect("a policy");
         let unclear = found.iter().filter(|lint| lint.kind == crate::policy::lint::LintKind::UnclearSubject);
         assert_eq!(unclear.count(), expected, "{issuers:?}");
+    }
+}
+
+/// Counts how often it is asked.
+#[derive(Debug, Default)]
+struct Counted(Cell<u32>);
+
+impl Witness for Counted {
+    fn facts(&self) -> Facts<'_> {
+        self.0.set(self.0.get() + 1);
+        Facts { subject: Some("ann"), client: Some("cli"), ..NOBODY }
+    }
+}
+
+/// Facts are put together where a rule reads them, and once for a question.
+#[test]
+fn who_calls_is_asked_only_where_a_rule_reads_it() {
+    let both = r#"{"all":[{"subject":{"equals":"ann"}},{"client":{"equals":"cli"}}]}"#;
+    for (when, verdict, asked) in [
+        (String::new(), "allow g", 0),
+        (format!(r#","when":{both}"#), "allow g", 1),
+        (r#","when":{"subject":{"equals":"bob"}}"#.to_string(), "condition_false g", 1),
+        (r#","when":{"args":{"/a":{"exists":false}}}"#.to_string(), "allow g", 0),
+        (r#","require":{"scopes":["s"]}"#.to_string(), "more_required g", 1),
+    ] {
+        let policy = with_rules(&format!(r#""allow":[{{"id":"g","tools":["t"]{when}}}]"#));
+        let (who, role) = (Counted::default(), policy.role("r").unwrap());
+        let judged = policy.decide(&role, &who, Ask::Tool("tools/call", "t"), &now(Arguments::Absent));
+        assert_eq!((word(&judged).as_str(), who.0.get()), (verdict, asked), "{when}");
     }
 }
