@@ -179,22 +179,24 @@ impl Recent {
 
     /// A series, without its slot. Nothing for one that is too far down a long configuration.
     fn of(series: &Series) -> Option<Recent> {
-        let place = match series.place {
+        // All of them: two series must not have one key.
+        let Series { metric, place, method, tool, decision, word, rule, kind, index } = *series;
+        let place = match place {
             Place::None => 0,
             Place::Server(at) => at.checked_mul(2)?.checked_add(1)?,
             Place::Route(at) => at.checked_mul(2)?.checked_add(2)?,
         };
-        let method = match series.method {
+        let method = match method {
             MethodLabel::None => 0,
             MethodLabel::Other => 1,
             MethodLabel::Known(at) => at.checked_add(2)?,
         };
-        let tool = match series.tool {
+        let tool = match tool {
             ToolLabel::None => 0,
             ToolLabel::Other => 1,
             ToolLabel::Known(at) => at.checked_add(2)?,
         };
-        let rule = match series.rule {
+        let rule = match rule {
             RuleLabel::None => 0,
             RuleLabel::Of { policy, rule, load } => {
                 let rule = rule.map_or(Some(0), |rule| rule.checked_add(1))?;
@@ -204,12 +206,12 @@ impl Recent {
         let numbers = [
             fit(place, 16)? << 48
                 | fit(tool, 16)? << 32
-                | fit(series.index, 16)? << 16
+                | fit(index, 16)? << 16
                 | fit(method, 8)? << 8
-                | series.metric as u64,
+                | metric as u64,
             rule,
         ];
-        Some(Recent { numbers, texts: [series.decision, series.word, series.kind], slot: 0 })
+        Some(Recent { numbers, texts: [decision, word, kind], slot: 0 })
     }
 
     fn is(&self, other: &Recent) -> bool {
