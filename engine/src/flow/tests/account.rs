@@ -71,7 +71,7 @@ fn every_kind_of_answer_has_its_status() {
     let event = format!("data: {failed}\n\n");
     let progress = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{}}\n\n";
     let head = |status| [(":status", status), ("content-type", "text/plain")];
-    let cases: [Answered<'_>; 10] = [
+    let cases: [Answered<'_>; 11] = [
         (&JSON, Some(ok), "ok", ""),
         (&JSON, Some(failed), "tool_error", "tool"),
         (&JSON, Some(error), "rpc_error", "request"),
@@ -79,6 +79,8 @@ fn every_kind_of_answer_has_its_status() {
         (&head("404"), None, "http_4xx", "request"),
         (&head("503"), None, "http_5xx", "upstream"),
         (&head("200"), None, "http_5xx", "upstream"),
+        // No digit: the status is not believed.
+        (&head("4/4"), None, "http_5xx", "upstream"),
         (&EVENTS, Some(&event), "tool_error", "tool"),
         (&EVENTS, Some(progress), "no_answer", "no_answer"),
         (&JSON, Some(""), "no_answer", "no_answer"),

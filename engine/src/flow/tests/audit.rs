@@ -280,3 +280,16 @@ fn a_line_of_the_log_says_which_request_it_concerns() {
             .starts_with(r#","request_id":"8e2f-1","principal""#)
     );
 }
+
+#[test]
+fn a_stream_that_is_opened_is_recorded_with_its_method() {
+    let mut world = World::new("", ON);
+    let step = world.get("/mcp", &engineer());
+    assert!(matches!(step, Step::Pass(_)), "{step:?}");
+    let (kind, all) = record(&mut world);
+    let expected = crate::mcp::Method::Stream.name();
+    assert_eq!(
+        (kind, all["method"].as_str(), all["http_method"].as_str()),
+        (Kind::Decision, Some(expected), Some("GET"))
+    );
+}

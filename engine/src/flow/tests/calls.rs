@@ -354,3 +354,17 @@ fn the_address_counts_where_a_rule_looks_at_it() {
     assert_eq!(world.call("echo", "{}").status(), 0);
     assert_eq!(world.connection.1.get(), 0);
 }
+
+/// The class of a tool is what the catalogue says.
+#[test]
+fn a_rule_may_look_at_the_class_of_a_tool() {
+    let rule = r#"{"id":"no-delete","tools":["*_delete"]}"#;
+    let more = format!(r#"{rule},{{"id":"no-write","tools":["*"],"when":{{"classes":["write"]}}}}"#);
+    let plain = document("", &format!(r#""inline":{}"#, jwks()), "").replace(rule, &more);
+    for (class, reason) in [("write", "deny_rule"), ("read", "allowed")] {
+        let classed = format!(r#"{{"name":"code_edit","class":"{class}"}}"#);
+        let mut world = World::of(&plain.replace(r#"{"name":"code_edit"}"#, &classed));
+        let _ = world.call("code_edit", r#"{"path":"src/a"}"#);
+        assert!(world.verdict().ends_with(reason), "{class}: {}", world.verdict());
+    }
+}

@@ -171,6 +171,13 @@ fn there_are_never_more_than_eight() {
         let _ = world.head(&head(&token, &[(name, "")]), BodyFollows::Yes, Attempt::First);
     }
     assert_eq!(world.memory.heads.count(), 8);
+    for (fields, count) in [(48, 1), (49, 0)] {
+        let more: Vec<(&str, &str)> = names.iter().take(fields - 12).map(|name| (&**name, "")).collect();
+        let mut world = World::new("", "");
+        let fields = head(&token, &more);
+        let _ = world.head(&fields, BodyFollows::Yes, Attempt::First);
+        assert_eq!(world.memory.heads.count(), count, "{} fields", fields.len());
+    }
     let long = "x".repeat(3_000);
     let mut world = World::new("", "");
     let _ = world.head(&head(&token, &[(&long, "")]), BodyFollows::Yes, Attempt::First);
