@@ -594,12 +594,18 @@ impl Server {
         self.tools.binary_search_by(|tool| (*tool.name).cmp(name)).ok()
     }
 
+    /// A known tool, with its index.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<(usize, &Tool)> {
+        let at = self.tool_index(name)?;
+        Some((at, self.tools.get(at)?))
+    }
+
     /// The known tool that a call is aimed at, with its index.
     #[must_use]
     pub fn tool_of(&self, target: &Target<'_>) -> Option<(usize, &Tool)> {
         let Target::Tool(name) = target else { return None };
-        let at = self.tool_index(name)?;
-        Some((at, self.tools.get(at)?))
+        self.tool(name)
     }
 
     /// The class that the catalogue gives to the tool that a call is aimed at.

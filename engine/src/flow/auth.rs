@@ -204,7 +204,8 @@ fn recall(desk: &mut Desk<'_>, key: CacheKey, attempt: Attempt) -> Option<Rc<Ide
     let (config, sources, now) = (desk.config, &desk.memory.sources, desk.now);
     let generation_of = |identity: &Rc<Identity>| match identity.proven_by() {
         ProvenBy::KeysOf(at) => {
-            config.issuers.get(at).and_then(|issuer| generation(sources, at, issuer, now)).unwrap_or(u64::MAX)
+            let keys = config.issuers.get(at).and_then(|issuer| keys(sources, at, issuer, now));
+            keys.map_or(u64::MAX, |keys| keys.generation())
         }
         ProvenBy::Introspection => 0,
         ProvenBy::NoToken => u64::MAX,
@@ -309,20 +310,6 @@ fn keys(sources: &[Option<Source>], at: usize, issuer: &Issuer, now: UnixTime) -
         KeyOrigin::Introspection(_) => None,
         KeyOrigin::Remote { .. } => match sources.get(at)?.as_ref()?.status(now) {
             KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => Some(Keys::Public(keys)),
-            KeyStatus::Absent | KeyStatus::Stale => None,
-        },
-    }
-}
-
-/// The generation of the keys that [`keys`] gives.
-fn generation(sources: &[Option<Source>], at: usize, issuer: &Issuer, now: UnixTime) -> Option<u64> {
-    match &issuer.keys {
-        KeyOrigin::Inline(keys) => Some(keys.generation()),
-        // Secrets have none: what they prove is judged by their times.
-        KeyOrigin::Secrets(_) => Some(0),
-        KeyOrigin::Introspection(_) => None,
-        KeyOrigin::Remote { .. } => match sources.get(at)?.as_ref()?.status(now) {
-            KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => Some(keys.generation()),
             KeyStatus::Absent | KeyStatus::Stale => None,
         },
     }

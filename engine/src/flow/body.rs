@@ -24,11 +24,6 @@ use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::vec::Vec;
 
-/// How many bytes of a message there are to a node, at least in most.
-const BYTES_PER_NODE: usize = 4;
-/// Room for so many nodes is made before a message is read.
-const USUAL_NODES: usize = 64;
-
 /// A request whose body decides.
 #[derive(Debug)]
 pub struct AwaitBody {
@@ -97,9 +92,7 @@ impl AwaitBody {
             return self.refuse(desk, Denial::Door(Door::BodyMissing));
         }
         let head = self.head.mcp();
-        // Of a usual message all nodes: they need not grow.
-        let nodes = Vec::with_capacity((body.len() / BYTES_PER_NODE).min(USUAL_NODES));
-        let doc = match Doc::parse_with(body, desk.config.limits.json, nodes) {
+        let doc = match Doc::parse(body, desk.config.limits.json) {
             Ok(doc) => doc,
             Err(error) => return self.malformed(desk, &unreadable(&error, &head, server.versions)),
         };
@@ -120,7 +113,7 @@ impl AwaitBody {
         else {
             return Ok(());
         };
-        let written = server.tool_index(name).and_then(|at| server.tools.get(at)?.marks.as_ref());
+        let written = server.tool(name).and_then(|(_, tool)| tool.marks.as_ref());
         let learned = desk.memory.marks.get(self.waiting.at).and_then(|all| all.of(name));
         let Some(marks) = written.or(learned) else { return Ok(()) };
         marks.check(&self.params, call.arguments).map_err(|reason| Refused {
@@ -328,7 +321,7 @@ impl AwaitBody {
         tool: &str,
         desk: &mut Desk<'_>,
     ) -> BodyStep {
-        let require = server.tool_index(tool).and_then(|at| server.tools.get(at)).map(|tool| &tool.require);
+        let require = server.tool(tool).map(|(_, tool)| &tool.require);
         let scene = self.scene(desk.config, desk.now);
         let base = Some(&server.credentials.require);
         let lacking = require

@@ -23,9 +23,6 @@ pub(super) fn check(require: &Requirement, identity: &Identity, now: UnixTime) -
 /// # Errors
 /// What is missing.
 pub(super) fn check_all(require: &Requirement, identity: &Identity, now: UnixTime) -> Result<(), Auth> {
-    if require.is_nothing() {
-        return Ok(());
-    }
     check(require, identity, now).and_then(|()| check_scopes(require, identity))
 }
 
@@ -34,6 +31,9 @@ pub(super) fn check_all(require: &Requirement, identity: &Identity, now: UnixTim
 /// # Errors
 /// That it has not.
 pub(super) fn check_scopes(require: &Requirement, identity: &Identity) -> Result<(), Auth> {
+    if require.scopes.is_empty() {
+        return Ok(());
+    }
     require.lacks_scopes(&identity.facts()).map_or(Ok(()), |lack| Err(missing(lack)))
 }
 

@@ -45,7 +45,6 @@ pub(super) struct Known {
     /// How long the path is, without the query.
     path: usize,
     params: Params,
-    has_accept_encoding: bool,
 }
 
 /// One of its fields.
@@ -140,7 +139,6 @@ impl Known {
             target: front.target.into(),
             path: front.path.len(),
             params: front.params,
-            has_accept_encoding: front.has_accept_encoding,
         })
     }
 
@@ -171,7 +169,6 @@ impl Known {
         front.path = self.target.get(..self.path).unwrap_or_default();
         front.media = Ok(());
         front.params = self.params;
-        front.has_accept_encoding = self.has_accept_encoding;
         front.keep = Keep::No;
         for (own, (_, value)) in self.fields.iter().zip(fields) {
             if let Value::Taken(role) = own.value {
@@ -190,7 +187,8 @@ impl Value {
             Role::Method | Role::Path | Role::Authority | Role::ContentType | Role::Connection => {
                 Some(Value::Same(u16::try_from(value.len()).ok()?))
             }
-            Role::Authorization
+            Role::AcceptEncoding
+            | Role::Authorization
             | Role::RequestId
             | Role::Traceparent
             | Role::ContentLength
@@ -199,7 +197,7 @@ impl Value {
             | Role::McpName
             | Role::Session => Some(Value::Taken(role)),
             // Its name is all that counts.
-            Role::AcceptEncoding | Role::Other => Some(Value::Any),
+            Role::Other => Some(Value::Any),
             Role::Host
             | Role::Origin
             | Role::Dpop

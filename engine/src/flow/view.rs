@@ -106,7 +106,7 @@ impl<'v> View<'v> {
     /// Learns what a definition says, whoever reads it, and whether it is the one that was pinned.
     fn study(&mut self, name: &str, definition: Value<'_>) -> Visibility {
         let Some(server) = self.server else { return Visibility::Hidden };
-        let known = server.tool_index(name).and_then(|at| server.tools.get(at).map(|tool| (at, tool)));
+        let known = server.tool(name);
         let written = known.is_some_and(|(_, tool)| tool.schema.is_some());
         match server.schemas {
             Schemas::Check | Schemas::Require if !written => {

@@ -84,14 +84,19 @@ pub struct Doc<'a> {
     nodes: Vec<Node>,
 }
 
+/// How many bytes of a document there are to a node, at least in most.
+const BYTES_PER_NODE: usize = 4;
+/// Room for so many nodes is made before a document is read.
+const USUAL_NODES: usize = 64;
+
 impl<'a> Doc<'a> {
     /// Parses `bytes` strictly.
     ///
     /// # Errors
     /// The first thing that is wrong, with its byte offset.
     pub fn parse(bytes: &'a [u8], limits: Limits) -> Result<Self, JsonError> {
-        // Most messages and tokens have a node for eight bytes; larger documents say how large they are as they grow.
-        let nodes = Vec::with_capacity((bytes.len() / 8).clamp(16, 64));
+        // Of a usual message or token all nodes: they need not grow.
+        let nodes = Vec::with_capacity((bytes.len() / BYTES_PER_NODE).min(USUAL_NODES));
         Self::parse_with(bytes, limits, nodes)
     }
 
