@@ -72,8 +72,9 @@ impl Does {
 impl Stats {
     /// Hands samples to the host, or adds them up, and empties the list.
     pub(crate) fn record(&mut self, samples: &mut Vec<Sample>, config: &Config, policies: &Policies) {
-        for Sample { series, value } in samples.drain(..) {
-            let Some(at) = self.slot(&series, config, policies) else { continue };
+        for Sample { series, value } in &*samples {
+            let (at, value) = (self.slot(series, config, policies), *value);
+            let Some(at) = at else { continue };
             let Some(slot) = self.slots.get_mut(at) else { continue };
             let _ = match slot.does {
                 Does::AddUp => {
@@ -88,6 +89,7 @@ impl Stats {
                 Does::Record => host::record_metric(slot.id, value),
             };
         }
+        samples.clear();
     }
 
     /// Hands over what was added up.
@@ -100,9 +102,9 @@ impl Stats {
     }
 
     fn slot(&mut self, series: &Series, config: &Config, policies: &Policies) -> Option<usize> {
-        if let Some(key) = Recent::of(series)
-            && let Some(recent) = self.recent.get(key.place(series.metric))
-            && recent.is(&key)
+        if let Some(numbers) = Recent::numbers(series)
+            && let Some(recent) = self.recent.get(Recent::place(series, numbers))
+            && recent.is(series, numbers)
         {
             return Some(recent.slot);
         }
@@ -120,10 +122,10 @@ impl Stats {
             }
             None => self.define(*series, config, policies)?,
         };
-        if let Some(key) = Recent::of(series)
-            && let Some(recent) = self.recent.get_mut(key.place(series.metric))
+        if let Some(numbers) = Recent::numbers(series)
+            && let Some(recent) = self.recent.get_mut(Recent::place(series, numbers))
         {
-            *recent = Recent { slot: at, ..key };
+            *recent = Recent { numbers, texts: texts(series), slot: at };
         }
         Some(at)
     }
@@ -177,24 +179,24 @@ impl Recent {
     /// No series has these numbers: there is no such metric.
     const NONE: Recent = Recent { numbers: [u64::MAX; 2], texts: [""; 3], slot: 0 };
 
-    /// A series, without its slot. Nothing for one that is too far down a long configuration.
-    fn of(series: &Series) -> Option<Recent> {
-        // All of them: two series must not have one key.
-        let Series { metric, place, method, tool, decision, word, rule, kind, index } = *series;
+    /// What is a number in a series. Nothing for one that is too far down a long configuration.
+    fn numbers(series: &Series) -> Option<[u64; 2]> {
+        // With the texts all there is: two series must not have one key.
+        let Series { metric, place, method, tool, rule, index, decision: _, word: _, kind: _ } = *series;
         let place = match place {
             Place::None => 0,
-            Place::Server(at) => at.checked_mul(2)?.checked_add(1)?,
-            Place::Route(at) => at.checked_mul(2)?.checked_add(2)?,
+            Place::Server(at) => fit(at, 14)? * 2 + 1,
+            Place::Route(at) => fit(at, 14)? * 2 + 2,
         };
         let method = match method {
             MethodLabel::None => 0,
             MethodLabel::Other => 1,
-            MethodLabel::Known(at) => at.checked_add(2)?,
+            MethodLabel::Known(at) => fit(at, 7)? + 2,
         };
         let tool = match tool {
             ToolLabel::None => 0,
             ToolLabel::Other => 1,
-            ToolLabel::Known(at) => at.checked_add(2)?,
+            ToolLabel::Known(at) => fit(at, 15)? + 2,
         };
         let rule = match rule {
             RuleLabel::None => 0,
@@ -203,30 +205,29 @@ impl Recent {
                 fit(policy.checked_add(1)?, 12)? << 52 | fit(rule, 20)? << 32 | u64::from(load)
             }
         };
-        let numbers = [
-            fit(place, 16)? << 48
-                | fit(tool, 16)? << 32
-                | fit(index, 16)? << 16
-                | fit(method, 8)? << 8
-                | metric as u64,
-            rule,
-        ];
-        Some(Recent { numbers, texts: [decision, word, kind], slot: 0 })
+        Some([place << 48 | tool << 32 | fit(index, 16)? << 16 | method << 8 | metric as u64, rule])
     }
 
-    fn is(&self, other: &Recent) -> bool {
-        let same = |(one, other): (&&'static str, &&'static str)| std::ptr::eq(*one, *other);
-        self.numbers == other.numbers && self.texts.iter().zip(&other.texts).all(same)
+    /// Whether this is the key of a series with these numbers.
+    fn is(&self, series: &Series, numbers: [u64; 2]) -> bool {
+        let [decision, word, kind] = self.texts;
+        self.numbers == numbers
+            && std::ptr::eq(decision, series.decision)
+            && std::ptr::eq(word, series.word)
+            && std::ptr::eq(kind, series.kind)
     }
 
-    /// Where it stands: each metric has places of its own.
-    fn place(&self, metric: Metric) -> usize {
-        let [decision, word, kind] = self.texts.map(|text| text.as_ptr().addr() as u64);
-        let [one, other] = self.numbers;
+    /// Where a series stands: each metric has places of its own.
+    fn place(series: &Series, [one, other]: [u64; 2]) -> usize {
+        let [decision, word, kind] = texts(series).map(|text| text.as_ptr().addr() as u64);
         let mixed = one ^ other ^ word << 24 ^ decision << 12 ^ kind;
         let spread = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT_BITS);
-        (metric as usize) << RECENT_BITS | spread as usize
+        (series.metric as usize) << RECENT_BITS | spread as usize
     }
+}
+
+fn texts(series: &Series) -> [&'static str; 3] {
+    [series.decision, series.word, series.kind]
 }
 
 fn fit(number: usize, bits: u32) -> Option<u64> {

@@ -102,7 +102,7 @@ impl Vm {
             samples: &mut begun.samples,
             account: &mut *account,
         });
-        self.finish(begun, account);
+        self.finish(&mut begun, account);
         result
     }
 
@@ -117,13 +117,13 @@ impl Vm {
         let verifier = Fallback(host, Metered { inner: Software, place: module, budget, now });
         let memory = self.memory.borrow_mut();
         // The caller's address as the proxy has it, from the connection or from what its configuration trusts.
-        let wanted = self.config.records_source() || memory.policies.looks_at_source();
+        let wanted = self.config.looks_at_source() || memory.policies.looks_at_source();
         let source = if wanted { peer_address(&HostConnection) } else { None };
         Begun { now, source, verifier, memory, samples: self.samples.borrow_mut() }
     }
 
     #[inline(never)]
-    fn finish(&self, mut begun: Begun<'_>, account: &mut Account) {
+    fn finish(&self, begun: &mut Begun<'_>, account: &mut Account) {
         account.after(begun.now, now, &self.config, &mut begun.samples);
         self.stats.borrow_mut().record(&mut begun.samples, &self.config, &begun.memory.policies);
     }

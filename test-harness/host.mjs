@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A host of constants in V8: it has the calls that the filter imports, keeps nothing but counts, and cannot verify signatures, so
+// A host of constants in V8: it has the calls that the filter imports, keeps counts and shared data, and cannot verify signatures, so
 // that the module does. What a proxy makes of the same calls is measured by `make bench`.
 
 import assert from 'node:assert/strict';
@@ -8,6 +8,7 @@ import { getRandomValues } from 'node:crypto';
 export const OK = 0;
 export const PAUSE = 1;
 const NOT_FOUND = 1;
+const CAS_MISMATCH = 8;
 const [REQUEST, ANSWER] = [0, 2];
 export const [ISSUER, RESOURCE, HOST] = ['https://issuer.example', 'https://mcp.example.com/mcp', 'mcp.example.com'];
 export const CALL = Buffer.from(JSON.stringify({ jsonrpc: '2.0', id: 123, method: 'tools/call', params: { name: 'get_weather', arguments: { city: 'Lisbon' } } }));
@@ -60,6 +61,7 @@ export class Host {
     this.calls = {};
     this.log = [];
     this.metrics = [];
+    this.shared = new Map();
     const imports = {};
     for (const { module, name: call } of WebAssembly.Module.imports(bytes)) {
       const own = this[call]?.bind(this) ?? (() => (module === 'env' ? NOT_FOUND : OK));
@@ -72,6 +74,7 @@ export class Host {
     this.wasm._initialize();
   }
 
+  textAt(at, size) { return Buffer.from(this.wasm.memory.buffer, at, size).toString(); }
   view() { return new DataView(this.wasm.memory.buffer); }
   word(at, value) { this.view().setUint32(at, value, true); }
   // Hands bytes over in memory that the filter allocates.
@@ -95,14 +98,27 @@ export class Host {
   proxy_set_tick_period_milliseconds() { return OK; }
   proxy_get_current_time_nanoseconds(at) { this.view().setBigUint64(at, BigInt(Date.now()) * 1_000_000n, true); return OK; }
   proxy_define_metric(_kind, name, size, id) {
-    this.metrics.push({ name: Buffer.from(this.wasm.memory.buffer, name, size).toString(), value: 0 });
+    this.metrics.push({ name: this.textAt(name, size), value: 0 });
     this.word(id, this.metrics.length);
     return OK;
   }
   proxy_increment_metric(id, by) { this.metrics[id - 1].value += Number(by); return OK; }
   proxy_record_metric() { return OK; }
   proxy_set_property() { return OK; }
-  proxy_set_shared_data() { return OK; }
+  proxy_get_shared_data(name, size, data, length, cas) {
+    const found = this.shared.get(this.textAt(name, size));
+    if (!found) return NOT_FOUND;
+    this.word(cas, found.cas);
+    return this.give(found.value, data, length);
+  }
+  // A `cas` of 0 replaces whatever is there.
+  proxy_set_shared_data(name, size, data, length, cas) {
+    const key = this.textAt(name, size);
+    const found = this.shared.get(key);
+    if (cas !== 0 && found && found.cas !== cas) return CAS_MISMATCH;
+    this.shared.set(key, { value: Buffer.from(new Uint8Array(this.wasm.memory.buffer, data, length)), cas: this.shared.size + (found?.cas ?? 0) + 1 });
+    return OK;
+  }
   proxy_remove_header_map_value() { return OK; }
   proxy_replace_header_map_value() { return OK; }
   proxy_send_local_response(status, at, size) {

@@ -22,6 +22,10 @@ const EXPECTED = {
   'access log': { ...LEAN, clock: 6, 'filter state': 1 },
 };
 
+// Shared data per request, on the average of so many by callers in turn who come often, under a limit per caller and one per
+// tool.
+const [OFTEN, CALLERS, MOST_SHARED] = [4_000, 4, 1];
+
 const KINDS = {
   proxy_get_current_time_nanoseconds: 'clock',
   proxy_get_header_map_pairs: 'header map',
@@ -35,11 +39,16 @@ const KINDS = {
   proxy_set_shared_data: 'shared data',
 };
 
+const LIMITS = [
+  { id: 'caller', by: ['principal'], requests: 100_000, seconds: 1 },
+  { id: 'tool', by: ['tool'], requests: 400_000, seconds: 1 },
+];
+
 const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
-function token() {
+function token(sub = 'alice') {
   const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: ISSUER, aud: RESOURCE, sub: 'alice', exp: now + 3600, iat: now, roles: ['developer'] };
+  const claims = { iss: ISSUER, aud: RESOURCE, sub, exp: now + 3600, iat: now, roles: ['developer'] };
   const input = unsigned('RS256', claims);
   return `${input}.${createSign('RSA-SHA256').update(input).sign(privateKey, 'base64url')}`;
 }
@@ -48,6 +57,7 @@ function document(name) {
   return configuration(withKey(publicKey), { identity_headers: name === 'identity headers' }, {
     audit: audit(name),
     ...(name === 'shared' ? { secrets: { shared_state: { env: 'SHARED_KEY' } } } : {}),
+    ...(name === 'limits' ? { secrets: { shared_state: { env: 'SHARED_KEY' } }, limits: { rates: LIMITS } } : {}),
     ...(name === 'access log' ? { secrets: { audit: { env: 'SHARED_KEY' } } } : {}),
   });
 }
@@ -82,5 +92,19 @@ for (const [name, expected] of Object.entries(EXPECTED)) {
     console.error(`hostcalls: ${name}: ${count} of \`${kind}\` in place of ${expected[kind]}`);
     wrong = 1;
   }
+}
+const host = new Host(bytes, document('limits'));
+host.configure();
+const bearers = Array.from({ length: CALLERS }, (_, at) => token(`caller-${at}`));
+bearers.forEach((bearer, at) => host.request(2 + at, bearer));
+let shared = 0;
+for (let at = 0; at < OFTEN; at += 1) {
+  const calls = host.request(100 + at, bearers[at % CALLERS]);
+  shared += (calls.proxy_get_shared_data ?? 0) + (calls.proxy_set_shared_data ?? 0);
+}
+console.log(`two limits        ${(shared / OFTEN).toFixed(3)} operations on shared data a request, of ${OFTEN} by ${CALLERS} callers in turn`);
+if (shared === 0 || shared / OFTEN >= MOST_SHARED) {
+  console.error(`hostcalls: limits: ${shared} operations on shared data for ${OFTEN} requests, in place of fewer than ${MOST_SHARED} each, and some`);
+  wrong = 1;
 }
 process.exit(wrong);

@@ -58,6 +58,10 @@ fn holdings(found: &mut Found) {
         let read = || KeySet::parse(text.as_bytes()).expect("keys");
         note(found, &format!("jwks/{keys}"), measure(read));
     }
+    for callers in [10, 1_000, 100_000] {
+        let mut limits = size::Limits::new();
+        note(found, &format!("limits/{callers}"), measure(|| limits.charge_all(callers)));
+    }
     for ids in [10, 1_000, 100_000, 1_000_000] {
         let files = work::packed(ids, None);
         let mut world = work::world_of_lists();

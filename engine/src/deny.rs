@@ -104,6 +104,11 @@ pub enum Denial {
     Policy(RefusedReason),
     /// The server's configuration does not allow it.
     Surface(Surface),
+    /// It is beyond a rate limit.
+    Limited {
+        /// Whole seconds after which there will be room again.
+        retry_after_secs: u64,
+    },
     /// The upstream's answer cannot be filtered; the word is the label.
     Answer(&'static str),
 }
@@ -178,6 +183,7 @@ impl Denial {
             Denial::Message(refusal) => refusal.label(),
             Denial::Policy(reason) => policy_label(reason),
             Denial::Surface(surface) => surface.facts().2,
+            Denial::Limited { .. } => "rate_limited",
             Denial::Answer(label) => label,
         }
     }
@@ -198,6 +204,7 @@ impl Denial {
             Denial::Message(_) => "protocol",
             Denial::Policy(_) => "authorization",
             Denial::Surface(_) => "surface",
+            Denial::Limited { .. } => "limit",
             Denial::Answer(_) => "upstream",
         }
     }
@@ -214,6 +221,7 @@ impl Denial {
             | Denial::Auth(_)
             | Denial::Message(_)
             | Denial::Policy(_)
+            | Denial::Limited { .. }
             | Denial::Surface(_) => self.label(),
         }
     }
@@ -243,7 +251,22 @@ impl Denial {
             Denial::Auth(Auth::Possession(fault)) => fault.error().map_or(503, |_| 401),
             Denial::Policy(_) => 403,
             Denial::Surface(surface) => surface.facts().0,
+            Denial::Limited { .. } => 429,
             Denial::Answer(_) => 502,
+        }
+    }
+
+    /// After how many seconds there is room again, where a limit says so.
+    #[must_use]
+    pub fn retry_after_secs(self) -> Option<u64> {
+        match self {
+            Denial::Limited { retry_after_secs } => Some(retry_after_secs),
+            Denial::Door(_)
+            | Denial::Auth(_)
+            | Denial::Message(_)
+            | Denial::Policy(_)
+            | Denial::Surface(_)
+            | Denial::Answer(_) => None,
         }
     }
 
@@ -261,6 +284,7 @@ impl Denial {
             | Denial::Auth(_)
             | Denial::Message(_)
             | Denial::Policy(_)
+            | Denial::Limited { .. }
             | Denial::Answer(_) => i32::from(self.status()),
         }
     }
@@ -294,6 +318,7 @@ impl Denial {
             Denial::Message(refusal) => refusal.message(),
             Denial::Policy(_) => "the policy does not allow this",
             Denial::Surface(surface) => surface.facts().3,
+            Denial::Limited { .. } => "too many requests: try again later",
             Denial::Answer(_) => "the answer of the server cannot be passed on",
         }
     }
@@ -367,6 +392,9 @@ pub fn error_body(id: Option<&str>, code: i32, message: &str, data: Option<Error
         if let Some(rule) = data.rule {
             add(&[",\"rule\":", &quoted(rule)]);
         }
+        if let Some(secs) = data.retry_after_secs {
+            add(&[",\"retry_after_seconds\":", &secs.to_string()]);
+        }
         add(&["}"]);
     }
     add(&["}}"]);
@@ -382,4 +410,6 @@ pub struct ErrorData<'a> {
     pub decision_id: &'a str,
     /// The rule, where the configuration wants it shown.
     pub rule: Option<&'a str>,
+    /// After how many seconds there is room again, for clients that read no headers.
+    pub retry_after_secs: Option<u64>,
 }

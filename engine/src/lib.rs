@@ -26,6 +26,7 @@ pub mod identity;
 pub mod introspection;
 pub mod json;
 pub mod keys;
+pub mod limit;
 pub mod mcp;
 pub mod metrics;
 pub mod oauth;

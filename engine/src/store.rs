@@ -63,6 +63,14 @@ impl Store for NoStore {
 #[derive(Debug, Default)]
 pub struct MemoryStore(core::cell::RefCell<alloc::collections::BTreeMap<String, Stored>>);
 
+#[cfg(test)]
+impl MemoryStore {
+    /// The names of all values.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.0.borrow().keys().cloned().collect()
+    }
+}
+
 impl Store for MemoryStore {
     fn read(&self, name: &str) -> Result<Option<Stored>, Unavailable> {
         Ok(self.0.try_borrow().map_err(|_| Unavailable)?.get(name).cloned())

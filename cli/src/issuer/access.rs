@@ -118,8 +118,8 @@ impl Issuer {
         let keys = KeySet::parse(self.keys.jwks().to_string().as_bytes()).ok().map(Keys::from)?;
         let now = UnixTime::from_secs(u64::try_from(now).ok()?);
         let token = BearerToken::new(token.as_bytes(), DEFAULT_MAX_TOKEN_BYTES).ok()?;
-        let verified = Unverified::parse(token).and_then(|token| token.verify(&rules, &keys, &Software, now));
-        verified.is_ok().then_some(claims)
+        let verified = Unverified::parse(token).ok().map(|token| token.verify(&rules, &keys, &Software, now));
+        matches!(verified, Some(Ok(_))).then_some(claims)
     }
 }
 

@@ -21,7 +21,7 @@ use toolgate_engine::metrics::Samples;
 use toolgate_engine::revocation::{
     Credential, HashKey, List, ListWire, MAX_IDS, MAX_SHARD_IDS, Manifest, PackTimes, Packers, pack,
 };
-use toolgate_engine::store::NoStore;
+use toolgate_engine::store::MemoryStore;
 use toolgate_engine::time::UnixTime;
 use toolgate_engine::token::{BearerToken, Lookup, Unverified};
 
@@ -51,6 +51,7 @@ pub(crate) fn all() -> Vec<Named> {
         ("parse/2048", || parse(2_048)),
         ("parse/65536", || parse(65_536)),
         ("request/warm", || request(World::new(10, 4_096), Algorithm::RS256)),
+        ("request/limited", || request(World::limited(), Algorithm::RS256)),
         ("request/new_token", verify::trusting),
         ("request/cold_rs256", || request(World::new(10, 0), Algorithm::RS256)),
         ("request/cold_ps256", || request(World::new(10, 0), Algorithm::PS256)),
@@ -159,6 +160,7 @@ pub(crate) struct World {
     pub(crate) memory: Memory,
     samples: Samples,
     account: Account,
+    store: MemoryStore,
     verifier: &'static dyn SignatureVerifier,
 }
 
@@ -170,7 +172,8 @@ impl World {
     fn of(document: &str) -> World {
         let config = Config::compile(document.as_bytes(), &OneSecret).expect("a configuration");
         let memory = Memory::new(&config, &Entropy([7; 64]));
-        World { config, memory, samples: Samples::new(), account: Account::default(), verifier: &Software }
+        let (account, store) = (Account::default(), MemoryStore::default());
+        World { config, memory, samples: Samples::new(), account, store, verifier: &Software }
     }
 
     /// The issuer signs with a secret that it shares with the gate.
@@ -193,13 +196,25 @@ impl World {
         World::of(&text)
     }
 
+    /// Under a limit for each caller and one for each tool, which let everything pass.
+    fn limited() -> World {
+        let text = configuration(10, 4_096).replacen(
+            r#""limits":{"#,
+            r#""secrets":{"shared_state":{"env":"STATE"}},"limits":{"rates":[
+                {"id":"caller","by":["principal"],"requests":1000000,"seconds":1},
+                {"id":"tool","by":["tool"],"requests":1000000,"seconds":1}],"#,
+            1,
+        );
+        World::of(&text)
+    }
+
     fn desk(&mut self) -> Desk<'_> {
         self.samples.clear();
         Desk {
             config: &self.config,
             memory: &mut self.memory,
             verifier: self.verifier,
-            store: &NoStore,
+            store: &self.store,
             now: NOW,
             source: None,
             samples: &mut self.samples,

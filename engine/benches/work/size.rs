@@ -3,13 +3,20 @@
 
 use super::scale::{self, Named, Shape, Work};
 use super::verify::{Refusing, Trusting};
-use super::{AUDIENCE, KEYS, LIST, NOW, World, configuration, generation, key, packer, revocation, token};
+use super::{
+    AUDIENCE, KEYS, LIST, NOW, World, configuration, generation, key, packer, revocation, state_key, token,
+};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use jsonwebtoken::Algorithm;
+use std::num::NonZeroU32;
 use toolgate_engine::bundle::{Policies, Swap, signed_part};
-use toolgate_engine::feed::{Freshness, Outcome, Response};
+use toolgate_engine::feed::{Freshness, Outcome, Response, SharedState};
 use toolgate_engine::flow::{BodyStep, ReplyBody, ReplyStep};
 use toolgate_engine::keys::{Alg, KeySet};
+use toolgate_engine::limit::{Charged, Limiter, Rate};
+use toolgate_engine::metrics::Samples;
+use toolgate_engine::store::MemoryStore;
+use toolgate_engine::time::UnixTime;
 use toolgate_engine::token::{Lookup, TokenCache, Weighed};
 
 /// Everything that grows, other than policies.
@@ -31,6 +38,9 @@ pub(crate) fn all() -> Vec<Named> {
         ("revocation/1000", || revocation(1_000)),
         ("revocation/100000", || revocation(100_000)),
         ("revocation/1000000", || revocation(1_000_000)),
+        ("limits/10", || limits(10)),
+        ("limits/1000", || limits(1_000)),
+        ("limits/100000", || limits(100_000)),
         ("list/json/10", || list(10)),
         ("list/json/100", || list(100)),
         ("list/json/1000", || list(1_000)),
@@ -128,6 +138,55 @@ fn jwks(keys: usize) -> Work {
 fn jwks_parse(keys: usize) -> Work {
     let text = key_set(keys);
     Box::new(move || assert_eq!(KeySet::parse(text.as_bytes()).expect("keys").count(), keys))
+}
+
+/// Callers who are counted, and the store that workers share.
+pub(crate) struct Limits {
+    limiter: Limiter,
+    store: MemoryStore,
+    rate: Rate,
+    samples: Samples,
+    now: UnixTime,
+}
+
+impl Limits {
+    /// One in a minute comes back, and there is enough for any number of repetitions.
+    pub(crate) fn new() -> Limits {
+        let number = |number| NonZeroU32::new(number).expect("a number");
+        let rate = Rate::new(number(1), number(60), number(500_000)).expect("a rate");
+        Limits {
+            limiter: Limiter::new(&SharedState::Keyed(state_key()), [7; 16], [("caller", rate)]),
+            store: MemoryStore::default(),
+            rate,
+            samples: Samples::new(),
+            now: NOW,
+        }
+    }
+
+    fn charge(&mut self, caller: usize) {
+        // Nothing is left of what the last took: every request asks the others.
+        self.now = self.now.plus_secs(3);
+        let bucket = self.limiter.bucket_of(0).expect("a limit").with(&caller.to_le_bytes()).bucket();
+        let charged = self.limiter.charge(bucket, self.rate, self.now, &self.store, &mut self.samples);
+        assert_eq!(charged, Charged::Passed);
+        self.samples.clear();
+    }
+
+    /// Each of so many callers comes twice.
+    pub(crate) fn charge_all(&mut self, callers: usize) {
+        (0..2 * callers).for_each(|at| self.charge(at % callers));
+    }
+}
+
+/// One of so many callers whose buckets are not full is counted, and shared data asked for each.
+fn limits(callers: usize) -> Work {
+    let mut limits = Limits::new();
+    limits.charge_all(callers);
+    let mut at = 0;
+    Box::new(move || {
+        at = (at + 7_919) % callers;
+        limits.charge(at);
+    })
 }
 
 /// The answer to `tools/list` with so many tools of about 500 bytes, of which the caller may see a tenth.

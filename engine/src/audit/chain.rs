@@ -3,7 +3,7 @@
 
 use super::key::{AuditKey, Seal};
 use super::link::Kind;
-use super::write::{Members, base64url, decimal, hex, time};
+use super::write::{Members, Seconds, base64url, decimal, hex};
 use crate::time::UnixTime;
 use alloc::string::String;
 
@@ -39,13 +39,19 @@ pub struct Chain {
     seal: Seal,
     /// The name of its stream, which each record begins with.
     name: String,
+    /// The seal of the last record as it was written there: the next repeats it.
+    sealed: String,
+    seconds: Seconds,
 }
 
 impl Chain {
     /// A new stream.
     #[must_use]
     pub fn new(stream: StreamId, seal: Seal) -> Chain {
-        Chain { head: Head { stream, seq: 0, mac: [0; 32] }, seal, name: stream.text() }
+        let head = Head { stream, seq: 0, mac: [0; 32] };
+        let mut sealed = String::with_capacity(43);
+        base64url(&mut sealed, &head.mac);
+        Chain { head, seal, name: stream.text(), sealed, seconds: Seconds::default() }
     }
 
     /// Where it stands.
@@ -75,17 +81,19 @@ impl Chain {
         out.push_str("\",\"seq\":");
         decimal(out, self.head.seq);
         out.push_str(",\"time\":\"");
-        time(out, now);
+        self.seconds.time(out, now);
         out.push_str("\",\"kind\":\"");
         out.push_str(kind.word());
         out.push('"');
         write(&mut Members::more(out));
         out.push_str(",\"prev\":\"");
-        base64url(out, &self.head.mac);
+        out.push_str(&self.sealed);
         out.push('"');
         self.head.mac = self.seal.of(out.as_bytes().get(start..).unwrap_or_default());
+        self.sealed.clear();
+        base64url(&mut self.sealed, &self.head.mac);
         out.push_str(",\"mac\":\"");
-        base64url(out, &self.head.mac);
+        out.push_str(&self.sealed);
         out.push_str("\"}");
     }
 

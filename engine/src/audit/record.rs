@@ -76,8 +76,8 @@ pub struct Start<'r> {
 impl Start<'_> {
     /// Writes its members.
     pub fn write(&self, members: &mut Members<'_>) {
-        members.text("outlet", self.outlet.word());
-        members.text("chain", self.seal.word());
+        members.word("outlet", self.outlet.word());
+        members.word("chain", self.seal.word());
         if let Some(id) = self.seal.key_id() {
             members.hex("key", &id.0);
         }
@@ -170,7 +170,7 @@ impl Principal<'_> {
         members.text_if("subject", self.subject);
         members.text_if("issuer", self.issuer);
         members.text_if("client", self.client);
-        members.text("credential", self.credential);
+        members.word("credential", self.credential);
         members.text_if("key_id", self.key_id);
         let mut roles = members.list("roles");
         self.roles.iter().for_each(|role| roles.item(role));
@@ -305,7 +305,7 @@ impl Decision<'_> {
     }
 
     fn verdict(&self, members: &mut Members<'_>) {
-        members.text("decision", self.decision);
+        members.word("decision", self.decision);
         members.text("reason", self.reason);
         if let Some(rule) = self.rule {
             members.list("rules").item(rule);
@@ -349,7 +349,7 @@ impl Ending {
         if let Some(status) = self.status {
             members.number("status", u64::from(status));
         }
-        members.text("outcome", self.outcome.label());
+        members.word("outcome", self.outcome.label());
         members.number("decision_us", self.decision_micros);
         members.number("duration_us", self.duration_micros);
         let mut bytes = members.nest("bytes");

@@ -11,27 +11,48 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 #[derive(Debug)]
 pub struct Members<'o> {
     out: &'o mut String,
-    separator: &'static str,
-    close: &'static str,
+    /// What comes before the next.
+    next: Next,
+    close: Close,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    First,
+    Later,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Close {
+    /// Whoever began it does.
+    Nothing,
+    Object,
+    Array,
 }
 
 impl<'o> Members<'o> {
     /// More members of an object that has some already; whoever began it ends it.
     #[must_use]
     pub fn more(out: &'o mut String) -> Members<'o> {
-        Members { out, separator: ",", close: "" }
+        Members { out, next: Next::Later, close: Close::Nothing }
     }
 
     /// A whole object.
     #[must_use]
     pub fn object(out: &'o mut String) -> Members<'o> {
         out.push('{');
-        Members { out, separator: "", close: "}" }
+        Members { out, next: Next::First, close: Close::Object }
+    }
+
+    fn separate(&mut self) {
+        match core::mem::replace(&mut self.next, Next::Later) {
+            Next::First => {}
+            Next::Later => self.out.push(','),
+        }
     }
 
     fn name(&mut self, name: &str) {
-        self.out.push_str(self.separator);
-        self.separator = ",";
+        self.separate();
         self.out.push('"');
         self.out.push_str(name);
         self.out.push_str("\":");
@@ -49,6 +70,19 @@ impl<'o> Members<'o> {
         self.value(text);
     }
 
+    /// A member with a word of this source: letters, digits and what joins them, so that nothing is escaped.
+    pub fn word(&mut self, name: &'static str, word: &'static str) {
+        self.with(name, |out| out.push_str(word));
+    }
+
+    /// A member with a text that is written in place, of characters that need no escape.
+    pub(crate) fn with(&mut self, name: &'static str, write: impl FnOnce(&mut String)) {
+        self.name(name);
+        self.out.push('"');
+        write(self.out);
+        self.out.push('"');
+    }
+
     /// As [`Members::text`], where there is one.
     pub fn text_if(&mut self, name: &'static str, text: Option<&str>) {
         if let Some(text) = text {
@@ -58,8 +92,7 @@ impl<'o> Members<'o> {
 
     /// A member whose name comes from elsewhere.
     pub fn named(&mut self, name: &str, text: &str) {
-        self.out.push_str(self.separator);
-        self.separator = ",";
+        self.separate();
         self.value(name);
         self.out.push(':');
         self.value(text);
@@ -68,13 +101,12 @@ impl<'o> Members<'o> {
     /// Members that [`Members::more`] has written, and so with a comma before the first.
     pub fn append(&mut self, members: &str) {
         self.out.push_str(members);
-        self.separator = ",";
+        self.next = Next::Later;
     }
 
     /// A member whose name comes from elsewhere, with bytes in lower-case hexadecimal.
     pub fn named_hex(&mut self, name: &str, bytes: &[u8]) {
-        self.out.push_str(self.separator);
-        self.separator = ",";
+        self.separate();
         self.value(name);
         self.out.push_str(":\"");
         hex(self.out, bytes);
@@ -89,18 +121,12 @@ impl<'o> Members<'o> {
 
     /// A member with bytes in lower-case hexadecimal.
     pub fn hex(&mut self, name: &'static str, bytes: &[u8]) {
-        self.name(name);
-        self.out.push('"');
-        hex(self.out, bytes);
-        self.out.push('"');
+        self.with(name, |out| hex(out, bytes));
     }
 
     /// A member with 32 bytes in base64url.
     pub fn digest(&mut self, name: &'static str, digest: &[u8; 32]) {
-        self.name(name);
-        self.out.push('"');
-        base64url(self.out, digest);
-        self.out.push('"');
+        self.with(name, |out| base64url(out, digest));
     }
 
     /// A member whose value is JSON already.
@@ -119,45 +145,45 @@ impl<'o> Members<'o> {
     pub fn list(&mut self, name: &'static str) -> Members<'_> {
         self.name(name);
         self.out.push('[');
-        Members { out: self.out, separator: "", close: "]" }
+        Members { out: self.out, next: Next::First, close: Close::Array }
     }
 
     /// A text in an array.
     pub fn item(&mut self, text: &str) {
-        self.out.push_str(self.separator);
-        self.separator = ",";
+        self.separate();
         self.value(text);
     }
 
     /// An object in an array.
     pub fn item_object(&mut self) -> Members<'_> {
-        self.out.push_str(self.separator);
-        self.separator = ",";
+        self.separate();
         Members::object(self.out)
     }
 }
 
 impl Drop for Members<'_> {
     fn drop(&mut self) {
-        self.out.push_str(self.close);
+        match self.close {
+            Close::Nothing => {}
+            Close::Object => self.out.push('}'),
+            Close::Array => self.out.push(']'),
+        }
     }
 }
 
 /// Appends a number in decimal.
 pub(super) fn decimal(out: &mut String, number: u64) {
-    let mut power = 1_u64;
-    while number / power >= 10 {
-        power = power.saturating_mul(10);
+    let mut text = [b'0'; 20];
+    let (mut rest, mut digits) = (number, 0);
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' | u8::try_from(rest % 10).unwrap_or(0);
+        (rest, digits) = (rest / 10, digits + 1);
+        if rest == 0 {
+            break;
+        }
     }
-    while power > 0 {
-        digit(out, number / power % 10);
-        power /= 10;
-    }
-}
-
-fn digit(out: &mut String, digit: u64) {
-    let digit = u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 16));
-    out.push(digit.unwrap_or('0'));
+    let text = text.get(text.len().saturating_sub(digits)..).unwrap_or_default();
+    out.push_str(core::str::from_utf8(text).unwrap_or_default());
 }
 
 /// Appends bytes in lower-case hexadecimal.
@@ -181,22 +207,50 @@ pub(super) fn base64url(out: &mut String, bytes: &[u8; 32]) {
     }
 }
 
-/// Appends a time as RFC 3339 writes it, in UTC, to the microsecond.
-pub(super) fn time(out: &mut String, time: UnixTime) {
-    let (secs, micros) = (time.as_secs(), time.as_micros() % 1_000_000);
-    let (year, month, day) = date(secs / 86_400);
-    let (hour, minute, second) = (secs / 3_600 % 24, secs / 60 % 60, secs % 60);
-    let mut text = *b"0000-00-00T00:00:00.000000Z";
-    let places =
-        [(year, 0..4), (month, 5..7), (day, 8..10), (hour, 11..13), (minute, 14..16), (second, 17..19)];
-    for (number, place) in places.into_iter().chain([(micros, 20..26)]) {
-        let mut rest = number;
-        for digit in text.get_mut(place).unwrap_or_default().iter_mut().rev() {
-            *digit = b'0' | u8::try_from(rest % 10).unwrap_or(0);
-            rest /= 10;
-        }
+/// The second that was written last, for records that come many a second.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seconds {
+    second: u64,
+    text: [u8; 20],
+}
+
+impl Default for Seconds {
+    fn default() -> Seconds {
+        Seconds { second: 0, text: *b"1970-01-01T00:00:00." }
     }
-    out.push_str(core::str::from_utf8(&text).unwrap_or_default());
+}
+
+impl Seconds {
+    /// Appends a time as RFC 3339 writes it, in UTC, to the microsecond.
+    pub(super) fn time(&mut self, out: &mut String, time: UnixTime) {
+        if self.second != time.as_secs() {
+            self.begin(time.as_secs());
+        }
+        out.push_str(core::str::from_utf8(&self.text).unwrap_or_default());
+        let mut micros = *b"000000Z";
+        digits(micros.get_mut(..6), time.as_micros() % 1_000_000);
+        out.push_str(core::str::from_utf8(&micros).unwrap_or_default());
+    }
+
+    #[inline(never)]
+    fn begin(&mut self, second: u64) {
+        let (year, month, day) = date(second / 86_400);
+        let (hour, minute) = (second / 3_600 % 24, second / 60 % 60);
+        let numbers = [(year, 0..4), (month, 5..7), (day, 8..10), (hour, 11..13), (minute, 14..16)];
+        for (number, place) in numbers.into_iter().chain([(second % 60, 17..19)]) {
+            digits(self.text.get_mut(place), number);
+        }
+        self.second = second;
+    }
+}
+
+/// Writes a number into all of that place.
+fn digits(place: Option<&mut [u8]>, number: u64) {
+    let mut rest = number;
+    for digit in place.unwrap_or_default().iter_mut().rev() {
+        *digit = b'0' | u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
 }
 
 /// Year, month and day of a day since 1970 in the Gregorian calendar: eras of 400 years, years that begin in March.
@@ -220,16 +274,20 @@ mod tests {
 
     #[test]
     fn times_read_as_they_were_written() {
+        // One after the other, as a stream has them: what was written last must not show.
+        let mut seconds = Seconds::default();
         for secs in [0, 68_169_599, 951_782_400, 1_709_209_845, 1_798_761_600, 4_107_542_400, 253_402_300_799]
         {
-            let mut text = String::new();
-            time(&mut text, UnixTime::from_micros(secs * 1_000_000 + 7_089));
-            let whole = text.strip_suffix(".007089Z").unwrap();
-            assert_eq!(parse_date(&format!("{whole}Z")).unwrap().as_secs(), secs, "{text}");
+            for micros in [7_089, 999_999, 0] {
+                let mut text = String::new();
+                seconds.time(&mut text, UnixTime::from_micros(secs * 1_000_000 + micros));
+                let whole = text.strip_suffix(&format!(".{micros:06}Z")).unwrap();
+                assert_eq!(parse_date(&format!("{whole}Z")).unwrap().as_secs(), secs, "{text}");
+            }
         }
         for day in 0..40_000 {
             let mut text = String::new();
-            time(&mut text, UnixTime::from_secs(day * 86_400));
+            seconds.time(&mut text, UnixTime::from_secs(day * 86_400));
             let whole = text.strip_suffix(".000000Z").unwrap();
             assert_eq!(parse_date(&format!("{whole}Z")).unwrap().as_secs(), day * 86_400);
         }

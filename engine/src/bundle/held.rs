@@ -7,9 +7,11 @@ use crate::feed::{Document, Feed};
 use crate::metrics::{Metric, Sample, Samples, Series};
 use crate::policy::Policy;
 use crate::time::UnixTime;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 
 /// All policies of a configuration, in its order. A change puts a whole policy in the place of another: what was read
 /// under the old one stays whole, and knows that it is of the old one (see [`Policy::knows`]).
@@ -29,6 +31,8 @@ struct Held {
     /// How often it has changed.
     loads: u32,
     bundle: Option<(Document<Bundle>, OnExpiry)>,
+    /// How audit records name it, once one was written.
+    audited: OnceCell<Box<str>>,
 }
 
 /// What a bundle that was taken did to the policy at its place.
@@ -42,7 +46,14 @@ pub enum Swap {
 
 impl Held {
     fn of(origin: &PolicyOrigin) -> Held {
-        let empty = Held { policy: None, version: String::from("none"), until: None, loads: 0, bundle: None };
+        let empty = Held {
+            policy: None,
+            version: String::from("none"),
+            until: None,
+            loads: 0,
+            bundle: None,
+            audited: OnceCell::new(),
+        };
         match origin {
             PolicyOrigin::Inline(policy) => {
                 let version = policy.revision().map_or_else(|| policy.digest().short(), ToString::to_string);
@@ -107,6 +118,7 @@ impl Policies {
         };
         if held.loads == 0 || held.version != version {
             held.policy = Some(bundle.policy.clone());
+            held.audited = OnceCell::new();
             held.version = version;
             held.loads = held.loads.saturating_add(1);
             self.epoch = self.epoch.saturating_add(1);
@@ -143,6 +155,11 @@ impl Policies {
     #[must_use]
     pub fn held(&self, at: usize) -> Option<&Rc<Policy>> {
         self.all.get(at)?.policy.as_ref()
+    }
+
+    /// How audit records name the policy at that place, once one was written; forgotten with the policy.
+    pub(crate) fn audited(&self, at: usize) -> Option<&OnceCell<Box<str>>> {
+        self.all.get(at).map(|held| &held.audited)
     }
 
     /// The version of the bundle at that place, if it came as one.

@@ -12,6 +12,7 @@ pub mod facts;
 mod meter;
 pub mod origin;
 pub mod protobuf;
+mod rate;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use compile::{ConfigError, Secrets};
 pub use credentials::{Certificates, CredentialKind, Credentials, ForwardedHeader, Requirement};
 pub use facts::{Fact, FilterState};
 pub use meter::ToolMeter;
+pub use rate::{RateEffect, RateLimit, RateOn, RateSource};
 pub use wire::{
     Answers, DenialStyle, Drift, JwtHeader, MetricSyntax, Permission, RouteAnswer, Schemas, ScopeChallenge,
     Unmatched,
@@ -76,6 +78,8 @@ pub struct Config {
     pub revocation: Revocation,
     /// Bounds.
     pub limits: Limits,
+    /// How often something may happen.
+    pub rates: Vec<RateLimit>,
     /// Metric names.
     pub metrics: Metrics,
     /// What of decisions goes to filter state.
@@ -556,10 +560,12 @@ pub struct Metrics {
 }
 
 impl Config {
-    /// Whether records have the caller's address, so that it is worth asking for. Rules that look at it say so themselves.
+    /// Whether records or limits have the caller's address, so that it is worth asking for. Rules that look at it say so
+    /// themselves.
     #[must_use]
-    pub fn records_source(&self) -> bool {
+    pub fn looks_at_source(&self) -> bool {
         self.audit.source == audit::Source::Recorded
+            || self.rates.iter().any(|limit| limit.source == RateSource::Needed)
     }
 
     /// Whether some issuer is asked about its tokens.

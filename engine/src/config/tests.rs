@@ -5,6 +5,7 @@ mod credentials;
 mod dpop;
 mod good;
 mod onward;
+mod rates;
 mod revocation;
 
 use super::*;

@@ -8,6 +8,7 @@ mod meter;
 mod operation;
 mod place;
 mod policy;
+mod rate;
 mod revocation;
 mod route;
 #[cfg(feature = "schema")]
@@ -31,6 +32,7 @@ pub use place::{
     ScopeChallenge, ServerRequestsWire, ServerWire, SessionsWire, TasksWire, ToolWire, ToolsWire,
 };
 pub use policy::{BundleWire, OnExpiryWire, PolicySourceWire};
+pub use rate::{RateBy, RateCounted, RateOnWire, RateWire};
 pub use revocation::{OnFailureWire, RevocationFeedWire, RevocationWire};
 pub use route::{RouteAllow, RouteAnswer, RouteWire};
 pub use secret::{SecretWire, SecretsWire};

@@ -92,7 +92,7 @@ pub(super) struct Denied<'c> {
 /// The answer to a request whose message is not known (yet).
 pub(super) fn plain(scene: &Scene<'_>, denial: Denial) -> Answer {
     let text = scene.decision.text();
-    let data = ErrorData { reason: denial.public_reason(), decision_id: &text, rule: None };
+    let data = data_of(denial, &text, None);
     let body = error_body(None, denial.code(), denial.message(), Some(data));
     let answer = Answer::new(denial.status(), body, denial.label());
     decorate(scene, denial, answer)
@@ -103,10 +103,25 @@ pub(super) fn refused(scene: &Scene<'_>, refused: &policy::Refused) -> Answer {
     let denial = scene.scope.map_or(Denial::Policy(refused.reason), |_| Denial::Auth(Auth::Scope));
     let text = scene.decision.text();
     let rule = shown(scene.config, refused.rule.as_deref());
-    let data = ErrorData { reason: denial.public_reason(), decision_id: &text, rule };
+    let data = data_of(denial, &text, rule);
     let body = error_body(None, denial.code(), denial.message(), Some(data));
     let answer = decorate(scene, denial, Answer::new(denial.status(), body, denial.label()));
     ruled(scene.config, answer, refused.rule.as_deref())
+}
+
+/// The answer to a request beyond a limit of which no message is known: always explicit.
+pub(super) fn limited(scene: &Scene<'_>, denial: Denial, limit: &str) -> Answer {
+    let text = scene.decision.text();
+    let data = data_of(denial, &text, shown(scene.config, Some(limit)));
+    let body = error_body(None, denial.code(), denial.message(), Some(data));
+    let answer = decorate(scene, denial, Answer::new(denial.status(), body, denial.label()));
+    ruled(scene.config, answer, Some(limit))
+}
+
+/// What stands in `error.data`.
+pub(super) fn data_of<'a>(denial: Denial, decision_id: &'a str, rule: Option<&'a str>) -> ErrorData<'a> {
+    let retry_after_secs = denial.retry_after_secs();
+    ErrorData { reason: denial.public_reason(), decision_id, rule, retry_after_secs }
 }
 
 /// What the answer says of the rule.
@@ -131,8 +146,7 @@ fn ruled(config: &Config, mut answer: Answer, rule: Option<&str>) -> Answer {
 pub(super) fn for_caller(scene: &Scene<'_>, auth: Auth, id: Option<&str>, rule: Option<&str>) -> Answer {
     let denial = Denial::Auth(auth);
     let text = scene.decision.text();
-    let data =
-        ErrorData { reason: denial.public_reason(), decision_id: &text, rule: shown(scene.config, rule) };
+    let data = data_of(denial, &text, shown(scene.config, rule));
     let body = error_body(id, denial.code(), denial.message(), Some(data));
     let answer = decorate(scene, denial, Answer::new(denial.status(), body, denial.label()));
     ruled(scene.config, answer, rule)
@@ -167,9 +181,11 @@ fn worded(
 ) -> (u16, String) {
     let text = decision.text();
     let rule = shown(config, denied.rule);
-    let data = Some(ErrorData { reason: denial.public_reason(), decision_id: &text, rule });
+    let data = Some(data_of(denial, &text, rule));
     let body = || error_body(denied.id, denial.code(), denial.message(), data);
     match style {
+        // There is nothing to hide about a limit: it is asked before it is known what the caller may see.
+        DenialStyle::Hidden if matches!(denial, Denial::Limited { .. }) => (denial.status(), body()),
         DenialStyle::Explicit => (denial.status(), body()),
         DenialStyle::Readable => (200, body()),
         DenialStyle::Hidden => hidden(denial, denied),
@@ -237,6 +253,10 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
             None
         }
         Denial::Auth(Auth::Busy { retry_after_secs }) => {
+            answer = answer.with("retry-after", retry_after_secs.to_string());
+            None
+        }
+        Denial::Limited { retry_after_secs } => {
             answer = answer.with("retry-after", retry_after_secs.to_string());
             None
         }

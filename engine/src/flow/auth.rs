@@ -16,7 +16,7 @@ use crate::keys::{KeyStatus, Keys, Source, UnknownKid};
 use crate::metrics::{Metric, Place, Sample, Series};
 use crate::revocation::{REVOKED, Standing};
 use crate::time::UnixTime;
-use crate::token::{CacheKey, Lookup, Rejection, Unread, Unverified, VerifiedToken};
+use crate::token::{CacheKey, Lookup, Rejection, Unproven, Unread, Unverified, VerifiedToken};
 use alloc::rc::Rc;
 use alloc::string::String;
 
@@ -70,9 +70,11 @@ pub(super) fn authenticate(
         Err(auth) => Authenticated::Refused(auth),
     };
     if let Authenticated::Known(identity, _) = &outcome {
-        let policy = desk.memory.policies.get(caller.policy, desk.now);
         desk.account.known(identity);
-        desk.account.trail.caller(desk.config, identity, policy.map(|policy| &**policy));
+        if desk.config.audit.is_on() {
+            let policy = desk.memory.policies.get(caller.policy, desk.now);
+            desk.account.trail.caller(desk.config, identity, policy.map(|policy| &**policy));
+        }
     }
     let result = match &outcome {
         Authenticated::Known(identity, _) => match identity.credential() {
@@ -193,7 +195,7 @@ fn by_token(
         return opaque::identify(desk, token, certificate, caller, (audience, key), attempt);
     }
     match Unverified::read(token) {
-        Ok(Ok(unverified)) => prove(desk, &unverified, certificate, caller, key, attempt),
+        Ok(Ok(unverified)) => prove(desk, unverified, certificate, caller, key, attempt),
         Ok(Err(rejection)) => Authenticated::Refused(Auth::Rejected(rejection.label())),
         Err(error) => Authenticated::Refused(Auth::Malformed(error.label())),
     }
@@ -241,7 +243,7 @@ fn renew(desk: &mut Desk<'_>, identity: Rc<Identity>, caller: &Caller<'_>, key: 
 #[inline(never)]
 fn prove(
     desk: &mut Desk<'_>,
-    token: &Unverified<'_>,
+    token: Unverified<'_>,
     certificate: Option<Rc<Certificate>>,
     caller: &Caller<'_>,
     key: CacheKey,
@@ -277,7 +279,9 @@ fn prove(
     };
     let verified = token.verify(&issuer.rules, &keys, desk.verifier, desk.now);
     let word = match &verified {
-        Err(rejection @ (Rejection::UnknownKid | Rejection::NoFittingKey)) => rejection.label(),
+        Err(Unproven {
+            rejection: rejection @ (Rejection::UnknownKid | Rejection::NoFittingKey), ..
+        }) => rejection.label(),
         Ok(_) | Err(_) => "hit",
     };
     looked_up(desk, audience.issuer, word);
@@ -286,8 +290,10 @@ fn prove(
             Ok(()) => Authenticated::Known(remember(desk, verified, certificate, issuer, caller, key), None),
             Err(rejection) => refused(rejection),
         },
-        Err(Rejection::UnknownKid) => unknown_kid(desk, token, audience.issuer, attempt),
-        Err(rejection) => refused(rejection),
+        Err(Unproven { rejection: Rejection::UnknownKid, token }) => {
+            unknown_kid(desk, &token, audience.issuer, attempt)
+        }
+        Err(Unproven { rejection, .. }) => refused(rejection),
     }
 }
 

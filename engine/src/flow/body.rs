@@ -11,7 +11,7 @@ use super::memory::DecisionId;
 use super::reply::Reply;
 use super::surfaces::{Clearing, Objection};
 use super::trail::Said;
-use super::{Desk, Edit, Passage, facts, scope, shadow};
+use super::{Desk, Edit, Passage, facts, rates, scope, shadow};
 use crate::config::{Config, Requirement, Server, Tool};
 use crate::deny::{Answer, Auth, Denial, Door};
 use crate::identity::Identity;
@@ -96,12 +96,12 @@ impl AwaitBody {
             Ok(doc) => doc,
             Err(error) => return self.malformed(desk, &unreadable(&error, &head, server.versions)),
         };
-        match classify(&doc, &head, server.versions) {
-            Ok(call) => match self.check_params(&call, server, desk) {
-                Ok(()) => self.judge_call(&call, body, server, desk),
+        match &classify(&doc, &head, server.versions) {
+            Ok(call) => match self.check_params(call, server, desk) {
+                Ok(()) => self.judge_call(call, body, server, desk),
                 Err(refused) => self.malformed(desk, &refused),
             },
-            Err(refused) => self.malformed(desk, &refused),
+            Err(refused) => self.malformed(desk, refused),
         }
     }
 
@@ -176,6 +176,17 @@ impl AwaitBody {
         self.waiting.identity = identity;
         let identity = &self.waiting.identity;
         let tool = server.tool_of(&call.target);
+        let caller = Some((&**identity, &*policy));
+        let place = Place::Server(self.waiting.at);
+        let request = |source| rates::Request {
+            tool: rates::Called::of(&call.target, tool.map(|(_, tool)| tool)),
+            ..rates::Request::understood(place, source, caller, Some(call.method))
+        };
+        if let Err(limited) = rates::charge(desk, request) {
+            let step = self.denied(call, server, (limited.denial, Some(&limited.id)), desk);
+            desk.account.trail.call(desk.config, server, call);
+            return step;
+        }
         let context = Context {
             source: desk.source,
             class: tool.and_then(|(_, tool)| tool.class.as_deref()),

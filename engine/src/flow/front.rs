@@ -211,10 +211,20 @@ impl<'h> Front<'h> {
     /// A header's size is no reason to read it as text: only a plain number counts.
     pub(super) fn declared_length(&self) -> Option<usize> {
         match self.content_length {
-            HeaderValue::One(bytes) => core::str::from_utf8(bytes).ok()?.parse().ok(),
+            HeaderValue::One(bytes) => number(bytes),
             HeaderValue::Absent | HeaderValue::Several => None,
         }
     }
+}
+
+/// A plain number: digits, and nothing else.
+fn number(digits: &[u8]) -> Option<usize> {
+    let next = |number: usize, byte: &u8| {
+        let digit = byte.wrapping_sub(b'0');
+        (digit < 10).then_some(())?;
+        number.checked_mul(10)?.checked_add(usize::from(digit))
+    };
+    if digits.is_empty() { None } else { digits.iter().try_fold(0, next) }
 }
 
 /// Whether a name is one of ours once `_` is read as `-` and case is folded, as upstreams may do.

@@ -8,12 +8,12 @@ use super::door;
 use super::front::{Front, Keep};
 use super::opaque::Vouched;
 use super::peer::Peer;
-use super::reply::Reply;
+use super::reply::{Besides, Reply};
 use super::scope::{self, Lacking};
 use super::trail::Said;
 use super::{
-    Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, documents, early, facts, route, session, shadow,
-    shown, surfaces, upstream,
+    Attempt, BodyFollows, Desk, Edit, Head, Passage, Step, documents, early, facts, rates, route, session,
+    shadow, shown, surfaces, upstream,
 };
 use crate::audit::Kind;
 use crate::config::{HostMode, Server};
@@ -32,7 +32,8 @@ pub fn start(head: &Head<'_>, desk: &mut Desk<'_>) -> Step {
     // Where a route names the server, the same head may be for another.
     let known = head.route_server.is_none().then(|| desk.memory.heads.find(head.fields)).flatten();
     let Some(known) = known else { return read(desk, head) };
-    let mut front = known.front(head.fields);
+    let mut front = Front::bare(head.fields);
+    known.tell(&mut front);
     let peer = Peer::new(desk.config, head.connection, &mut front);
     arrive(desk, head, &front, &peer, Ok(Place::Server(known.at)))
 }
@@ -73,6 +74,17 @@ fn arrive(
     let (Ok(here) | Err((_, here))) = place;
     desk.account.heard(front);
     desk.account.trail.begin(config, scene.decision, Some(front), (here, desk.source));
+    // Keys that were waited for make it no other arrival.
+    if head.attempt == Attempt::First
+        && let Ok(place @ (Place::Server(_) | Place::Route(_))) = place
+        && let Err(limited) = rates::charge(desk, |source| rates::Request::arrived(place, source))
+    {
+        let scene = match place {
+            Place::Server(at) => config.servers.get(at).map_or(scene, |server| scene.at(server)),
+            Place::Route(_) | Place::None => scene,
+        };
+        return refuse_limited(desk, &scene, verdict_on(place, MethodLabel::None), &limited);
+    }
     match place {
         Err((door, place)) => {
             if let Place::Route(at) = place {
@@ -113,14 +125,13 @@ impl Visit<'_> {
     fn deny(&self, desk: &mut Desk<'_>, denial: Denial) -> Step {
         deny(desk, &self.scene, self.place(), denial)
     }
-}
 
-/// What becomes of a request once it is allowed, and of its answer.
-struct Onward {
-    edits: Vec<Edit>,
-    reply: Reply,
-    /// The session as the upstream knows it; told to nobody whom the policy refuses before.
-    session: Result<Option<Edit>, Door>,
+    /// The same, once it is known who calls.
+    #[cold]
+    #[inline(never)]
+    fn deny_known(&self, desk: &mut Desk<'_>, who: &Identity, door: Door) -> Step {
+        deny(desk, &Scene { who: Some(who), ..self.scene }, self.place(), Denial::Door(door))
+    }
 }
 
 pub(super) fn verdict(place: Place, decision: &'static str, reason: &'static str) -> Series {
@@ -143,6 +154,20 @@ pub(super) fn deny(desk: &mut Desk<'_>, scene: &Scene<'_>, place: Place, denial:
     let kind = if matches!(denial, Denial::Auth(_)) { Kind::Authentication } else { Kind::Decision };
     desk.say(refusal(place, denial), &Said { kind, rule: None, decision: scene.decision });
     Step::Answer(Box::new(answer::plain(scene, denial)))
+}
+
+/// The answer to a request beyond a limit, where no message is known.
+#[cold]
+#[inline(never)]
+pub(super) fn refuse_limited(
+    desk: &mut Desk<'_>,
+    scene: &Scene<'_>,
+    on: Series,
+    limited: &rates::Limited,
+) -> Step {
+    let series = Series { method: on.method, ..refusal(on.place, limited.denial) };
+    desk.say(series, &Said::decided(scene.decision, Some(&limited.id)));
+    Step::Answer(Box::new(answer::limited(scene, limited.denial, &limited.id)))
 }
 
 /// The answer to a token that is good and has too few scopes for this place.
@@ -202,15 +227,9 @@ fn on_server(desk: &mut Desk<'_>, visit: &Visit<'_>, attempt: Attempt, peer: &Pe
     if let Some(lacking) = scope::of_requirement(&visit.scene, &server.credentials.require, None, &identity) {
         return lacking_scope(desk, &visit.scene, visit.place(), lacking);
     }
-    let who = identity.clone();
-    let method_name = method.map(Method::name);
-    let scene = Scene { who: Some(&who), method: method_name, ..visit.scene };
-    let visit = &Visit { scene, ..*visit };
-    let onward = Onward::new(desk, visit, &identity, method, nonce);
     match method {
-        Some(_) if let Some(step) = refuse_head(desk, visit) => step,
-        Some(method) => without_body(desk, visit, &identity, method, onward),
-        None => with_body(desk, visit, identity, onward),
+        Some(method) => without_body(desk, visit, &identity, method, nonce),
+        None => with_body(desk, visit, identity, nonce),
     }
 }
 
@@ -224,33 +243,18 @@ fn anonymous(desk: &mut Desk<'_>, at: usize, server: &Server) -> Option<Rc<Ident
     Some(current)
 }
 
-impl Onward {
-    fn new(
-        desk: &Desk<'_>,
-        visit: &Visit<'_>,
-        identity: &Rc<Identity>,
-        method: Option<Method>,
-        nonce: Option<String>,
-    ) -> Onward {
-        let Visit { front, server, .. } = *visit;
-        let mut edits = front.spoofed.clone();
-        shown::withhold(&mut edits, visit.scene.config, front, &server.credentials.api_keys);
-        let policy = desk.memory.policies.get(server.policy, desk.now);
-        let named = policy.map(|policy| (&**identity, &**policy));
-        upstream::edits(&mut edits, front, &server.upstream, named, &visit.scene);
-        if front.has_accept_encoding {
-            edits.push(Edit::remove("accept-encoding"));
-        }
-        let reply = Reply::guarded(visit.at, identity.clone(), front, server, method)
-            .with_nonce(nonce)
-            .vouched(Vouched::of(desk.config, front, identity));
-        let message = if method.is_none() { session::Message::Comes } else { session::Message::None };
-        let (session, reply) = match session::opened(&front.mcp, message, server, identity, desk.now) {
-            Ok(known) => (Ok(known.edit), reply.of_session(known.running)),
-            Err(door) => (Err(door), reply),
-        };
-        Onward { edits, reply, session }
+/// What changes in the head of a request that goes on.
+fn edits(desk: &Desk<'_>, visit: &Visit<'_>, identity: &Identity) -> Vec<Edit> {
+    let Visit { front, server, .. } = *visit;
+    let mut edits = front.spoofed.clone();
+    shown::withhold(&mut edits, visit.scene.config, front, &server.credentials.api_keys);
+    let policy = desk.memory.policies.get(server.policy, desk.now);
+    let named = policy.map(|policy| (identity, &**policy));
+    upstream::edits(&mut edits, front, &server.upstream, named, &visit.scene);
+    if front.has_accept_encoding {
+        edits.push(Edit::remove("accept-encoding"));
     }
+    edits
 }
 
 /// What the protocol's headers forbid where no body is read: a session named twice, a version that is not served, a
@@ -272,13 +276,19 @@ fn refuse_head(desk: &mut Desk<'_>, visit: &Visit<'_>) -> Option<Step> {
 }
 
 /// GET opens a stream, DELETE ends a session: the base protocol of the legacy era.
+#[inline(never)]
 fn without_body(
     desk: &mut Desk<'_>,
     visit: &Visit<'_>,
-    identity: &Identity,
+    identity: &Rc<Identity>,
     method: Method,
-    onward: Onward,
+    nonce: Option<String>,
 ) -> Step {
+    let scene = Scene { who: Some(identity), method: Some(method.name()), ..visit.scene };
+    let visit = &Visit { scene, ..*visit };
+    if let Some(step) = refuse_head(desk, visit) {
+        return step;
+    }
     // A body behind GET or DELETE means nothing to MCP, and one that nobody judged must not go on.
     if visit.body == BodyFollows::Yes {
         return visit.deny(desk, Denial::Door(Door::ContentType));
@@ -287,23 +297,36 @@ fn without_body(
         return visit.deny(desk, Denial::Auth(Auth::PolicyUnavailable));
     };
     desk.account.trail.asks(desk.config, visit.server, method, &Target::None);
+    let caller = Some((&**identity, &*policy));
+    let request = |source| rates::Request::understood(visit.place(), source, caller, Some(method));
+    let label = MethodLabel::Known(method.index());
+    if let Err(limited) = rates::charge(desk, request) {
+        return refuse_limited(desk, &visit.scene, verdict_on(visit.place(), label), &limited);
+    }
     let context = Context::at(desk.now).from(desk.source);
     let ask =
         |roles: &RoleSet, facts: &Facts<'_>| policy.decide(roles, facts, Ask::Base(method.name()), &context);
     let judged = ask(identity.roles(), &identity.facts());
-    let label = MethodLabel::Known(method.index());
-    let asked = (identity, Ask::Base(method.name()));
+    let asked = (&**identity, Ask::Base(method.name()));
     let note = shadow::compare_one(desk, visit.place(), visit.server.policy, &judged, asked);
     let again = |roles: &RoleSet, facts: &Facts<'_>| ask(roles, facts).is_ok();
     let scope = scope::of_policy(&visit.scene, &policy, identity, &judged, &again);
     let scene = Scene { scope: scope.as_deref(), ..visit.scene };
     let step = match judged {
         Ok(permit) => {
-            let Onward { mut edits, reply, session } = onward;
-            match session {
-                Ok(session) => edits.extend(session),
+            let Visit { front, server, at, .. } = *visit;
+            // Told to nobody whom the policy refuses.
+            let known = match session::opened(&front.mcp, session::Message::None, server, identity, desk.now)
+            {
+                Ok(known) => known,
                 Err(door) => return visit.deny(desk, Denial::Door(door)),
-            }
+            };
+            let mut edits = edits(desk, visit, identity);
+            edits.extend(known.edit);
+            let vouched = Vouched::of(desk.config, front, identity);
+            let besides = Besides { nonce, session: known.running, vouched };
+            let mut reply = Reply::guarded(at, identity.clone(), front, server, besides);
+            reply.expect(method, server.answers);
             let passage = Passage { edits, body: None, reply, facts: Vec::new() };
             allow(desk, &visit.scene, (visit.place(), label), permit, passage)
         }
@@ -337,34 +360,48 @@ pub(super) fn forbid(desk: &mut Desk<'_>, scene: &Scene<'_>, on: Series, refused
     Step::Answer(Box::new(answer::refused(scene, refused)))
 }
 
-fn with_body(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: Rc<Identity>, onward: Onward) -> Step {
-    if let Err(door) = door::check_body_head(visit.front, desk.config.limits.body) {
-        return visit.deny(desk, Denial::Door(door));
+fn with_body(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: Rc<Identity>, nonce: Option<String>) -> Step {
+    let Visit { front, server, at, .. } = *visit;
+    if let Err(door) = door::check_body_head(front, desk.config.limits.body) {
+        return visit.deny_known(desk, &identity, door);
     }
     if visit.body == BodyFollows::No {
-        return visit.deny(desk, Denial::Door(Door::BodyMissing));
+        return visit.deny_known(desk, &identity, Door::BodyMissing);
     }
     if desk.config.host_mode == HostMode::Streamed
-        && let Some(early) = early::judge(desk, visit, &identity)
+        && let Some(step) = refuse_early(desk, visit, &identity)
     {
-        let series = Series { tool: early.tool, ..verdict_on(visit.place(), early.method) };
-        let scene = Scene {
-            scope: early.scope.as_deref(),
-            method: Some(early.name),
-            tool: early.aimed.as_deref(),
-            ..visit.scene
-        };
-        return shadow::note_on_head(forbid(desk, &scene, series, &early.refused), early.note);
+        return step;
     }
-    let Onward { mut edits, reply, session } = onward;
-    match session {
-        Ok(session) => edits.extend(session),
-        Err(door) => return visit.deny(desk, Denial::Door(door)),
+    // Told to nobody whom the policy refuses before.
+    let known = match session::opened(&front.mcp, session::Message::Comes, server, &identity, desk.now) {
+        Ok(known) => known,
+        Err(door) => return visit.deny_known(desk, &identity, door),
+    };
+    let mut edits = edits(desk, visit, &identity);
+    edits.extend(known.edit);
+    edits.extend(surfaces::task_header(&front.mcp, server, &identity));
+    if front.keep == Keep::Offered {
+        desk.memory.heads.offer(front, at);
     }
-    edits.extend(surfaces::task_header(&visit.front.mcp, visit.server, &identity));
-    if visit.front.keep == Keep::Offered {
-        desk.memory.heads.offer(visit.front, visit.at);
-    }
-    let waiting = Waiting { at: visit.at, identity, decision: visit.scene.decision, edits, reply };
-    Step::Body(Box::new(AwaitBody::new(waiting, visit.front)))
+    let besides =
+        Besides { nonce, session: known.running, vouched: Vouched::of(desk.config, front, &identity) };
+    let reply = Reply::guarded(at, identity.clone(), front, server, besides);
+    let waiting = Waiting { at, identity, decision: visit.scene.decision, edits, reply };
+    Step::Body(Box::new(AwaitBody::new(waiting, front)))
+}
+
+/// The refusal of what the head alone says, where it leaves before the body is there.
+#[inline(never)]
+fn refuse_early(desk: &mut Desk<'_>, visit: &Visit<'_>, identity: &Rc<Identity>) -> Option<Step> {
+    let visit = &Visit { scene: Scene { who: Some(identity), ..visit.scene }, ..*visit };
+    let early = early::judge(desk, visit, identity)?;
+    let series = Series { tool: early.tool, ..verdict_on(visit.place(), early.method) };
+    let scene = Scene {
+        scope: early.scope.as_deref(),
+        method: Some(early.name),
+        tool: early.aimed.as_deref(),
+        ..visit.scene
+    };
+    Some(shadow::note_on_head(forbid(desk, &scene, series, &early.refused), early.note))
 }

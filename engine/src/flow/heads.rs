@@ -162,20 +162,18 @@ impl Known {
     }
 
     /// What a head says that repeats this one.
-    pub(super) fn front<'k>(&'k self, fields: &'k Fields<'k>) -> Front<'k> {
-        let mut front = Front::bare(fields);
+    pub(super) fn tell<'k>(&'k self, front: &mut Front<'k>) {
         front.method = METHOD;
         front.target = &self.target;
         front.path = self.target.get(..self.path).unwrap_or_default();
         front.media = Ok(());
         front.params = self.params;
         front.keep = Keep::No;
-        for (own, (_, value)) in self.fields.iter().zip(fields) {
+        for (own, (_, value)) in self.fields.iter().zip(front.fields) {
             if let Value::Taken(role) = own.value {
                 front.note(role, value);
             }
         }
-        front
     }
 }
 

@@ -11,6 +11,7 @@ use crate::feed::{Document, Feed, SourceId};
 use crate::identity::{Callers, Identity, Upkeep};
 use crate::introspection::Introspection;
 use crate::keys::{Located, Source};
+use crate::limit::Limiter;
 use crate::mcp::LearnedMarks;
 use crate::metrics::{Metric, Series};
 use crate::revocation::{HashKey, ListFeed, Revocation};
@@ -86,6 +87,8 @@ pub struct Memory {
     pub anonymous: Vec<Option<Rc<Identity>>>,
     /// Proofs of possession that have been used.
     pub replay: Replay,
+    /// How often things happened of late.
+    pub limiter: Limiter,
     /// What servers have told of their tools' arguments, one per server.
     pub schemas: Vec<Learned>,
     /// Which headers mirror arguments, as servers have told, one per server.
@@ -118,6 +121,7 @@ impl Memory {
         let anonymous = config.servers.iter().map(|server| Identity::anonymous(server).map(Rc::new));
         let policies = Policies::new(config);
         let (remembered, heard) = shares(config);
+        let limits = config.rates.iter().map(|limit| (&*limit.id, limit.rate));
         Memory {
             tokens: TokenCache::new(config.limits.token_cache, remembered, entropy.key(0)),
             upkeep: Upkeep::of(config),
@@ -127,6 +131,7 @@ impl Memory {
             located: config.issuers.iter().map(discovery).collect(),
             anonymous: anonymous.collect(),
             replay: Replay::new(&config.shared_state, entropy.key(3)),
+            limiter: Limiter::new(&config.shared_state, entropy.derived(3, b"limits"), limits),
             schemas: config.servers.iter().map(|_| Learned::default()).collect(),
             marks: config.servers.iter().map(|_| LearnedMarks::default()).collect(),
             hints: config.servers.iter().map(|_| LearnedHints::default()).collect(),
@@ -310,18 +315,29 @@ impl DecisionId {
     #[must_use]
     pub fn text(self) -> String {
         let mut text = String::with_capacity(24);
-        hex(&mut text, self.vm, 12);
-        text.push('-');
-        hex(&mut text, self.number, 8.max(16 - self.number.leading_zeros() / 4));
+        self.append(&mut text);
         text
+    }
+
+    /// Writes that at the end of a text.
+    pub(super) fn append(self, out: &mut String) {
+        hex(out, self.vm, 12);
+        out.push('-');
+        hex(out, self.number, 8.max(16 - self.number.leading_zeros() / 4));
     }
 }
 
+/// Appends the last digits of a number in hexadecimal.
 fn hex(out: &mut String, value: u64, digits: u32) {
-    for digit in (0..digits).rev() {
-        let nibble = u32::try_from(value >> (digit * 4) & 0xF).unwrap_or(0);
-        out.push(char::from_digit(nibble, 16).unwrap_or('0'));
+    let mut text = [0; 16];
+    let mut rest = value;
+    for digit in text.iter_mut().rev() {
+        let nibble = u8::try_from(rest & 0xF).unwrap_or(0);
+        *digit = if nibble < 10 { b'0' | nibble } else { nibble.wrapping_add(b'a' - 10) };
+        rest >>= 4;
     }
+    let from = text.len().saturating_sub(usize::try_from(digits).unwrap_or(0));
+    out.push_str(core::str::from_utf8(text.get(from..).unwrap_or_default()).unwrap_or_default());
 }
 
 #[cfg(test)]
@@ -349,10 +365,11 @@ mod tests {
             entropy().key(3),
             entropy().derived(0, b"tasks"),
             entropy().derived(3, b"tasks"),
+            entropy().derived(3, b"limits"),
             entropy().derived(3, b"else"),
         ]
         .into();
-        assert_eq!(keys.len(), 5);
+        assert_eq!(keys.len(), 6);
     }
 
     #[test]

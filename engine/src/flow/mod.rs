@@ -30,6 +30,7 @@ mod opaque;
 mod outcome;
 mod peer;
 mod possession;
+mod rates;
 mod reply;
 mod role;
 mod route;
@@ -95,7 +96,8 @@ pub struct Desk<'d> {
     pub store: &'d dyn Store,
     /// The time.
     pub now: UnixTime,
-    /// The caller's address as the proxy tells it; asked for only where [`crate::bundle::Policies::looks_at_source`].
+    /// The caller's address as the proxy tells it; asked for only where
+    /// [`crate::bundle::Policies::looks_at_source`] or [`Config::looks_at_source`].
     pub source: Option<IpAddr>,
     /// Where samples go.
     pub samples: &'d mut Samples,

@@ -7,7 +7,7 @@ use super::{Attempt, Desk, StreamEnd};
 use crate::certificate::Certificate;
 use crate::config::{Audience, Config, KeyOrigin};
 use crate::deny::Auth;
-use crate::identity::Identity;
+use crate::identity::{Identity, ProvenBy};
 use crate::introspection::{Asked, Endpoints, Seen};
 use crate::metrics::{Metric, Sample, Series};
 use crate::time::UnixTime;
@@ -117,6 +117,10 @@ impl fmt::Debug for Vouched {
 impl Vouched {
     /// The token of this request, if its issuer was asked about it.
     pub(super) fn of(config: &Config, front: &Front<'_>, identity: &Identity) -> Option<Vouched> {
+        // The identity itself says so: of other tokens nothing is read.
+        if identity.proven_by() != ProvenBy::Introspection {
+            return None;
+        }
         let issuer = identity.issuer_index()?;
         endpoints(config, issuer)?;
         let (_, token) = core::str::from_utf8((*front.authorization.first()?)?).ok()?.split_once(' ')?;
@@ -129,13 +133,12 @@ impl Vouched {
     }
 
     /// A stream begins: what is known of the token counts as long as it would for a request.
-    pub(super) fn begin(mut self, desk: &mut Desk<'_>) -> Vouched {
+    pub(super) fn begin(&mut self, desk: &mut Desk<'_>) {
         let key = desk.memory.introspection.key(self.issuer, &self.token);
         self.next = match desk.memory.introspection.seen(key, desk.now) {
             Some(Seen::Active(_, until)) => until,
             Some(Seen::Refused(_) | Seen::Unavailable) | None => desk.now,
         };
-        self
     }
 
     /// Whether the issuer still vouches for this caller; asks it, where that is not known.

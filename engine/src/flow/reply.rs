@@ -28,7 +28,7 @@ use alloc::vec::Vec;
 /// What to do with the answer to a request that went on.
 #[derive(Debug)]
 pub struct Reply {
-    /// In one place: a reply moves from the head to the body to the answer.
+    /// In one place: a reply moves from the head to the body to the answer, and filters that.
     guarded: Option<Box<Guarded>>,
     /// A fresh nonce for proofs (RFC 9449 section 8.2).
     nonce: Option<String>,
@@ -42,9 +42,25 @@ struct Guarded {
     expected: Expected,
     task: AboutTask,
     asked: Option<Rc<Asked>>,
+    /// When the login will be too old for the server.
     login_until: Option<UnixTime>,
+    /// The session that the request came in.
     session: Option<Running>,
+    /// When the session is over.
+    session_until: Option<UnixTime>,
+    /// The opaque token that the request came with.
     vouched: Option<Vouched>,
+}
+
+/// What a reply has of its request besides who calls where.
+#[derive(Default)]
+pub(super) struct Besides {
+    /// A fresh nonce that the answer brings.
+    pub nonce: Option<String>,
+    /// The session that has begun.
+    pub session: Option<Running>,
+    /// The opaque token that was shown.
+    pub vouched: Option<Vouched>,
 }
 
 /// What kind of answer the request asks for.
@@ -80,19 +96,7 @@ pub enum ReplyBody {
 
 /// Who the answer is for.
 #[derive(Debug)]
-pub struct Filter {
-    at: usize,
-    identity: Rc<Identity>,
-    task: AboutTask,
-    /// What was asked, where there are rules on answers.
-    asked: Option<Rc<Asked>>,
-    /// When the login will be too old for the server.
-    login_until: Option<UnixTime>,
-    /// When the session is over.
-    session_until: Option<UnixTime>,
-    /// The opaque token behind an open stream.
-    pub(super) vouched: Option<Vouched>,
-}
+pub struct Filter(Box<Guarded>);
 
 impl Reply {
     /// For what the gate does not guard.
@@ -105,44 +109,27 @@ impl Reply {
         identity: Rc<Identity>,
         front: &Front<'_>,
         server: &Server,
-        method: Option<Method>,
+        Besides { nonce, session, vouched }: Besides,
     ) -> Reply {
         let cors = match front.origin {
             HeaderValue::One(origin) => cors_origin(server, origin),
             HeaderValue::Absent | HeaderValue::Several => None,
         };
         let login_until = factors::good_until(&server.credentials.require, &identity);
-        let expected = Expected::Other;
-        let guarded = Guarded {
+        let session_until = session.as_ref().map(|running| running.ends);
+        let guarded = Box::new(Guarded {
             at,
             identity,
             cors,
-            expected,
+            expected: Expected::Other,
             task: AboutTask::None,
             asked: None,
             login_until,
-            session: None,
-            vouched: None,
-        };
-        let mut reply = Reply { guarded: Some(Box::new(guarded)), nonce: None };
-        method.into_iter().for_each(|method| reply.expect(method, server.answers));
-        reply
-    }
-
-    /// In a session that has begun.
-    pub(super) fn of_session(mut self, session: Option<Running>) -> Reply {
-        if let Some(guarded) = &mut self.guarded {
-            guarded.session = session;
-        }
-        self
-    }
-
-    /// For who has shown an opaque token.
-    pub(super) fn vouched(mut self, vouched: Option<Vouched>) -> Reply {
-        if let Some(guarded) = &mut self.guarded {
-            guarded.vouched = vouched;
-        }
-        self
+            session,
+            session_until,
+            vouched,
+        });
+        Reply { guarded: Some(guarded), nonce }
     }
 
     /// With a nonce that the answer brings.
@@ -188,80 +175,88 @@ impl Reply {
     /// Looks at the head of the answer.
     #[must_use]
     pub fn start(self, fields: &Fields<'_>, desk: &mut Desk<'_>) -> ReplyStep {
-        let nonce = self.nonce.map(|nonce| Edit::set("dpop-nonce", nonce));
-        let mut edits: Vec<Edit> = nonce.into_iter().collect();
+        let mut edits = Vec::new();
+        if let Some(nonce) = self.nonce {
+            edits.push(Edit::set("dpop-nonce", nonce));
+        }
         let status = status_of(fields);
         desk.account.status(status);
-        let Some(guarded) = self.guarded else {
+        let Some(mut guarded) = self.guarded else {
             desk.account.answered(Outcome::of_status(status));
             return ReplyStep::Pass(edits);
         };
         let (mut vary, mut session) = (Vec::new(), HeaderValue::Absent);
         let (mut content_type, mut encoded) = (HeaderValue::Absent, false);
         for (name, value) in fields {
-            match *name {
-                b"content-type" => note(&mut content_type, value),
-                b"mcp-session-id" => note(&mut session, value),
-                b"content-encoding" => encoded |= !value.eq_ignore_ascii_case(b"identity"),
+            // Whole names are compared: patterns of bytes would be compared byte by byte.
+            let is = |text: &str| *name == text.as_bytes();
+            if is("content-type") {
+                note(&mut content_type, value);
+            } else if is("mcp-session-id") {
+                note(&mut session, value);
+            } else if is("content-encoding") {
+                encoded |= !value.eq_ignore_ascii_case(b"identity");
+            } else if is("www-authenticate") {
                 // The client's authorization server is ours to name, not the upstream's.
-                b"www-authenticate" => edits.push(Edit::remove("www-authenticate")),
+                edits.push(Edit::remove("www-authenticate"));
+            } else if is("access-control-allow-origin") || is("access-control-allow-credentials") {
                 // Whose pages may read answers is ours to say too.
-                b"access-control-allow-origin" | b"access-control-allow-credentials" => {
-                    edits.push(Edit::remove(name.to_vec()))
-                }
-                b"vary" => {
-                    vary.extend_from_slice(value);
-                    vary.extend_from_slice(b", ");
-                }
-                _ => {}
+                edits.push(Edit::remove(name.to_vec()));
+            } else if is("vary") {
+                vary.extend_from_slice(value);
+                vary.extend_from_slice(b", ");
             }
         }
-        if let Some(origin) = guarded.cors {
-            edits.push(Edit::set("access-control-allow-origin", origin));
-            edits.push(Edit::set("access-control-expose-headers", EXPOSED));
-            vary.extend_from_slice(b"origin");
-            edits.push(Edit::set("vary", vary));
+        if let Some(origin) = guarded.cors.take() {
+            for_page(&mut edits, origin, vary);
         }
-        let Guarded { at, identity, task, asked, login_until, session: running, vouched, .. } = *guarded;
-        let session_until = running.as_ref().map(|running| running.ends);
-        let mut filter = Filter { at, identity, task, asked, login_until, session_until, vouched: None };
-        let (kind, expected) = (media(content_type), guarded.expected);
-        let begins = desk.now.plus_secs(desk.config.limits.session_secs);
-        let sealed = |server| session::sealed(session, server, &filter.identity, running.as_ref(), begins);
-        match desk.config.servers.get(at).map(sealed) {
-            Some(Ok(Some((edit, ends)))) => {
-                edits.push(edit);
-                filter.session_until = Some(ends);
+        if session != HeaderValue::Absent {
+            match guarded.seal(session, desk) {
+                Ok(sealed) => edits.extend(sealed),
+                Err(label) => return Filter(guarded).fault(desk, label),
             }
-            Some(Ok(None)) | None => {}
-            Some(Err(label)) => return filter.fault(desk, label),
         }
         // Two content types: whichever is believed here, a client may believe the other.
         if content_type == HeaderValue::Several && status < 400 {
-            return filter.fault(desk, "answer_content_type");
+            return Filter(guarded).fault(desk, "answer_content_type");
         }
-        match what_to_do(kind, expected, status, encoded) {
-            Look::Refuse(label) => filter.fault(desk, label),
+        match what_to_do(media(content_type), guarded.expected, status, encoded) {
+            Look::Refuse(label) => Filter(guarded).fault(desk, label),
             Look::Away => {
                 desk.account.answered(Outcome::of_status(status));
                 ReplyStep::Pass(edits)
             }
-            Look::Events => {
-                if desk.account.awaits_message() == Awaits::Nothing {
-                    desk.account.answered(Outcome::of_status(status));
-                }
-                edits.push(Edit::remove("content-length"));
-                filter.vouched = vouched.map(|vouched| vouched.begin(desk));
-                let stream = SseFilter::new(desk.config.limits.answer);
-                ReplyStep::Filter(edits, ReplyBody::Stream(filter, Box::new(stream)))
-            }
+            Look::Events => Filter(guarded).events(edits, status, desk),
             Look::Whole => {
                 if desk.config.host_mode == HostMode::Streamed {
                     edits.push(Edit::remove("content-length"));
                 }
-                ReplyStep::Filter(edits, ReplyBody::Whole(filter))
+                ReplyStep::Filter(edits, ReplyBody::Whole(Filter(guarded)))
             }
         }
+    }
+}
+
+/// What tells a browser that a page of this origin may read the answer.
+#[inline(never)]
+fn for_page(edits: &mut Vec<Edit>, origin: String, mut vary: Vec<u8>) {
+    edits.push(Edit::set("access-control-allow-origin", origin));
+    edits.push(Edit::set("access-control-expose-headers", EXPOSED));
+    vary.extend_from_slice(b"origin");
+    edits.push(Edit::set("vary", vary));
+}
+
+impl Guarded {
+    /// The session that the answer names, as the client may know it.
+    #[inline(never)]
+    fn seal(&mut self, session: HeaderValue<'_>, desk: &Desk<'_>) -> Result<Option<Edit>, &'static str> {
+        let Some(server) = desk.config.servers.get(self.at) else { return Ok(None) };
+        let begins = desk.now.plus_secs(desk.config.limits.session_secs);
+        let sealed = session::sealed(session, server, &self.identity, self.session.as_ref(), begins)?;
+        Ok(sealed.map(|(edit, ends)| {
+            self.session_until = Some(ends);
+            edit
+        }))
     }
 }
 
@@ -327,19 +322,42 @@ fn media(content_type: HeaderValue<'_>) -> Media {
 
 impl Filter {
     pub(super) fn at(&self) -> usize {
-        self.at
+        self.0.at
     }
 
     pub(super) fn identity(&self) -> &Rc<Identity> {
-        &self.identity
+        &self.0.identity
     }
 
     pub(super) fn login_until(&self) -> Option<UnixTime> {
-        self.login_until
+        self.0.login_until
     }
 
     pub(super) fn session_until(&self) -> Option<UnixTime> {
-        self.session_until
+        self.0.session_until
+    }
+
+    /// The opaque token behind an open stream.
+    pub(super) fn vouched(&self) -> Option<&Vouched> {
+        self.0.vouched.as_ref()
+    }
+
+    pub(super) fn vouched_mut(&mut self) -> Option<&mut Vouched> {
+        self.0.vouched.as_mut()
+    }
+
+    /// A stream begins.
+    #[inline(never)]
+    fn events(mut self, mut edits: Vec<Edit>, status: u16, desk: &mut Desk<'_>) -> ReplyStep {
+        if desk.account.awaits_message() == Awaits::Nothing {
+            desk.account.answered(Outcome::of_status(status));
+        }
+        edits.push(Edit::remove("content-length"));
+        if let Some(vouched) = self.vouched_mut() {
+            vouched.begin(desk);
+        }
+        let stream = SseFilter::new(desk.config.limits.answer);
+        ReplyStep::Filter(edits, ReplyBody::Stream(self, Box::new(stream)))
     }
 
     #[cold]
@@ -351,21 +369,21 @@ impl Filter {
     /// The answer that replaces one that cannot be filtered.
     fn withhold(&self, desk: &mut Desk<'_>, label: &'static str) -> Answer {
         desk.samples.push(Sample {
-            series: Series::new(Metric::AnswerFaults, label).at(Place::Server(self.at)),
+            series: Series::new(Metric::AnswerFaults, label).at(Place::Server(self.at())),
             value: 1,
         });
         desk.account.answered(Outcome::ServerError);
         let scene = Scene::new(desk, HeaderValue::Absent);
-        let scene = desk.config.servers.get(self.at).map_or(scene, |server| scene.at(server));
+        let scene = desk.config.servers.get(self.at()).map_or(scene, |server| scene.at(server));
         answer::plain(&scene, Denial::Answer(label))
     }
 
     fn run(&self, bytes: &[u8], desk: &mut Desk<'_>) -> Result<Left, FilterError> {
         let limits = Limits { depth: desk.config.limits.json.depth.max(64), nodes: 1_000_000 };
         let options = Options { limits, max_ttl_ms: Some(desk.config.limits.list_ttl_millis) };
-        let mut view = View::new(desk, self.at, &self.identity, (&self.task, self.asked.clone()));
+        let mut view = View::new(desk, self.at(), self.identity(), (&self.0.task, self.0.asked.clone()));
         let filtered = filter_answer(bytes, &mut view, options)?;
-        let place = Place::Server(self.at);
+        let place = Place::Server(self.at());
         for (word, count) in [("kept", filtered.kept), ("removed", filtered.removed)] {
             if let Some(value) = u64::try_from(count).ok().filter(|count| *count > 0) {
                 desk.samples.push(Sample { series: Series::new(Metric::ListItems, word).at(place), value });

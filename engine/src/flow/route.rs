@@ -4,12 +4,12 @@
 use super::answer::Scene;
 use super::auth::{self, Authenticated};
 use super::front::Front;
-use super::head::{allow, deny, forbid, lacking_scope, pass, verdict, verdict_on};
+use super::head::{allow, deny, forbid, lacking_scope, pass, refuse_limited, verdict, verdict_on};
 use super::peer::Peer;
 use super::reply::Reply;
 use super::shadow::{self, Note};
 use super::trail::Said;
-use super::{Attempt, Desk, Edit, Passage, Step, factors, health, scope, shown, upstream};
+use super::{Attempt, Desk, Edit, Passage, Step, factors, health, rates, scope, shown, upstream};
 use crate::config::{Access, Route, RouteAnswer, RouteRules};
 use crate::deny::{Auth, Denial, Door};
 use crate::identity::Identity;
@@ -43,6 +43,18 @@ impl Stop<'_> {
         deny(desk, &self.scene, self.place(), denial)
     }
 
+    /// The answer where it is beyond a limit.
+    fn limited(
+        &self,
+        desk: &mut Desk<'_>,
+        scene: &Scene<'_>,
+        caller: Option<(&Identity, &Policy)>,
+    ) -> Option<Step> {
+        let request = |source| rates::Request::understood(self.place(), source, caller, None);
+        let limited = rates::charge(desk, request).err()?;
+        Some(refuse_limited(desk, scene, verdict_on(self.place(), MethodLabel::None), &limited))
+    }
+
     /// Changes to the header that the upstream sees.
     fn edits(&self, named: Option<(&Identity, &Policy)>) -> Vec<Edit> {
         let mut edits = self.front.spoofed.clone();
@@ -59,6 +71,11 @@ pub(super) fn start(desk: &mut Desk<'_>, mut stop: Stop<'_>, attempt: Attempt, p
     stop.scene.route = Some(stop.route);
     if stop.route.tls.is_some_and(|oldest| peer.tls() < Some(oldest)) {
         return stop.deny(desk, Denial::Door(Door::TlsRequired));
+    }
+    if matches!(stop.route.access, Access::Anyone)
+        && let Some(step) = stop.limited(desk, &stop.scene, None)
+    {
+        return step;
     }
     match &stop.route.access {
         Access::Anyone if stop.route.answer.is_some() => health_for_anyone(desk, &stop),
@@ -102,6 +119,9 @@ fn guarded(
     let context = Context::at(desk.now).from(desk.source);
     if let Some(lacking) = scope::of_requirement(&scene, &rules.credentials.require, None, &identity) {
         return lacking_scope(desk, &scene, stop.place(), lacking);
+    }
+    if let Some(step) = stop.limited(desk, &scene, Some((&*identity, &*policy))) {
+        return step;
     }
     let judged = policy.decide(identity.roles(), &identity.facts(), ask, &context);
     let again = |roles: &RoleSet, facts: &Facts<'_>| policy.decide(roles, facts, ask, &context).is_ok();

@@ -49,7 +49,7 @@ impl ReplyBody {
         let ReplyBody::Stream(filter, _) = self else { return None };
         let identity = filter.identity();
         let until = Some(identity.valid_until()).filter(|_| !identity.is_anonymous());
-        let vouched = filter.vouched.as_ref().map(Vouched::next);
+        let vouched = filter.vouched().map(Vouched::next);
         [until, filter.login_until(), filter.session_until(), vouched].into_iter().flatten().min()
     }
 
@@ -96,7 +96,7 @@ fn over(filter: &mut Filter, desk: &mut Desk<'_>) -> Option<StreamEnd> {
         return Some(StreamEnd::Grants);
     }
     let (at, identity) = (filter.at(), filter.identity().clone());
-    filter.vouched.as_mut()?.look(desk, at, &identity)
+    filter.vouched_mut()?.look(desk, at, &identity)
 }
 
 /// What a stream shows is judged by the policy in force; who may have one at all was asked when it began.

@@ -16,6 +16,7 @@ mod heads;
 mod health;
 mod onward;
 mod opaque;
+mod rates;
 mod replies;
 mod revocation;
 mod ruled;
@@ -132,7 +133,7 @@ impl World {
 
     /// As the shell asks for it.
     fn source(&self) -> Option<core::net::IpAddr> {
-        let wanted = self.config.records_source() || self.memory.policies.looks_at_source();
+        let wanted = self.config.looks_at_source() || self.memory.policies.looks_at_source();
         wanted.then(|| peer_address(&self.connection)).flatten()
     }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What one caller sees of an answer: the same rules as for their calls.
 
+use super::answer::data_of;
 use super::answering::{self, Asked};
 use super::memory::Memory;
 use super::task::{AboutTask, Meter};
 use super::{Account, Desk, Outcome, surfaces};
 use crate::config::{Config, Drift, Permission, Schemas, Server, Tasks};
-use crate::deny::{Denial, ErrorData, Surface, error_body};
+use crate::deny::{Denial, Surface, error_body};
 use crate::identity::Identity;
 use crate::json::Value;
 use crate::mcp::{
@@ -226,7 +227,7 @@ impl Visible for View<'_> {
             Withheld::Task | Withheld::Answer => Surface::TasksOff,
         });
         let decision = self.memory.next_decision().text();
-        let data = ErrorData { reason: denial.public_reason(), decision_id: &decision, rule: None };
+        let data = data_of(denial, &decision, None);
         error_body(id, denial.code(), denial.message(), Some(data))
     }
 }

@@ -138,7 +138,7 @@ impl Written {
         (self.session, self.hashed) = (Session::default(), None);
         self.text.reserve(640);
         let mut members = Members::more(&mut self.text);
-        members.text("id", &decision.text());
+        members.with("id", |out| decision.append(out));
         if let Some(front) = front {
             members.text_if("request_id", id(front.request_id));
             let trace = text(front.traceparent).and_then(Trace::parse);
@@ -193,7 +193,7 @@ impl Written {
     #[inline(never)]
     pub(super) fn asks(&mut self, config: &Config, server: &Server, method: Method, target: &Target<'_>) {
         let mut members = Members::more(&mut self.text);
-        members.text("method", method.name());
+        members.word("method", method.name());
         match target {
             Target::None | Target::Listen { .. } => {}
             Target::Tool(name) => members.text("tool", clip(name, MAX_TARGET)),
@@ -243,17 +243,17 @@ impl Written {
         if let Some(hash) = &self.hashed {
             members.hex("session", hash);
         }
-        members.text("decision", effect.word());
-        members.text("reason", series.word);
+        members.word("decision", effect.word());
+        members.word("reason", series.word);
         if let Some(rule) = said.rule {
             members.list("rules").item(rule);
         }
-        if let Some(policy) = policy_of(config, series.place) {
-            name(config, policies, policy, &mut members.nest("policy"));
+        if let Some(written) = policy_of(config, series.place).and_then(|at| policy(config, policies, at)) {
+            members.json("policy", written);
         }
         if let Some((effect, policy, rule)) = shadow {
             let mut own = members.nest("shadow");
-            own.text("decision", effect.word());
+            own.word("decision", effect.word());
             let id = rule.and_then(|rule| policies.rule_id(policy, rule));
             if let Some(id) = id {
                 own.list("rules").item(id);
@@ -293,7 +293,7 @@ impl Written {
         }
         let mut members = Members::more(&mut self.text);
         let mut own = members.nest("answer_shadow");
-        own.text("decision", effect.word());
+        own.word("decision", effect.word());
         if let Some(rule) = rule {
             own.list("rules").item(rule);
         }
@@ -335,16 +335,25 @@ fn policy_of(config: &Config, place: Place) -> Option<usize> {
 #[must_use]
 pub fn policy_in_force(config: &Config, policies: &Policies, at: usize) -> String {
     let mut text = String::new();
-    name(config, policies, at, &mut Members::more(&mut text).nest("policy"));
+    if let Some(written) = policy(config, policies, at) {
+        Members::more(&mut text).json("policy", written);
+    }
     text
 }
 
-fn name(config: &Config, policies: &Policies, at: usize, members: &mut Members<'_>) {
-    if let (Some(name), Some(policy)) = (config.policy_names.get(at), policies.held(at)) {
-        let digest = policy.digest();
-        let version = policy.revision().or_else(|| policies.bundle_version(at));
-        PolicyName { name, version, digest: digest.bytes() }.write(members);
-    }
+/// Which policy is at that place: an object, written once for each.
+fn policy<'p>(config: &Config, policies: &'p Policies, at: usize) -> Option<&'p str> {
+    Some(policies.audited(at)?.get_or_init(|| {
+        let mut text = String::new();
+        let mut members = Members::object(&mut text);
+        if let (Some(name), Some(policy)) = (config.policy_names.get(at), policies.held(at)) {
+            let digest = policy.digest();
+            let version = policy.revision().or_else(|| policies.bundle_version(at));
+            PolicyName { name, version, digest: digest.bytes() }.write(&mut members);
+        }
+        drop(members);
+        text.into_boxed_str()
+    }))
 }
 
 pub(super) fn text(value: HeaderValue<'_>) -> Option<&str> {

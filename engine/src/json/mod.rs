@@ -109,6 +109,17 @@ impl<'a> Doc<'a> {
         Ok(Doc { text: Cow::Borrowed(text), nodes })
     }
 
+    /// As [`Doc::parse`], of bytes that the document keeps.
+    ///
+    /// # Errors
+    /// As [`Doc::parse`].
+    pub fn parse_owned(bytes: Vec<u8>, limits: Limits) -> Result<Doc<'static>, JsonError> {
+        let nodes = Doc::parse(&bytes, limits)?.into_nodes();
+        // The scanner has seen that it is text.
+        let text = String::from_utf8(bytes).map_err(|_| JsonError { kind: JsonErrorKind::NotUtf8, at: 0 })?;
+        Ok(Doc { text: Cow::Owned(text), nodes })
+    }
+
     /// Gives the node list back for [`Doc::parse_with`].
     #[must_use]
     pub fn into_nodes(self) -> Vec<Node> {
@@ -191,6 +202,12 @@ impl<'d> Value<'d> {
     #[must_use]
     pub fn raw(&self) -> &'d str {
         self.text.get(self.span()).unwrap_or_default()
+    }
+
+    /// Whether just this text was written.
+    #[must_use]
+    pub fn is_written(&self, text: &str) -> bool {
+        self.bytes() == text.as_bytes()
     }
 
     fn bytes(&self) -> &'d [u8] {
@@ -283,14 +300,15 @@ impl<'d> Value<'d> {
     pub fn get(&self, name: &str) -> Option<Value<'d>> {
         let inside = matches!(self.kind(), Kind::Object);
         let (mut at, end) = (self.first_child(inside), self.subtree_end(inside));
-        let (quoted, first) = (name.len().saturating_add(2), name.as_bytes().first());
         while at < end {
             let (key, value) = (self.nodes.get(at)?, at.saturating_add(1));
-            // Most names differ in their length or first byte: then no other is looked at.
-            let (start, length) = (key.start as usize, (key.end as usize).wrapping_sub(key.start as usize));
-            let begins = || first.is_none() || self.text.as_bytes().get(start.wrapping_add(1)) == first;
-            let likely = key.kind == Kind::EscapedString || (length == quoted && begins());
-            if likely && self.at(at).is_str(name) {
+            let own = (key.start as usize).saturating_add(1)..(key.end as usize).saturating_sub(1);
+            let found = match key.kind {
+                Kind::EscapedString => self.at(at).is_str(name),
+                // Most names differ in length: then no byte is looked at.
+                _ => own.len() == name.len() && self.text.as_bytes().get(own) == Some(name.as_bytes()),
+            };
+            if found {
                 return Some(self.at(value));
             }
             at = self.nodes.get(value)?.next as usize;

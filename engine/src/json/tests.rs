@@ -207,3 +207,24 @@ fn typed_reading_names_the_path_and_suggests() {
         assert_eq!(sample(wrong).unwrap_err().path(), vec![key("choice")], "{wrong}");
     }
 }
+
+#[test]
+fn a_name_stands_once_however_many_there_are_and_however_alike() {
+    // All of one length, with the same first and last character, and some that differ in those.
+    let alike = |at: usize| alloc::format!("a{at:03}z");
+    let mixed = |at: usize| alloc::format!("{}{at}", char::from(b'a' + u8::try_from(at % 26).unwrap()));
+    for name in [&alike as &dyn Fn(usize) -> String, &mixed] {
+        for count in [1, 2, 3, 8, 9, 15, 16, 17, 18, 33, 70] {
+            let member = |at: usize| alloc::format!("{}:{at}", quoted(&name(at)));
+            let all: Vec<String> = (0..count).map(member).collect();
+            let text = |members: &[String]| alloc::format!("{{{}}}", members.join(","));
+            assert!(Doc::parse(text(&all).as_bytes(), Limits::TOKEN).is_ok(), "{count}");
+            for (one, two) in (0..count).flat_map(|two| (0..two).map(move |one| (one, two))) {
+                let mut twice = all.clone();
+                twice[two] = member(one);
+                let error = Doc::parse(text(&twice).as_bytes(), Limits::TOKEN).unwrap_err();
+                assert_eq!(error.kind, JsonErrorKind::DuplicateKey, "{one} and {two} of {count}");
+            }
+        }
+    }
+}

@@ -37,14 +37,16 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
 pub(crate) fn decode_bytes(text: &[u8]) -> Option<Vec<u8>> {
     let (groups, rest) = text.as_chunks::<4>();
     let whole = groups.len().saturating_mul(3);
-    let mut bytes = Vec::with_capacity(whole.saturating_add(2));
+    let mut bytes = Vec::with_capacity(whole.saturating_add(rest.len().saturating_sub(1)));
     bytes.resize(whole, 0);
     // A character outside the alphabet has the top bits set, which no sextet has.
     let mut seen = 0;
     for (group, three) in groups.iter().zip(bytes.as_chunks_mut::<3>().0) {
         let [a, b, c, d] = group.map(sextet);
         seen |= a | b | c | d;
-        *three = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+        let [a, b, c, d] = [a, b, c, d].map(u32::from);
+        let [_, x, y, z] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
+        *three = [x, y, z];
     }
     // The bits that the last character has too many must be zero: decoders differ there.
     let excess = match *rest {

@@ -80,7 +80,8 @@ pub(super) fn read(root: Value<'_>) -> Result<Envelope<'_>, (Refusal, Option<Id<
             return Err((Refusal::NotAnObject, None));
         }
     }
-    let (members, known) = Members::collect(root);
+    let mut members = Members::default();
+    let known = members.collect(root);
     let id = members.id.map(Id::read).transpose();
     let sound = match known {
         Ok(()) => read_sound(&members, &id),
@@ -108,18 +109,17 @@ struct Members<'d> {
 
 impl<'d> Members<'d> {
     /// Goes on behind a member that is not known, so that a refusal can still carry the id.
-    fn collect(root: Value<'d>) -> (Members<'d>, Result<(), Refusal>) {
-        let mut members = Members::default();
+    fn collect(&mut self, root: Value<'d>) -> Result<(), Refusal> {
         let mut known = Ok(());
         for (name, value) in root.members() {
             let name = name.as_str().unwrap_or_default();
             let slot = match &*name {
-                "jsonrpc" => &mut members.jsonrpc,
-                "id" => &mut members.id,
-                "method" => &mut members.method,
-                "params" => &mut members.params,
-                "result" => &mut members.result,
-                "error" => &mut members.error,
+                "jsonrpc" => &mut self.jsonrpc,
+                "id" => &mut self.id,
+                "method" => &mut self.method,
+                "params" => &mut self.params,
+                "result" => &mut self.result,
+                "error" => &mut self.error,
                 other => {
                     known = known.and(match likeness(other, ENVELOPE) {
                         Likeness::Alike => Err(Refusal::LookAlikeKey),
@@ -130,7 +130,7 @@ impl<'d> Members<'d> {
             };
             *slot = Some(value);
         }
-        (members, known)
+        known
     }
 }
 
@@ -138,7 +138,7 @@ impl<'d> Members<'d> {
 type Sound<'d> = (Shape, Cow<'d, str>, Option<Value<'d>>);
 
 fn read_sound<'d>(members: &Members<'d>, id: &Result<Option<Id<'d>>, Refusal>) -> Result<Sound<'d>, Refusal> {
-    if members.jsonrpc.is_none_or(|version| version.raw() != "\"2.0\"") {
+    if members.jsonrpc.is_none_or(|version| !version.is_written("\"2.0\"")) {
         return Err(Refusal::BadJsonrpc);
     }
     let has_id = match id {

@@ -5,7 +5,7 @@
 //! headers of version and method, method, target, header of the name.
 
 use super::envelope::{self, Envelope, Id, Shape};
-use super::head::{self, Head, Presence, era_of};
+use super::head::{self, Head, HeaderValue, Presence, era_of};
 use super::lookalike::{META, PARAMS, member_object, refuse_look_alikes};
 use super::method::Method;
 use super::refusal::{Refusal, Refused};
@@ -91,13 +91,28 @@ pub fn classify<'d>(
         Ok(version) => version,
         Err(fault) => return Err(fault.of(envelope)),
     };
-    match aim(&envelope, version, head) {
-        Ok((method, (target, arguments))) => {
-            let Envelope { id, shape, params, result, .. } = envelope;
-            Ok(Call { id, method, target, arguments, version, shape, params, result })
-        }
-        Err(reason) => Err(Fault::new(reason, version.era()).of(envelope)),
+    let refused = |reason, envelope| Err(Fault::new(reason, version.era()).of(envelope));
+    let presence = match version.era() {
+        Era::Modern => presence(envelope.shape),
+        Era::Legacy => Presence::Optional,
+    };
+    let method = match method_of(&envelope, version, head, presence) {
+        Ok(method) => method,
+        Err(reason) => return refused(reason, envelope),
+    };
+    let target = match target::read(method, envelope.params) {
+        Ok(target) => target,
+        Err(reason) => return refused(reason, envelope),
+    };
+    let arguments = match target::arguments(method, envelope.params) {
+        Ok(arguments) => arguments,
+        Err(reason) => return refused(reason, envelope),
+    };
+    if let Err(reason) = head::check_target(head, method, &target, presence) {
+        return refused(reason, envelope);
     }
+    let Envelope { id, shape, params, result, .. } = envelope;
+    Ok(Call { id, method, target, arguments, version, shape, params, result })
 }
 
 fn version_of(envelope: &Envelope<'_>, head: &Head<'_>, versions: VersionSet) -> Result<Version, Fault> {
@@ -160,17 +175,34 @@ fn presence(shape: Shape) -> Presence {
 
 /// A message whose version is in the header, or nowhere.
 fn by_header(envelope: &Envelope<'_>, head: &Head<'_>, versions: VersionSet) -> Result<Version, Fault> {
-    let text = head.protocol_version.text().map_err(|reason| Fault::new(reason, head.era(versions)))?;
-    let Some(text) = text else { return headerless(envelope, head, versions) };
-    let version = match Version::parse(text) {
-        Some(version) if versions.contains(version) => version,
-        Some(_) | None => return Err(Fault::unsupported(text, era_of(text))),
+    // As nearly everybody writes it.
+    let plain = match head.protocol_version {
+        HeaderValue::One(text) => Version::written(text).filter(|version| versions.contains(*version)),
+        HeaderValue::Absent | HeaderValue::Several => None,
+    };
+    let version = match plain {
+        Some(version) => version,
+        None => match spelled(head, versions)? {
+            Some(version) => version,
+            None => return headerless(envelope, head, versions),
+        },
     };
     match (version.era(), envelope.shape) {
         (Era::Legacy, _) => legacy(version, head),
         (Era::Modern, Shape::Request) => Err(Fault::new(Refusal::MissingMeta, Era::Modern)),
         (Era::Modern, Shape::Response) => Err(Fault::new(Refusal::ModernResponse, Era::Modern)),
         (Era::Modern, Shape::Notification) => Ok(version),
+    }
+}
+
+/// The version that the header names in whatever spelling; none where there is no header.
+#[inline(never)]
+fn spelled(head: &Head<'_>, versions: VersionSet) -> Result<Option<Version>, Fault> {
+    let text = head.protocol_version.text().map_err(|reason| Fault::new(reason, head.era(versions)))?;
+    let Some(text) = text else { return Ok(None) };
+    match Version::parse(text) {
+        Some(version) if versions.contains(version) => Ok(Some(version)),
+        Some(_) | None => Err(Fault::unsupported(text, era_of(text))),
     }
 }
 
@@ -206,21 +238,15 @@ fn legacy(version: Version, head: &Head<'_>) -> Result<Version, Fault> {
     }
 }
 
-/// The method, and what it is aimed at.
-fn aim<'d>(
-    envelope: &Envelope<'d>,
+/// The method, as the header has it too.
+fn method_of(
+    envelope: &Envelope<'_>,
     version: Version,
     head: &Head<'_>,
-) -> Result<(Method, target::Aim<'d>), Refusal> {
-    let presence = match version.era() {
-        Era::Modern => presence(envelope.shape),
-        Era::Legacy => Presence::Optional,
-    };
+    presence: Presence,
+) -> Result<Method, Refusal> {
     head::check_method(head, &envelope.method, presence)?;
-    let method = read_method(envelope, version)?;
-    let aim = target::read(method, envelope.params)?;
-    head::check_target(head, method, &aim.0, presence)?;
-    Ok((method, aim))
+    read_method(envelope, version)
 }
 
 fn read_method(envelope: &Envelope<'_>, version: Version) -> Result<Method, Refusal> {

@@ -3,7 +3,7 @@
 
 use super::characters::{check_name, check_task, check_uri};
 use super::lookalike::{LISTEN, REF, TASK, member_object};
-use super::method::Method;
+use super::method::{Method, MethodClass};
 use super::refusal::Refusal;
 use crate::json::{Kind, Value};
 use alloc::borrow::Cow;
@@ -73,27 +73,19 @@ impl Target<'_> {
     }
 }
 
-/// Target and arguments of a call.
-pub(super) type Aim<'d> = (Target<'d>, Option<Value<'d>>);
-
-pub(super) fn read<'d>(method: Method, params: Option<Value<'d>>) -> Result<Aim<'d>, Refusal> {
+/// What a call is aimed at.
+pub(super) fn read<'d>(method: Method, params: Option<Value<'d>>) -> Result<Target<'d>, Refusal> {
     match method {
-        Method::ToolsCall => {
-            let target = Target::Tool(name_of(params)?);
-            Ok((target, arguments_of(params)?))
-        }
-        Method::PromptsGet => {
-            let target = Target::Prompt(name_of(params)?);
-            Ok((target, arguments_of(params)?))
-        }
+        Method::ToolsCall => name_of(params).map(Target::Tool),
+        Method::PromptsGet => name_of(params).map(Target::Prompt),
         Method::ResourcesRead | Method::ResourcesSubscribe | Method::ResourcesUnsubscribe => {
-            Ok((Target::Resource(uri_of(params)?), None))
+            uri_of(params).map(Target::Resource)
         }
-        Method::SubscriptionsListen => Ok((listen_of(params)?, None)),
-        Method::CompletionComplete => Ok((reference_of(params)?, None)),
+        Method::SubscriptionsListen => listen_of(params),
+        Method::CompletionComplete => reference_of(params),
         Method::TasksGet | Method::TasksCancel | Method::TasksResult | Method::TasksUpdate => {
             let id = params.and_then(|params| params.get("taskId")).ok_or(Refusal::BadTaskId)?;
-            Ok((Target::Task(task_id(id)?), None))
+            task_id(id).map(Target::Task)
         }
         Method::Initialize
         | Method::ServerDiscover
@@ -111,7 +103,20 @@ pub(super) fn read<'d>(method: Method, params: Option<Value<'d>>) -> Result<Aim<
         | Method::TasksStatus
         | Method::Response
         | Method::Stream
-        | Method::Delete => Ok((Target::None, None)),
+        | Method::Delete => Ok(Target::None),
+    }
+}
+
+/// The arguments of a call that may have some: the one of a tool, or of a prompt.
+pub(super) fn arguments(method: Method, params: Option<Value<'_>>) -> Result<Option<Value<'_>>, Refusal> {
+    match method.class() {
+        MethodClass::Tool | MethodClass::Prompt => arguments_of(params),
+        MethodClass::Base
+        | MethodClass::Plain
+        | MethodClass::Resource
+        | MethodClass::Completion
+        | MethodClass::Subscription
+        | MethodClass::Task => Ok(None),
     }
 }
 

@@ -99,6 +99,10 @@ catalogue! {
         "look-ups of verified tokens by result";
     DpopProofs: Counter "toolgate_dpop_proofs_total" [Server, Result]
         "proofs of possession by what the replay cache said";
+    RateLimited: Counter "toolgate_rate_limited_total" [Server, Limit, Result]
+        "requests beyond a rate limit: refused, or counted in shadow";
+    RateBuckets: Counter "toolgate_rate_buckets_total" [Result]
+        "buckets of rate limits that were not as they should be: displaced for want of room, contended, unavailable";
     Waits: Counter "toolgate_key_waits_total" [Result]
         "requests that waited for keys by outcome";
     JwksFetches: Counter "toolgate_jwks_fetches_total" [Issuer, Result]

@@ -36,6 +36,8 @@ pub enum Label {
     Rule,
     /// Revocation feed of the configuration.
     Feed,
+    /// Rate limit of the configuration.
+    Limit,
     /// Where audit records go.
     Outlet,
     /// A part of the gate.
@@ -69,6 +71,7 @@ impl Label {
             Label::Credential => "credential",
             Label::Key => "key",
             Label::Feed => "feed",
+            Label::Limit => "limit",
             Label::Outlet => "outlet",
             Label::Component => "component",
             Label::Version => "version",

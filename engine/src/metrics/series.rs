@@ -27,7 +27,7 @@ pub struct Series {
     pub rule: RuleLabel,
     /// `credential`, `class` of an error, or `route` of what the gate serves itself
     pub kind: &'static str,
-    /// `issuer`, `key`, `feed` or `type`, by index: no metric has two of them
+    /// `issuer`, `key`, `feed`, `limit` or `type`, by index: no metric has two of them
     pub index: usize,
 }
 
@@ -87,6 +87,13 @@ impl Series {
     #[must_use]
     pub fn of_feed(mut self, feed: usize) -> Series {
         self.index = feed;
+        self
+    }
+
+    /// With the rate limit.
+    #[must_use]
+    pub fn of_rate(mut self, rate: usize) -> Series {
+        self.index = rate;
         self
     }
 
@@ -164,6 +171,7 @@ impl Series {
             Label::Type => self.meter(config).map_or("none", |meter| meter.kind_name(self.index)),
             Label::Key => config.api_keys.get(self.index).map_or("none", |key| &key.id),
             Label::Feed => config.revocation.feeds.get(self.index).map_or("none", |feed| &feed.name),
+            Label::Limit => config.rates.get(self.index).map_or("none", |limit| &limit.id),
             Label::Issuer => config.issuers.get(self.index).map_or("none", |issuer| &issuer.name),
         }
     }

@@ -43,6 +43,7 @@ pub use facts::{
     AnswerFacts, Arguments, CertificateFacts, Context, Facts, Hints, KeyFacts, Surface, Witness,
 };
 pub use kept::Kept;
+pub(crate) use pattern::Pattern;
 pub use require::Lack;
 pub(crate) use require::{LEEWAY, logged_in};
 pub use roles::RoleSet;

@@ -16,7 +16,7 @@ const MAX_MATCHED: usize = 4_096;
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
-pub(super) enum Pattern {
+pub(crate) enum Pattern {
     /// `*`
     Anything,
     /// no wildcard
@@ -42,7 +42,7 @@ pub(super) struct Spelled<'u> {
 }
 
 impl Pattern {
-    pub(super) fn compile(text: &str) -> Result<Pattern, String> {
+    pub(crate) fn compile(text: &str) -> Result<Pattern, String> {
         if text.is_empty() {
             return Err("an empty pattern matches nothing".to_owned());
         }
@@ -73,7 +73,7 @@ impl Pattern {
         compile_regex(text).map(Pattern::Regex).map_err(|error| error.message().to_owned())
     }
 
-    pub(super) fn fits(&self, name: &str) -> Truth {
+    pub(crate) fn fits(&self, name: &str) -> Truth {
         Truth::from_bool(match self {
             Pattern::Anything => true,
             Pattern::Literal(text) => name == text,

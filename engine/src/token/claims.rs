@@ -47,15 +47,13 @@ impl Claims {
     ///
     /// # Errors
     /// What is malformed or missing.
-    pub fn parse(payload: &[u8]) -> Result<Self, Rejection> {
-        let doc = Doc::parse(payload, Limits::TOKEN).map_err(|_| PAYLOAD)?;
+    pub fn parse(payload: Vec<u8>) -> Result<Self, Rejection> {
+        let doc = Doc::parse_owned(payload, Limits::TOKEN).map_err(|_| PAYLOAD)?;
         let root = doc.root();
         if !matches!(root.kind(), Kind::Object) {
             return Err(PAYLOAD);
         }
-        let iss = part(root, "iss")?.ok_or(Rejection::MissingClaim)?;
-        let exp = date(root, "exp")?.ok_or(Rejection::MissingClaim)?;
-        Claims::rest(doc, iss, exp)
+        Claims::of(doc, None)
     }
 
     /// Reads what an issuer says of an opaque token (RFC 7662 section 2.2): as a payload, except that `iss` and `exp`
@@ -64,30 +62,30 @@ impl Claims {
     /// # Errors
     /// What is malformed.
     pub(crate) fn introspected(answer: &[u8], issuer: &str, ends: UnixTime) -> Result<Self, Rejection> {
-        let doc = Doc::parse(answer, Limits::TOKEN).map_err(|_| PAYLOAD)?;
-        let root = doc.root();
-        let iss = part(root, "iss")?.unwrap_or_else(|| Text::Own(issuer.into()));
-        let exp = date(root, "exp")?.unwrap_or(ends);
-        Claims::rest(doc, iss, exp)
+        Claims::of(Doc::parse(answer, Limits::TOKEN).map_err(|_| PAYLOAD)?, Some((issuer, ends)))
     }
 
-    /// The claims that both kinds have, beside who issued them and until when they hold.
-    fn rest(doc: Doc<'_>, iss: Text, exp: UnixTime) -> Result<Self, Rejection> {
+    /// The claims that both kinds have; `absent` is who issued them and until when they hold where they do not say.
+    fn of(doc: Doc<'_>, absent: Option<(&str, UnixTime)>) -> Result<Self, Rejection> {
         let root = doc.root();
-        check_audiences(root)?;
+        let found = Registered::of(root);
+        let issuer = || absent.map(|(issuer, _)| Text::Own(issuer.into()));
+        let iss = part(found.iss)?.or_else(issuer).ok_or(Rejection::MissingClaim)?;
+        let exp = date(found.exp)?.or(absent.map(|(_, ends)| ends)).ok_or(Rejection::MissingClaim)?;
+        check_audiences(found.aud)?;
         Ok(Claims {
             iss,
             exp,
-            sub: part(root, "sub")?,
-            nbf: date(root, "nbf")?,
-            iat: date(root, "iat")?,
-            jti: part(root, "jti")?,
-            client_id: client(root)?,
-            cnf: match Confirmation::read(root)? {
+            sub: part(found.sub)?,
+            nbf: date(found.nbf)?,
+            iat: date(found.iat)?,
+            jti: part(found.jti)?,
+            client_id: client(found.client_id, found.azp)?,
+            cnf: match Confirmation::read(found.cnf)? {
                 Confirmation::None => None,
                 bound @ (Confirmation::Key(_) | Confirmation::Certificate(_)) => Some(Box::new(bound)),
             },
-            actors: actors(root),
+            actors: actors(found.act),
             doc: Shelf::of(doc),
         })
     }
@@ -164,6 +162,46 @@ impl Claims {
     }
 }
 
+/// The members that mean something to every token, found in one walk: each name stands once.
+#[derive(Default)]
+struct Registered<'d> {
+    iss: Option<Value<'d>>,
+    sub: Option<Value<'d>>,
+    aud: Option<Value<'d>>,
+    exp: Option<Value<'d>>,
+    nbf: Option<Value<'d>>,
+    iat: Option<Value<'d>>,
+    jti: Option<Value<'d>>,
+    client_id: Option<Value<'d>>,
+    azp: Option<Value<'d>>,
+    cnf: Option<Value<'d>>,
+    act: Option<Value<'d>>,
+}
+
+impl<'d> Registered<'d> {
+    fn of(root: Value<'d>) -> Registered<'d> {
+        let mut found = Registered::default();
+        for (name, value) in root.members() {
+            let place = match &*name.as_str().unwrap_or_default() {
+                "iss" => &mut found.iss,
+                "sub" => &mut found.sub,
+                "aud" => &mut found.aud,
+                "exp" => &mut found.exp,
+                "nbf" => &mut found.nbf,
+                "iat" => &mut found.iat,
+                "jti" => &mut found.jti,
+                "client_id" => &mut found.client_id,
+                "azp" => &mut found.azp,
+                "cnf" => &mut found.cnf,
+                "act" => &mut found.act,
+                _ => continue,
+            };
+            *place = Some(value);
+        }
+        found
+    }
+}
+
 /// How often requests read the claims of a caller who is remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
@@ -181,8 +219,7 @@ impl fmt::Debug for Claims {
 
 /// `client_id` (RFC 9068 section 2.2), or `azp` as OpenID providers write it. Both are the party that the token was
 /// issued to, so they must agree.
-fn client(root: Value<'_>) -> Result<Option<Text>, Rejection> {
-    let [client_id, azp] = ["client_id", "azp"].map(|name| root.get(name));
+fn client(client_id: Option<Value<'_>>, azp: Option<Value<'_>>) -> Result<Option<Text>, Rejection> {
     let [one, other] = [client_id, azp].map(|value| value.map(bounded).transpose());
     if let (Some(one), Some(other)) = (one?, other?)
         && one != other
@@ -192,8 +229,8 @@ fn client(root: Value<'_>) -> Result<Option<Text>, Rejection> {
     client_id.or(azp).map(kept).transpose()
 }
 
-fn part(root: Value<'_>, name: &str) -> Result<Option<Text>, Rejection> {
-    root.get(name).map(kept).transpose()
+fn part(value: Option<Value<'_>>) -> Result<Option<Text>, Rejection> {
+    value.map(kept).transpose()
 }
 
 fn kept(value: Value<'_>) -> Result<Text, Rejection> {
@@ -209,9 +246,9 @@ fn kept(value: Value<'_>) -> Result<Text, Rejection> {
 }
 
 /// Who acts for the subject, the last in the chain first (RFC 8693 section 4.1).
-fn actors(root: Value<'_>) -> Vec<String> {
+fn actors(act: Option<Value<'_>>) -> Vec<String> {
     let mut actors = Vec::new();
-    let mut next = root.get("act");
+    let mut next = act;
     while let Some(actor) = next.filter(|_| actors.len() < MAX_ACTORS) {
         let named = ["sub", "client_id"].into_iter().find_map(|claim| actor.get(claim)?.as_str());
         actors.push(named.map_or_else(|| String::from("?"), Cow::into_owned));
@@ -231,8 +268,8 @@ fn bounded(value: Value<'_>) -> Result<Cow<'_, str>, Rejection> {
     }
 }
 
-fn date(root: Value<'_>, name: &str) -> Result<Option<UnixTime>, Rejection> {
-    let Some(value) = root.get(name) else { return Ok(None) };
+fn date(value: Option<Value<'_>>) -> Result<Option<UnixTime>, Rejection> {
+    let Some(value) = value else { return Ok(None) };
     match value.kind() {
         Kind::Number => numeric_date(value.raw()).map(Some).ok_or(CLAIM),
         Kind::Null
@@ -246,8 +283,8 @@ fn date(root: Value<'_>, name: &str) -> Result<Option<UnixTime>, Rejection> {
 }
 
 /// RFC 7519 section 4.1.3: a string, or a list of strings; here not an empty one.
-fn check_audiences(root: Value<'_>) -> Result<(), Rejection> {
-    let Some(value) = root.get("aud") else { return Ok(()) };
+fn check_audiences(aud: Option<Value<'_>>) -> Result<(), Rejection> {
+    let Some(value) = aud else { return Ok(()) };
     match value.kind() {
         Kind::String | Kind::EscapedString => bounded(value).map(drop),
         Kind::Array => {

@@ -28,13 +28,13 @@ impl fmt::Debug for Confirmation {
 }
 
 impl Confirmation {
-    /// Reads the member `cnf` of a token's claims.
+    /// Reads the member `cnf` of a token's claims, if there is one.
     ///
     /// # Errors
     /// [`Rejection::UnknownConfirmation`] for a binding that is not understood, and for more than one: a token that
     /// is bound somehow is not used as if it were not.
-    pub(super) fn read(claims: Value<'_>) -> Result<Confirmation, Rejection> {
-        let Some(cnf) = claims.get("cnf") else { return Ok(Confirmation::None) };
+    pub(super) fn read(cnf: Option<Value<'_>>) -> Result<Confirmation, Rejection> {
+        let Some(cnf) = cnf else { return Ok(Confirmation::None) };
         if cnf.kind() != Kind::Object {
             return Err(Rejection::Malformed(Malformed::Claim));
         }

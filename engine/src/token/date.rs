@@ -6,12 +6,19 @@ use crate::time::UnixTime;
 /// 9999-12-31T23:59:59Z: whatever is later is a mistake, often milliseconds taken for seconds.
 const LATEST_SECS: u64 = 253_402_300_799;
 const MAX_DIGITS: usize = 40;
+/// As many as [`LATEST_SECS`] has.
+const USUAL_DIGITS: usize = 12;
 
 /// Reads a JSON number as seconds since the epoch, to the microsecond, rounding down.
 /// Negative numbers, numbers after the year 9999 and overlong ones give `None`.
 pub(crate) fn numeric_date(number: &str) -> Option<UnixTime> {
     if number.starts_with('-') || number.len() > MAX_DIGITS {
         return None;
+    }
+    // As nearly everybody writes it.
+    if number.len() <= USUAL_DIGITS && number.bytes().all(|byte| byte.is_ascii_digit()) {
+        let secs = number.bytes().fold(0, |secs, digit| secs * 10 + u64::from(digit - b'0'));
+        return (secs <= LATEST_SECS).then_some(UnixTime::from_secs(secs));
     }
     let (mantissa, exponent) = match number.split_once(['e', 'E']) {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),

@@ -131,6 +131,18 @@ pub fn present<'a>(
     if authorization.next().is_some() {
         return Err(CredentialError::Several);
     }
+    // As nearly everybody writes it.
+    if let Some(token) = value.strip_prefix(b"Bearer ")
+        && token.first() != Some(&b' ')
+    {
+        return within(token, max_token_bytes).map(Presented::Bearer);
+    }
+    spelled(value, max_token_bytes)
+}
+
+/// One token and its scheme, in whatever spelling.
+#[inline(never)]
+fn spelled(value: &[u8], max_token_bytes: usize) -> Result<Presented<'_>, CredentialError> {
     let space = value.iter().position(|byte| *byte == b' ').ok_or(CredentialError::Malformed)?;
     let (scheme, rest) = value.split_at_checked(space).ok_or(CredentialError::Malformed)?;
     let presented = match scheme {
@@ -140,10 +152,11 @@ pub fn present<'a>(
     };
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = rest.get(spaces..).unwrap_or_default();
-    if token.len() > max_token_bytes {
-        return Err(CredentialError::TooLarge);
-    }
-    Ok(presented(Unread(token)))
+    within(token, max_token_bytes).map(presented)
+}
+
+fn within(token: &[u8], max_token_bytes: usize) -> Result<Unread<'_>, CredentialError> {
+    if token.len() > max_token_bytes { Err(CredentialError::TooLarge) } else { Ok(Unread(token)) }
 }
 
 /// 0 for each byte that a b64token may have (RFC 6750 section 2.1), before its padding.

@@ -65,16 +65,20 @@ impl<'a> Jws<'a> {
 
     /// The same of any bytes: what decodes has no characters but a token's.
     pub(super) fn split(text: &'a [u8]) -> Result<Self, Rejection> {
-        let stop = |byte: &u8| *byte == b'.';
-        let cut = |text: &'a [u8], at: Option<usize>| {
-            let (before, rest) = text.split_at_checked(at?)?;
-            Some((before, rest.get(1..)?))
-        };
-        let (signing_input, signature) = cut(text, text.iter().rposition(stop)).ok_or(SEGMENTS)?;
-        let (header, payload) = cut(signing_input, signing_input.iter().position(stop)).ok_or(SEGMENTS)?;
-        if header.is_empty() || payload.is_empty() || signature.is_empty() || payload.contains(&b'.') {
+        // A character is looked for in text, and so in whole words of it. What is no text is no token.
+        let text = core::str::from_utf8(text).map_err(|_| SEGMENTS)?;
+        let (signing_input, signature) = text.rsplit_once('.').ok_or(SEGMENTS)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(SEGMENTS)?;
+        if header.is_empty() || payload.is_empty() || signature.is_empty() {
             return Err(SEGMENTS);
         }
+        // What has four parts or more does not decode.
+        let segments = |rejection| if payload.contains('.') { SEGMENTS } else { rejection };
+        Jws::decode([header, payload, signature].map(str::as_bytes), signing_input.as_bytes())
+            .map_err(segments)
+    }
+
+    fn decode([header, payload, signature]: [&[u8]; 3], signing_input: &'a [u8]) -> Result<Self, Rejection> {
         let header = read_header(&decode(header)?)?;
         let signature = Signature::from_bytes(decode(signature)?).ok_or(TOO_LARGE)?;
         let payload = decode(payload)?;

@@ -32,7 +32,7 @@ pub use rejection::{Malformed, Rejection};
 pub use rules::{IssuerRules, TypMode};
 pub(crate) use stated::DEFAULT_PATHS;
 pub use stated::{ClaimPaths, StatedClaims};
-pub use verify::{Unverified, VerifiedToken};
+pub use verify::{Unproven, Unverified, VerifiedToken};
 
 #[cfg(test)]
 mod tests;

@@ -72,7 +72,10 @@ pub(super) fn extract_strings(
     for value in paths.iter().filter_map(|path| path.find(claims)) {
         match value.kind() {
             Kind::String | Kind::EscapedString => add(&mut entries, value, split)?,
-            Kind::Array => value.items().try_for_each(|item| add(&mut entries, item, Split::Whole))?,
+            Kind::Array => {
+                entries.reserve_exact(value.items().take(MAX_ENTRIES).count());
+                value.items().try_for_each(|item| add(&mut entries, item, Split::Whole))?;
+            }
             Kind::Null | Kind::True | Kind::False | Kind::Number | Kind::Object => {
                 return Err(Rejection::BadClaim);
             }
@@ -88,6 +91,8 @@ fn add(entries: &mut Vec<String>, value: Value<'_>, split: Split) -> Result<(), 
     match split {
         Split::Whole => push(entries, &text),
         Split::Spaces => {
+            let spaces = text.bytes().filter(|byte| *byte == b' ').take(MAX_ENTRIES).count();
+            entries.reserve_exact(spaces.saturating_add(1));
             text.split(' ').filter(|scope| !scope.is_empty()).try_for_each(|scope| push(entries, scope))
         }
     }

@@ -68,7 +68,9 @@ fn judge_with(
 ) -> Result<VerifiedToken, Rejection> {
     let form = Rejection::Malformed(Malformed::Segments);
     let bearer = BearerToken::new(token.as_bytes(), DEFAULT_MAX_TOKEN_BYTES).map_err(|_| form)?;
-    Unverified::parse(bearer)?.verify(rules, &Keys::Public(Rc::new(keys.clone())), verifier, now)
+    let verified =
+        Unverified::parse(bearer)?.verify(rules, &Keys::Public(Rc::new(keys.clone())), verifier, now);
+    verified.map_err(|unproven| unproven.rejection)
 }
 
 fn judge(token: &str, rules: &IssuerRules) -> Result<VerifiedToken, Rejection> {
@@ -509,7 +511,7 @@ fn rules_are_checked_without_keys_and_nothing_is_printed() {
     let other = IssuerRules { algorithms: vec![Alg::Rs256], ..rules() };
     assert_eq!(unverified.check_rules(&other), Err(Rejection::AlgNotAllowed));
     let jws = Jws::parse(bearer).unwrap();
-    let claims = Claims::parse(&jws.payload).unwrap();
+    let claims = Claims::parse(jws.payload.clone()).unwrap();
     let printed = format!("{bearer:?} {unverified:?} {jws:?} {claims:?} {:?}", jws.header);
     assert_eq!(printed, "BearerToken(hidden) Unverified(hidden) Jws(ES256) Claims(hidden) Header(ES256)");
     assert_eq!(Malformed::Claim.detail().to_string(), "claim");

@@ -57,8 +57,8 @@ impl<'a> Unverified<'a> {
         }
     }
 
-    fn of(jws: Jws<'a>) -> Result<Self, Rejection> {
-        let claims = Claims::parse(&jws.payload)?;
+    fn of(mut jws: Jws<'a>) -> Result<Self, Rejection> {
+        let claims = Claims::parse(core::mem::take(&mut jws.payload))?;
         Ok(Unverified { jws, claims })
     }
 
@@ -93,17 +93,40 @@ impl<'a> Unverified<'a> {
         }
     }
 
-    /// Verifies the token. Borrows it, so that a token whose key is unknown can wait for newer keys.
+    /// Verifies the token. One that is not proven is given back: where its key is unknown it can wait for newer keys.
     ///
     /// # Errors
     /// The first thing that is wrong, in the order of the module's documentation.
     pub fn verify(
+        self,
+        rules: &IssuerRules,
+        keys: &Keys,
+        verifier: &dyn SignatureVerifier,
+        now: UnixTime,
+    ) -> Result<VerifiedToken, Unproven<'a>> {
+        match self.judge(rules, keys, verifier, now) {
+            Ok(Found { roles, scopes, groups, proof }) => Ok(VerifiedToken {
+                issuer_index: rules.index,
+                roles: roles.into(),
+                scopes: scopes.into(),
+                groups: groups.into(),
+                good_until: proof.good_until(good_until(&self.claims, rules)),
+                alg: Some(self.jws.header.alg),
+                kid: self.jws.header.kid.or(proof.kid),
+                generation: keys.generation(),
+                claims: self.claims,
+            }),
+            Err(rejection) => Err(Unproven { rejection, token: Box::new(self) }),
+        }
+    }
+
+    fn judge(
         &self,
         rules: &IssuerRules,
         keys: &Keys,
         verifier: &dyn SignatureVerifier,
         now: UnixTime,
-    ) -> Result<VerifiedToken, Rejection> {
+    ) -> Result<Found, Rejection> {
         self.check_rules(rules)?;
         let proof = match keys {
             Keys::Public(keys) => self.check_signature(keys, verifier)?,
@@ -114,16 +137,11 @@ impl<'a> Unverified<'a> {
         check_client(&self.claims, &rules.clients)?;
         check_required(&self.claims, &rules.required_claims)?;
         let root = self.claims.root();
-        Ok(VerifiedToken {
-            issuer_index: rules.index,
-            roles: extract_strings(root, &rules.roles, Split::Whole)?.into(),
-            scopes: scopes(root, rules)?.into(),
-            groups: extract_strings(root, &rules.groups, Split::Whole)?.into(),
-            good_until: proof.good_until(good_until(&self.claims, rules)),
-            alg: Some(self.jws.header.alg),
-            kid: self.jws.header.kid.clone().or(proof.kid),
-            generation: keys.generation(),
-            claims: self.claims.clone(),
+        Ok(Found {
+            roles: extract_strings(root, &rules.roles, Split::Whole)?,
+            scopes: scopes(root, rules)?,
+            groups: extract_strings(root, &rules.groups, Split::Whole)?,
+            proof,
         })
     }
 
@@ -137,7 +155,8 @@ impl<'a> Unverified<'a> {
         for key in candidates.iter().filter(|key| key.length_fits(signature)) {
             match verifier.verify(alg, key, self.jws.signing_input, signature) {
                 Verdict::Verified => {
-                    let kid = key.kid().map(ToOwned::to_owned);
+                    let named = self.kid().is_some();
+                    let kid = key.kid().filter(|_| !named).map(ToOwned::to_owned);
                     return Ok(Proof { kid, ends: None });
                 }
                 Verdict::Refused => {}
@@ -167,9 +186,26 @@ fn scopes(root: Value<'_>, rules: &IssuerRules) -> Result<Vec<String>, Rejection
     Ok(scopes)
 }
 
+/// A token that nothing has proven, and why.
+#[derive(Debug)]
+pub struct Unproven<'a> {
+    /// What is wrong.
+    pub rejection: Rejection,
+    /// The token, as it was.
+    pub token: Box<Unverified<'a>>,
+}
+
+/// What was found in a token that is proven.
+struct Found {
+    roles: Vec<String>,
+    scopes: Vec<String>,
+    groups: Vec<String>,
+    proof: Proof,
+}
+
 /// What proved a token, and until when that counts.
 struct Proof {
-    /// The key's own id.
+    /// The key's own id, where the token names none.
     kid: Option<String>,
     ends: Option<UnixTime>,
 }

@@ -24,6 +24,8 @@ pub enum Chain {
     NativeFull,
     /// Toolgate with authentication, per-tool RBAC and metrics; request headers held until the body is judged.
     Toolgate,
+    /// `toolgate` with a limit per principal and one per tool, shared by all workers.
+    ToolgateLimits,
     /// Toolgate as it is when nothing is switched off: identity headers, every answer looked into.
     ToolgateDefaults,
     /// `toolgate` as Istio's `WasmPlugin` runs it: headers leave first.
@@ -46,7 +48,7 @@ pub enum Chain {
 
 impl Chain {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Bare,
         Self::Noop,
         Self::Calls,
@@ -54,6 +56,7 @@ impl Chain {
         Self::NativeUncached,
         Self::NativeFull,
         Self::Toolgate,
+        Self::ToolgateLimits,
         Self::ToolgateDefaults,
         Self::ToolgateStreamed,
         Self::ToolgateCold,
@@ -98,6 +101,7 @@ impl Chain {
             Self::NativeUncached => "native_uncached",
             Self::NativeFull => "native_full",
             Self::Toolgate => "toolgate",
+            Self::ToolgateLimits => "toolgate_limits",
             Self::ToolgateDefaults => "toolgate_defaults",
             Self::ToolgateStreamed => "toolgate_streamed",
             Self::ToolgateCold => "toolgate_cold",
@@ -176,8 +180,12 @@ impl Parts<'_> {
             }
             Chain::ToolgateCold => vec![self.toolgate(gate, chain, Setup { cache: 64, ..Setup::WARM })?],
             Chain::ToolgateUncached => vec![self.toolgate(gate, chain, Setup { cache: 0, ..Setup::WARM })?],
+            Chain::ToolgateLimits => {
+                vec![self.toolgate(gate, chain, Setup { limited: true, ..Setup::WARM })?]
+            }
             Chain::ToolgateFull => {
-                vec![self.toolgate(gate, chain, Setup { lean: false, state: true, ..Setup::WARM })?]
+                let full = Setup { lean: false, state: true, limited: true, ..Setup::WARM };
+                vec![self.toolgate(gate, chain, full)?]
             }
             Chain::ToolgateLog | Chain::ToolgateAccessLog | Chain::ToolgateCollector => {
                 vec![self.toolgate(gate, chain, Setup { lean: false, ..Setup::WARM })?]
@@ -216,10 +224,10 @@ impl Parts<'_> {
         config["configuration"] = string(&own.to_string());
         config["vm_config"]["vm_id"] = json!(chain.name());
         config["vm_config"]["code"] = json!({ "local": { "filename": self.wasm } });
-        if outlet.is_some() {
-            let key = json!({ "BENCH_AUDIT_KEY": "an audit key of thirty-two bytes" });
-            config["vm_config"]["environment_variables"] = json!({ "key_values": key });
-        }
+        let keys = json!({
+            "BENCH_AUDIT_KEY": "an audit key of thirty-two bytes", "BENCH_STATE_KEY": "a shared key of thirty-two bytes",
+        });
+        config["vm_config"]["environment_variables"] = json!({ "key_values": keys });
         Ok(gate)
     }
 
@@ -355,11 +363,13 @@ pub struct Setup {
     lean: bool,
     /// Whether subject and tool go to filter state.
     state: bool,
+    /// Whether there is a limit per principal and one per tool.
+    limited: bool,
 }
 
 impl Setup {
     /// What the native chain does too: authentication, RBAC per tool, metrics.
-    pub const WARM: Self = Self { held: true, cache: 4_096, lean: true, state: false };
+    pub const WARM: Self = Self { held: true, cache: 4_096, lean: true, state: false, limited: false };
 }
 
 /// Toolgate's configuration; the policy says what the rules of `rbac` say.
@@ -383,6 +393,18 @@ pub fn configuration(jwks: &Value, setup: Setup) -> Value {
         server["upstream"] = json!({ "identity_headers": false });
         server["answers"] = json!("lists");
     }
+    // As those of the native chain, large enough to let everything through.
+    let most = 1_000_000_000;
+    let (rates, secrets) = match setup.limited {
+        true => (
+            json!([
+                { "id": "principal", "by": ["principal"], "requests": most, "seconds": 1 },
+                { "id": "tool", "by": ["tool"], "requests": most, "seconds": 1 },
+            ]),
+            json!({ "shared_state": { "env": "BENCH_STATE_KEY" } }),
+        ),
+        false => (json!([]), json!({})),
+    };
     json!({
         "host": { "headers_stop_iteration": setup.held },
         "servers": [server],
@@ -400,7 +422,8 @@ pub fn configuration(jwks: &Value, setup: Setup) -> Value {
             },
             "bindings": [bind("readonly"), bind("developer")],
         } } },
-        "limits": { "token_cache_entries": setup.cache },
+        "limits": { "token_cache_entries": setup.cache, "rates": rates },
+        "secrets": secrets,
         "audit": audit,
     })
 }
@@ -417,7 +440,7 @@ fn grow(configuration: &mut Value, rules: usize) -> Result<()> {
 /// Adds sealed records. A collector gets the largest batches there are: what is looked for is the cost of a record that
 /// goes out, not of one that is dropped.
 fn record(configuration: &mut Value, outlet: &str) {
-    configuration["secrets"] = json!({ "audit": { "env": "BENCH_AUDIT_KEY" } });
+    configuration["secrets"]["audit"] = json!({ "env": "BENCH_AUDIT_KEY" });
     configuration["audit"]["outlets"] = json!([outlet]);
     if outlet == "collector" {
         configuration["clusters"] = json!({ "collector.example": COLLECTOR_CLUSTER });

@@ -37,12 +37,16 @@ const MILLI: f64 = 1e6;
 const KIB: f64 = 1_024.0;
 const MIB: f64 = 1_048_576.0;
 
-const PICTURES: [Picture; 14] = [
+const PICTURES: [Picture; 15] = [
     flat("four decisions, ns, by the number of rules", &[("decide", "")]),
     flat("four decisions among 10,000 rules, ns, by the number of roles", &[("decide_by_roles", "")]),
     flat("a warm request, ns, by the number of remembered tokens", &[("tokens", "")]),
     flat("a key looked up, ns, by the number of keys", &[("jwks", "")]),
     flat("a caller looked up, ns, by the number of revoked ids", &[("revocation", "")]),
+    flat(
+        "a caller counted and shared data asked, ns, by the number of callers under a limit",
+        &[("limits", "")],
+    ),
     grows(
         "a policy compiled; a signed bundle put into force, ms, by the number of rules",
         MILLI,
@@ -57,7 +61,13 @@ const PICTURES: [Picture; 14] = [
     grows(
         "memory kept, KiB, by the number of rules, tokens, keys, revoked ids",
         KIB,
-        &[("policy", "/held"), ("tokens", "/held"), ("jwks", "/held"), ("revocation", "/held")],
+        &[
+            ("policy", "/held"),
+            ("tokens", "/held"),
+            ("jwks", "/held"),
+            ("revocation", "/held"),
+            ("limits", "/held"),
+        ],
     ),
     grows(
         "the most memory while it is compiled, put into force, read, KiB",

@@ -1,6 +1,7 @@
 //! A Prometheus and an Alertmanager beside an Envoy, with everything of `alerts/` loaded.
 
 mod boards;
+mod crowd;
 mod mail;
 mod sources;
 mod traffic;
@@ -27,6 +28,7 @@ use crate::{
 };
 
 pub use boards::{Query, boards, panels, rules};
+pub use crowd::crowd;
 pub use mail::Mail;
 pub use sources::Sources;
 pub use traffic::{metered, traffic};
@@ -57,6 +59,7 @@ pub async fn stage() -> Result<(Stage, Sources)> {
     let change = |configuration: &mut Value| {
         metered(configuration);
         sources.configure(configuration);
+        crowd::crowded(configuration);
     };
     let stage = Stage::start_tuned(Mode::Held, change, |gateway| sources.reach(gateway)).await?;
     Ok((stage, sources))

@@ -1,5 +1,6 @@
 //! The tour: every kind of caller walks up to the gate, and the table says what happened.
 
+mod limits;
 mod login;
 mod report;
 mod rows;
@@ -60,6 +61,7 @@ pub async fn walk(stage: &Stage, mut on_row: impl FnMut(&Row)) -> Result<Vec<Row
     keep(tokens::rows(stage).await?);
     keep(login::rows(stage).await?);
     keep(rows::policy(stage).await?);
+    keep(limits::rows(stage).await?);
     keep(session::rows(stage).await?);
     keep(rows::messages(stage).await?);
     keep(rows::door(stage).await?);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::Row;
+use super::{Row, limits};
 use crate::{
     bootstrap::Gateway,
     client::{Answer, Call},
@@ -61,6 +61,7 @@ impl Stage {
         let address = issuer.address()?;
         let mut configuration =
             plugin_configuration(&endpoints.issuer, &endpoints.jwks_uri, &address.to_string(), mode)?;
+        limits::limit(&mut configuration);
         change(&mut configuration);
         let mut gateway = Gateway::new(mcp.address(), address).with_plugin(configuration)?;
         tune(&mut gateway);

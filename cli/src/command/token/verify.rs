@@ -83,7 +83,9 @@ fn verify(
         Failure::refused("this is too long for a token, or holds characters that no token has")
     })?;
     let rules = rules(args);
-    Ok(Unverified::parse(token).and_then(|token| token.verify(&rules, keys, &Software, now)))
+    let verified = Unverified::parse(token)
+        .and_then(|token| token.verify(&rules, keys, &Software, now).map_err(|unproven| unproven.rejection));
+    Ok(verified)
 }
 
 fn rules(args: &Args) -> IssuerRules {

@@ -12,6 +12,7 @@ mod meter;
 mod onward;
 mod places;
 mod policies;
+mod rates;
 mod revocation;
 mod routes;
 mod secrets;
@@ -138,6 +139,8 @@ impl<'c> Compiler<'c> {
         let nonces = self.nonces(&shared_state)?;
         let revocation = at(self.revocation(&issuer_names), &[key("revocation")])?;
         let limits = at(self.limits(), &[key("limits")])?;
+        let named = rates::Named { policies: &policies, servers: &servers, routes: &routes };
+        let rates = at(self.rates(&named, &shared_state), &[key("limits"), key("rates")])?;
         let audit = self.audit()?;
         let filter_state = at(self.filter_state(), &[key("audit"), key("filter_state_names")])?;
         self.warn_open_host(&servers);
@@ -158,6 +161,7 @@ impl<'c> Compiler<'c> {
             policy_names: policy_names.iter().map(|name| Arc::from(*name)).collect(),
             revocation,
             limits,
+            rates,
             metrics: Metrics { syntax: wire.metrics.syntax, max_series: wire.metrics.max_series },
             filter_state,
             show_rule: if wire.audit.show_rule { ShowRule::Always } else { ShowRule::Never },

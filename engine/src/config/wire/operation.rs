@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The host, limits, audit and metrics, as written.
 
+use super::RateWire;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use serde::Deserialize;
@@ -57,6 +58,8 @@ pub struct LimitsWire {
     pub verify_milliseconds_per_second: u32,
     /// Whether ES384 is verified in the module where the proxy cannot.
     pub es384_in_module: bool,
+    /// How often something may happen.
+    pub rates: Vec<RateWire>,
 }
 
 impl Default for LimitsWire {
@@ -74,6 +77,7 @@ impl Default for LimitsWire {
             max_session_seconds: 86_400,
             verify_milliseconds_per_second: 100,
             es384_in_module: false,
+            rates: Vec::new(),
         }
     }
 }

@@ -77,6 +77,9 @@ fn a_new_bundle_is_in_force_for_those_who_are_known_already() {
     assert_eq!(answer(&mut world, 200, &bundle(1, POLICY)), Fetched::Fresh);
     assert_eq!([world.call("echo", "{}").status(), world.call("other", "{}").status()], [0, 403]);
     assert_eq!(world.memory.tokens.count(), 1);
+    // How records name it is written once for each policy, not for each place.
+    let recorded = policy_in_force(&world.config, &world.memory.policies, 0);
+    assert!(recorded.starts_with(r#","policy":{"name":"default","version":"1","digest":""#), "{recorded}");
     assert_eq!(answer(&mut world, 200, &bundle(2, OTHER)), Fetched::Fresh);
     let passage = world.call("other", "{}").passage();
     let roles = passage.edits.iter().map(|edit| format!("{edit:?}")).find(|edit| edit.contains("roles"));

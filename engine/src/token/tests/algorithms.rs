@@ -28,7 +28,7 @@ fn keys_for(alg: Alg) -> Keys {
 fn judge_by(token: &str, rules: &IssuerRules, keys: &Keys) -> Result<VerifiedToken, Rejection> {
     let form = Rejection::Malformed(Malformed::Segments);
     let bearer = BearerToken::new(token.as_bytes(), DEFAULT_MAX_TOKEN_BYTES).map_err(|_| form)?;
-    Unverified::parse(bearer)?.verify(rules, keys, &Software, NOW)
+    Unverified::parse(bearer)?.verify(rules, keys, &Software, NOW).map_err(|unproven| unproven.rejection)
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn a_token_takes_its_lists_and_its_key_besides() {
     assert!(token.claims().is_open());
     token.shelve();
     assert!(!token.claims().is_open());
-    let mut claims = Claims::parse(json.as_bytes()).unwrap();
+    let mut claims = Claims::parse(json.as_bytes().to_vec()).unwrap();
     claims.doc.close();
     let claims = claims.cost(Reading::Seldom);
     assert!(claims > json.len());
