@@ -41,14 +41,11 @@ impl Shelf {
     /// The outermost value; reads the text again if it was closed.
     #[must_use]
     pub fn root(&self) -> Value<'_> {
-        let read = || match Doc::parse(self.text.as_bytes(), READ_BEFORE) {
-            Ok(doc) => {
-                let mut nodes = doc.into_nodes();
-                nodes.shrink_to_fit();
-                nodes
-            }
+        let read = || {
+            // Room for just those that there were: a list that grows and shrinks leaves holes in the heap.
+            let nodes = Vec::with_capacity(self.count);
             // It was read before, so it can be read again.
-            Err(_) => Vec::new(),
+            Doc::parse_with(self.text.as_bytes(), READ_BEFORE, nodes).map(Doc::into_nodes).unwrap_or_default()
         };
         Value { text: &self.text, nodes: self.nodes.get_or_init(read), index: 0 }
     }
