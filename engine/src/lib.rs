@@ -27,6 +27,7 @@ pub mod introspection;
 pub mod json;
 pub mod keys;
 pub mod limit;
+mod mac;
 pub mod mcp;
 pub mod metrics;
 pub mod oauth;

@@ -3,12 +3,12 @@
 
 use crate::feed::StateKey;
 use crate::keys::decode_base64url;
+use crate::mac::MacKey;
 use crate::time::UnixTime;
 use alloc::string::String;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use core::fmt;
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use hmac::Mac;
 
 const MAC_LEN: usize = 16;
 /// How far the clock of the replica that made a nonce may be ahead, in seconds.
@@ -16,7 +16,7 @@ const AHEAD_SECS: u64 = 5;
 
 /// Makes and checks nonces. Every replica with the same `secrets.shared_state` has the same.
 #[derive(Clone)]
-pub struct NonceKey([u8; 32]);
+pub struct NonceKey(MacKey);
 
 impl fmt::Debug for NonceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,21 +39,15 @@ impl NonceKey {
     /// Derives the key, so that a nonce tells nothing about other uses of the secret.
     #[must_use]
     pub fn new(secret: &StateKey) -> NonceKey {
-        NonceKey(secret.derive(b"toolgate dpop nonce v1"))
-    }
-
-    fn mac(&self, made: &[u8]) -> Option<Hmac<Sha256>> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
-        mac.update(made);
-        Some(mac)
+        NonceKey(MacKey::new(&secret.derive(b"toolgate dpop nonce v1")))
     }
 
     /// A nonce made now: 32 characters.
     #[must_use]
     pub fn issue(&self, now: UnixTime) -> String {
         let made = now.as_secs().to_be_bytes();
-        let tag = self.mac(&made).map(|mac| mac.finalize().into_bytes());
-        let tag = tag.as_ref().and_then(|tag| tag.get(..MAC_LEN)).unwrap_or_default();
+        let tag = self.0.of(&made).finalize().into_bytes();
+        let tag = tag.get(..MAC_LEN).unwrap_or_default();
         Base64UrlUnpadded::encode_string(&[&made, tag].concat())
     }
 
@@ -66,7 +60,7 @@ impl NonceKey {
             return NonceState::Refused;
         };
         // Compares in constant time.
-        let genuine = self.mac(made).is_some_and(|mac| mac.verify_truncated_left(tag).is_ok());
+        let genuine = self.0.of(made).verify_truncated_left(tag).is_ok();
         let made = UnixTime::from_secs(u64::from_be_bytes(*made));
         if !genuine || made > now.plus_secs(AHEAD_SECS) {
             return NonceState::Refused;

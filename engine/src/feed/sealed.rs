@@ -9,6 +9,7 @@
 
 use super::fetch::Head;
 use super::source::SourceId;
+use crate::mac::MacKey;
 use crate::time::UnixTime;
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
@@ -36,7 +37,7 @@ pub enum SharedState {
 
 /// The key that seals shared data.
 #[derive(Clone)]
-pub struct StateKey([u8; 32]);
+pub struct StateKey(MacKey);
 
 /// The operator's secret is shorter than 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,21 +54,12 @@ impl StateKey {
         }
         let mut mac = Hmac::<Sha256>::new_from_slice(secret).map_err(|_| WeakSecret)?;
         mac.update(b"toolgate shared state v1");
-        Ok(StateKey(mac.finalize().into_bytes().into()))
+        Ok(StateKey(MacKey::new(&mac.finalize().into_bytes().into())))
     }
 
     /// A key of its own for another use of the secret.
     pub(crate) fn derive(&self, purpose: &[u8]) -> [u8; 32] {
-        self.mac(&[purpose]).map(|mac| mac.finalize().into_bytes().into()).unwrap_or_default()
-    }
-
-    /// `None` cannot happen: HMAC takes keys of every length. The type says so without a panic.
-    fn mac(&self, parts: &[&[u8]]) -> Option<Hmac<Sha256>> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
-        for part in parts {
-            mac.update(part);
-        }
-        Some(mac)
+        self.0.of(purpose).finalize().into_bytes().into()
     }
 }
 
@@ -227,9 +219,8 @@ pub(crate) fn seal_value(
     for part in head.iter().chain(body) {
         out.extend_from_slice(part);
     }
-    if let Some(mac) = key.mac(&[&out]) {
-        out.extend_from_slice(&mac.finalize().into_bytes());
-    }
+    let mac = key.0.of(&out).finalize().into_bytes();
+    out.extend_from_slice(&mac);
     out
 }
 
@@ -260,9 +251,8 @@ pub(crate) fn open_value<'a>(
     if *own_digest != digest {
         return Err(Rejected::Digest);
     }
-    let mac = key.mac(&[sealed]).ok_or(Rejected::Mac)?;
     // Compares in constant time.
-    mac.verify_slice(tag).map_err(|_| Rejected::Mac)?;
+    key.0.of(sealed).verify_slice(tag).map_err(|_| Rejected::Mac)?;
     Ok(([u64::from_be_bytes(*one), u64::from_be_bytes(*two)], body))
 }
 

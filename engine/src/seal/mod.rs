@@ -12,6 +12,7 @@ mod table;
 pub use table::{Mark, Remembered, Seen};
 
 use crate::feed::StateKey;
+use crate::mac::MacKey;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -28,7 +29,7 @@ const MAX_TEXT: usize = 2_048;
 
 /// The key of sealed ids, derived from the secret of shared state.
 #[derive(Clone)]
-pub struct SealKey([u8; 32]);
+pub struct SealKey(MacKey);
 
 impl fmt::Debug for SealKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,7 +81,7 @@ impl SealKey {
     /// The key of sealed ids under this secret.
     #[must_use]
     pub fn of(state: &StateKey) -> SealKey {
-        SealKey(state.derive(b"toolgate sealed ids v1"))
+        SealKey(MacKey::new(&state.derive(b"toolgate sealed ids v1")))
     }
 
     /// Seals an id with a note.
@@ -108,29 +109,27 @@ impl SealKey {
         let payload = crate::keys::decode_base64url(payload).ok_or(NotSealed)?;
         let tag = crate::keys::decode_base64url(tag).filter(|tag| tag.len() == TAG).ok_or(NotSealed)?;
         // Compares in constant time.
-        self.mac(bond, &payload).ok_or(NotSealed)?.verify_truncated_left(&tag).map_err(|_| NotSealed)?;
+        self.mac(bond, &payload).verify_truncated_left(&tag).map_err(|_| NotSealed)?;
         unpack(payload)
     }
 
     fn tag(&self, bond: &Bond<'_>, payload: &[u8]) -> Vec<u8> {
-        let full = self.mac(bond, payload).map(|mac| mac.finalize().into_bytes());
-        full.and_then(|full| full.get(..TAG).map(<[u8]>::to_vec)).unwrap_or_default()
+        self.mac(bond, payload).finalize().into_bytes().into_iter().take(TAG).collect()
     }
 
-    /// Every part with its length before it, so that no two bonds read alike. `None` cannot happen: HMAC takes keys
-    /// of every length.
-    fn mac(&self, bond: &Bond<'_>, payload: &[u8]) -> Option<Hmac<Sha256>> {
+    /// Every part with its length before it, so that no two bonds read alike.
+    fn mac(&self, bond: &Bond<'_>, payload: &[u8]) -> Hmac<Sha256> {
         let purpose: &[u8] = match bond.purpose {
             // The note of a task has had another form.
             Purpose::Task => b"task 2",
             Purpose::Session => b"session",
         };
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
+        let mut mac = self.0.begin();
         for part in [purpose, bond.server.as_bytes(), bond.principal, payload] {
-            mac.update(&u64::try_from(part.len()).ok()?.to_be_bytes());
+            mac.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             mac.update(part);
         }
-        Some(mac)
+        mac
     }
 }
 
