@@ -91,31 +91,32 @@ pub(super) struct Denied<'c> {
 
 /// The answer to a request whose message is not known (yet).
 pub(super) fn plain(scene: &Scene<'_>, denial: Denial) -> Answer {
-    let text = scene.decision.text();
-    let data = data_of(denial, &text, None);
-    let body = error_body(None, denial.code(), denial.message(), Some(data));
-    let answer = Answer::new(denial.status(), body, denial.label());
-    decorate(scene, denial, answer)
+    explicit(scene, denial, None, None)
 }
 
 /// The answer to a request that the policy does not allow and of which no message is known: always explicit.
 pub(super) fn refused(scene: &Scene<'_>, refused: &policy::Refused) -> Answer {
     let denial = scene.scope.map_or(Denial::Policy(refused.reason), |_| Denial::Auth(Auth::Scope));
-    let text = scene.decision.text();
-    let rule = shown(scene.config, refused.rule.as_deref());
-    let data = data_of(denial, &text, rule);
-    let body = error_body(None, denial.code(), denial.message(), Some(data));
-    let answer = decorate(scene, denial, Answer::new(denial.status(), body, denial.label()));
-    ruled(scene.config, answer, refused.rule.as_deref())
+    explicit(scene, denial, None, refused.rule.as_deref())
 }
 
 /// The answer to a request beyond a limit of which no message is known: always explicit.
 pub(super) fn limited(scene: &Scene<'_>, denial: Denial, limit: &str) -> Answer {
+    explicit(scene, denial, None, Some(limit))
+}
+
+/// The answer to a call that needs another credential, a better login or more scopes.
+pub(super) fn for_caller(scene: &Scene<'_>, auth: Auth, id: Option<&str>, rule: Option<&str>) -> Answer {
+    explicit(scene, Denial::Auth(auth), id, rule)
+}
+
+/// An answer that says what it is, to the message of that id, if it has one.
+fn explicit(scene: &Scene<'_>, denial: Denial, id: Option<&str>, rule: Option<&str>) -> Answer {
     let text = scene.decision.text();
-    let data = data_of(denial, &text, shown(scene.config, Some(limit)));
-    let body = error_body(None, denial.code(), denial.message(), Some(data));
+    let data = data_of(denial, &text, shown(scene.config, rule));
+    let body = error_body(id, denial.code(), denial.message(), Some(data));
     let answer = decorate(scene, denial, Answer::new(denial.status(), body, denial.label()));
-    ruled(scene.config, answer, Some(limit))
+    ruled(scene.config, answer, rule)
 }
 
 /// What stands in `error.data`.
@@ -140,16 +141,6 @@ fn ruled(config: &Config, mut answer: Answer, rule: Option<&str>) -> Answer {
         answer.facts.push((Fact::Rule.name(), rule));
     }
     answer
-}
-
-/// The answer to a call that needs another credential, a better login or more scopes.
-pub(super) fn for_caller(scene: &Scene<'_>, auth: Auth, id: Option<&str>, rule: Option<&str>) -> Answer {
-    let denial = Denial::Auth(auth);
-    let text = scene.decision.text();
-    let data = data_of(denial, &text, shown(scene.config, rule));
-    let body = error_body(id, denial.code(), denial.message(), Some(data));
-    let answer = decorate(scene, denial, Answer::new(denial.status(), body, denial.label()));
-    ruled(scene.config, answer, rule)
 }
 
 /// The answer to a message that is none.
@@ -184,11 +175,10 @@ fn worded(
     let data = Some(data_of(denial, &text, rule));
     let body = || error_body(denied.id, denial.code(), denial.message(), data);
     match style {
-        // There is nothing to hide about a limit: it is asked before it is known what the caller may see.
-        DenialStyle::Hidden if matches!(denial, Denial::Limited { .. }) => (denial.status(), body()),
-        DenialStyle::Explicit => (denial.status(), body()),
         DenialStyle::Readable => (200, body()),
-        DenialStyle::Hidden => hidden(denial, denied),
+        // There is nothing to hide about a limit: it is asked before it is known what the caller may see.
+        DenialStyle::Hidden if !matches!(denial, Denial::Limited { .. }) => hidden(denial, denied),
+        DenialStyle::Explicit | DenialStyle::Hidden => (denial.status(), body()),
     }
 }
 
@@ -252,11 +242,7 @@ fn decorate(scene: &Scene<'_>, denial: Denial, mut answer: Answer) -> Answer {
             answer = answer.with("retry-after", "5".to_string());
             None
         }
-        Denial::Auth(Auth::Busy { retry_after_secs }) => {
-            answer = answer.with("retry-after", retry_after_secs.to_string());
-            None
-        }
-        Denial::Limited { retry_after_secs } => {
+        Denial::Auth(Auth::Busy { retry_after_secs }) | Denial::Limited { retry_after_secs } => {
             answer = answer.with("retry-after", retry_after_secs.to_string());
             None
         }

@@ -106,9 +106,9 @@ impl<'r> Request<'r> {
             && (on.roles.is_empty() || self.caller.is_some_and(role))
     }
 
-    fn bucket(&self, at: usize, limit: &RateLimit, config: &Config, limiter: &Limiter) -> Option<Bucket> {
-        let begun = limiter.bucket_of(at)?;
-        Some(limit.by.iter().fold(begun, |begun, by| self.part(*by, begun, config, limiter)).bucket())
+    fn bucket(&self, at: usize, limit: &RateLimit, config: &Config, limiter: &Limiter) -> Bucket {
+        let begun = limiter.bucket_of(at);
+        limit.by.iter().fold(begun, |begun, by| self.part(*by, begun, config, limiter)).bucket()
     }
 
     fn part(&self, by: RateBy, begun: BucketOf, config: &Config, limiter: &Limiter) -> BucketOf {
@@ -200,7 +200,7 @@ fn charge_all(desk: &mut Desk<'_>, request: &Request<'_>) -> Result<(), Limited>
     under.clear();
     let limits = config.rates.iter().enumerate().filter(|(_, limit)| request.falls_under(limit));
     let limiter = &desk.memory.limiter;
-    under.extend(limits.filter_map(|(at, limit)| Some((at, request.bucket(at, limit, config, limiter)?))));
+    under.extend(limits.map(|(at, limit)| (at, request.bucket(at, limit, config, limiter))));
     let charged = charge_these(desk, request.place, &under);
     desk.memory.limiter.under = under;
     charged

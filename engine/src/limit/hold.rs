@@ -14,7 +14,7 @@ use core::num::NonZeroU32;
 const HELD: Nanos = 1_000_000_000;
 /// The most that is taken at once.
 const MOST: u32 = 256;
-const SETS: usize = 1_024;
+const SETS: u16 = 1_024;
 const WAYS: usize = 4;
 
 /// What was taken for one caller.
@@ -34,6 +34,11 @@ impl Hold {
     fn is_live(&self, now: Nanos) -> bool {
         // A clock that went back must not make a second longer.
         self.until > now && self.until <= now.saturating_add(HELD)
+    }
+
+    /// Whether something is left that may be let pass.
+    fn is_held(&self, now: Nanos) -> bool {
+        self.is_live(now) && self.left > 0
     }
 
     /// What may go back into the bucket.
@@ -135,22 +140,18 @@ impl Holds {
     /// In the owner's place, else in that of one who has nothing left, else of the one whose second is over first: but who
     /// has something left does not go for one who has nothing.
     fn put(&mut self, owner: Owner, hold: Hold, now: Nanos) {
-        let rank = |other: &&mut Hold| {
-            let held = other.is_live(now) && other.left > 0;
-            (other.tag != owner.tag, held, other.until)
-        };
+        let rank = |other: &&mut Hold| (other.tag != owner.tag, other.is_held(now), other.until);
         let Some(place) = self.set(owner).iter_mut().min_by_key(rank) else { return };
-        let (own, held) = (place.tag == owner.tag, place.is_live(now) && place.left > 0);
-        if own || hold.left > 0 || !held {
+        if place.tag == owner.tag || hold.left > 0 || !place.is_held(now) {
             *place = hold;
         }
     }
 
     fn set(&mut self, owner: Owner) -> &mut [Hold] {
         if self.0.is_empty() {
-            self.0.resize(SETS, [Hold::default(); WAYS]);
+            self.0.resize(usize::from(SETS), [Hold::default(); WAYS]);
         }
-        let at = usize::try_from(owner.spread % 1_024).unwrap_or(0);
+        let at = usize::try_from(owner.spread % u64::from(SETS)).unwrap_or(0);
         self.0.get_mut(at).map_or(&mut [], |set| &mut set[..])
     }
 }
@@ -162,7 +163,7 @@ mod tests {
     const SECOND: Nanos = 1_000_000_000;
 
     fn owner(tag: u64) -> Owner {
-        Owner { tag, spread: tag * 1_024 }
+        Owner { tag, spread: tag * u64::from(SETS) }
     }
 
     fn take(want: u32) -> Spent {

@@ -71,6 +71,10 @@ pub enum Charged {
 }
 
 impl BucketOf {
+    fn new(hash_key: &[u8; 16]) -> BucketOf {
+        BucketOf(SipHasher24::new_with_key(hash_key))
+    }
+
     /// With one more thing that tells buckets apart.
     #[must_use]
     pub fn with(mut self, part: &[u8]) -> BucketOf {
@@ -103,24 +107,23 @@ impl Limiter {
             SharedState::Off => hash_key,
         };
         // Another rate begins another bucket: what one counts in seconds means nothing to one that counts in hours.
-        let begin = |(limit, rate): (&str, Rate)| {
-            BucketOf(SipHasher24::new_with_key(&hash_key)).with(limit.as_bytes()).with(&rate.bytes())
-        };
+        let begin =
+            |(limit, rate): (&str, Rate)| BucketOf::new(&hash_key).with(limit.as_bytes()).with(&rate.bytes());
         let begun = limits.into_iter().map(begin).collect();
         Limiter { hash_key, begun, ledger: Ledger::new(shared), holds: Holds::default(), under: Vec::new() }
     }
 
-    /// Begins to say whose bucket of the limit at that place is meant; nothing where there is none.
+    /// Begins to say whose bucket of the limit at that place is meant. Limits that there are not share one: none goes
+    /// uncounted.
     #[must_use]
-    pub fn bucket_of(&self, limit: usize) -> Option<BucketOf> {
-        self.begun.get(limit).cloned()
+    pub fn bucket_of(&self, limit: usize) -> BucketOf {
+        self.begun.get(limit).cloned().unwrap_or_else(|| BucketOf::new(&self.hash_key))
     }
 
     /// One of so many, the same for the same name.
     #[must_use]
     pub fn one_of(&self, count: u64, name: &str) -> u64 {
-        let begun = BucketOf(SipHasher24::new_with_key(&self.hash_key));
-        begun.with(name.as_bytes()).bucket().0.spread % count.max(1)
+        BucketOf::new(&self.hash_key).with(name.as_bytes()).bucket().0.spread % count.max(1)
     }
 
     /// After how many whole seconds there will be something, where it is known that there is nothing.

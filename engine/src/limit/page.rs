@@ -85,14 +85,20 @@ fn read(place: &[u8]) -> (u64, Nanos) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn everybody_has_a_bucket_while_there_is_room() {
+    /// The buckets of owners 1 to 16, which are full at 101 to 116.
+    fn full() -> Page {
         let mut page = Page::empty();
         for tag in 1..=16_u64 {
             let place = page.find(tag, 10);
             assert_eq!(place.found, Found::Own, "{tag}");
             page.put(place, tag, FullAt(100 + tag));
         }
+        page
+    }
+
+    #[test]
+    fn everybody_has_a_bucket_while_there_is_room() {
+        let page = full();
         for tag in 1..=16_u64 {
             assert_eq!(page.find(tag, 10).bucket, FullAt(100 + tag));
         }
@@ -100,11 +106,7 @@ mod tests {
 
     #[test]
     fn a_newcomer_takes_over_the_fullest_bucket_and_what_it_owes() {
-        let mut page = Page::empty();
-        for tag in 1..=16_u64 {
-            let place = page.find(tag, 10);
-            page.put(place, tag, FullAt(100 + tag));
-        }
+        let mut page = full();
         let place = page.find(99, 10);
         assert_eq!((place.found, place.bucket), (Found::Anothers, FullAt(101)));
         page.put(place, 99, FullAt(200));
@@ -116,11 +118,7 @@ mod tests {
 
     #[test]
     fn a_bucket_that_is_full_again_is_a_free_place() {
-        let mut page = Page::empty();
-        for tag in 1..=16_u64 {
-            let place = page.find(tag, 10);
-            page.put(place, tag, FullAt(100 + tag));
-        }
+        let page = full();
         let place = page.find(99, 101);
         assert_eq!((place.found, place.bucket), (Found::Own, FullAt(101)));
         // Of its own full bucket nothing is owed either.
