@@ -59,8 +59,8 @@ enum Does {
 }
 
 impl Does {
-    fn of(metric: Metric) -> Does {
-        match (metric.kind(), metric.handing()) {
+    fn of(series: &Series) -> Does {
+        match (series.metric.kind(), series.handing()) {
             (Kind::Counter, Handing::OnTick) => Does::AddUp,
             (Kind::Counter, Handing::AtOnce) => Does::Count,
             (Kind::Level, _) => Does::Shift,
@@ -133,11 +133,11 @@ impl Stats {
     fn define(&mut self, series: Series, config: &Config, policies: &Policies) -> Option<usize> {
         let id = host_define(series, config, policies)?;
         self.known.insert(series, self.slots.len());
-        Some(self.push(id, series.metric))
+        Some(self.push(id, &series))
     }
 
-    fn push(&mut self, id: u32, metric: Metric) -> usize {
-        self.slots.push(Slot { id, does: Does::of(metric), sum: 0 });
+    fn push(&mut self, id: u32, series: &Series) -> usize {
+        self.slots.push(Slot { id, does: Does::of(series), sum: 0 });
         self.slots.len() - 1
     }
 
@@ -158,7 +158,7 @@ impl Stats {
             return Some(*at);
         }
         let id = host::define_metric(kind, &Series::overflow_name(metric, config)).ok()?;
-        let at = self.push(id, metric);
+        let at = self.push(id, &Series::new(metric, ""));
         self.others.insert(metric, at);
         Some(at)
     }

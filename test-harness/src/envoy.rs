@@ -247,6 +247,22 @@ impl Envoy {
         Ok(Metrics::parse(&self.ask("/stats/prometheus").await?))
     }
 
+    /// Scrapes until `sees` is content: some samples are handed over on a tick of the filter, and histograms show up one
+    /// flush after that.
+    ///
+    /// # Errors
+    /// If it is not content within ten seconds; with the last scrape.
+    pub async fn metrics_with(&self, what: &str, sees: impl Fn(&Metrics) -> bool) -> Result<Metrics> {
+        let last = std::cell::RefCell::new(String::new());
+        let found = wait_for(what, Duration::from_secs(10), || async {
+            let metrics = self.metrics().await.ok()?;
+            last.replace(metrics.lines("toolgate_").collect::<Vec<_>>().join("\n"));
+            sees(&metrics).then_some(metrics)
+        })
+        .await;
+        found.map_err(|error| error.context(last.into_inner()))
+    }
+
     /// What Envoy wrote so far.
     #[must_use]
     pub fn log(&self) -> String {

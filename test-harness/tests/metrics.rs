@@ -1,32 +1,17 @@
 //! Metrics: named, labelled, and true, at Envoy's own scrape.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use serde_json::{Value, json};
 use toolgate_harness::{
     gate::{Gate, Mode, Upstream},
     scrape::Metrics,
     scripted::{Script, Scripted},
-    serve::wait_for,
 };
 
 /// Names of tools that nobody knows; the engine's tests take 100,000.
 const INVENTED: u32 = 200;
 
 const REQUESTS: &str = "toolgate_requests_total";
-
-/// Scrapes until `sees` is content: a histogram shows up one flush after it was recorded.
-async fn scrape(gate: &Gate, what: &str, sees: impl Fn(&Metrics) -> bool) -> Result<Metrics> {
-    let last = std::cell::RefCell::new(String::new());
-    let found = wait_for(what, Duration::from_secs(10), || async {
-        let metrics = gate.envoy.metrics().await.ok()?;
-        last.replace(metrics.lines("toolgate_").collect::<Vec<_>>().join("\n"));
-        sees(&metrics).then_some(metrics)
-    })
-    .await;
-    found.map_err(|error| error.context(last.into_inner()))
-}
 
 async fn metrics_in(mode: Mode) -> Result<()> {
     let gate = Gate::scripted(mode, |_| ()).await?;
@@ -40,13 +25,20 @@ async fn metrics_in(mode: Mode) -> Result<()> {
         assert_eq!(call(&format!("invented_{number}")).send().await?.status, 403);
     }
     assert_eq!(gate.call("metrics", "echo", json!({})).send().await?.status, 401);
+    let attempts = |metrics: &Metrics, result: &str| {
+        metrics.metric("toolgate_auth_attempts_total").label("result", result).value()
+    };
     // Where headers leave first, their denials need no body and are not timed.
     let timed = if mode == Mode::Held { 4.0 + f64::from(INVENTED) } else { 3.0 };
-    let metrics = scrape(&gate, "the decision histogram", |metrics| {
-        metrics.metric("toolgate_decision_duration_microseconds_count").value() >= timed
-            && metrics.metric("toolgate_jwks_keys").value() > 0.0
-    })
-    .await?;
+    let metrics = gate
+        .envoy
+        .metrics_with("the decision histogram", |metrics| {
+            metrics.metric("toolgate_decision_duration_microseconds_count").value() >= timed
+                && metrics.metric("toolgate_jwks_keys").value() > 0.0
+                && metrics.metric(REQUESTS).label("decision", "allow").value() >= 3.0
+                && attempts(metrics, "success") >= 4.0 + f64::from(INVENTED)
+        })
+        .await?;
     let requests = || metrics.metric(REQUESTS).label("server", "everything").label("method", "tools/call");
     assert_eq!(requests().label("tool", "echo").label("decision", "allow").value(), 3.0);
     assert_eq!(requests().label("tool", "code_delete").label("decision", "deny").value(), 1.0);
@@ -59,15 +51,13 @@ async fn metrics_in(mode: Mode) -> Result<()> {
     }
     let reasons = metrics.samples().iter().filter(|sample| sample.name == REQUESTS);
     assert!(reasons.clone().all(|sample| sample.labels.contains_key("reason")));
-    let attempts =
-        |result: &str| metrics.metric("toolgate_auth_attempts_total").label("result", result).value();
     assert_eq!(
-        attempts("success"),
+        attempts(&metrics, "success"),
         4.0 + f64::from(INVENTED),
         "{}",
         metrics.lines("toolgate_auth").collect::<Vec<_>>().join("\n")
     );
-    assert_eq!(attempts("missing_token"), 1.0);
+    assert_eq!(attempts(&metrics, "missing_token"), 1.0);
     let denied = metrics.metric(REQUESTS).label("decision", "deny").label("reason", "missing_token");
     assert_eq!(denied.value(), 1.0);
     assert_eq!(
@@ -102,10 +92,13 @@ async fn series_are_capped() -> Result<()> {
     for tool in ["echo", "get_weather", "code_edit", "code_delete", "admin_reset", "invented"] {
         assert_eq!(gate.call("capped", tool, json!({})).token(&token).send().await?.status, 200, "{tool}");
     }
-    let metrics = scrape(&gate, "the overflow", |metrics| {
-        metrics.metric("toolgate_series_overflow_total").value() > 0.0
-    })
-    .await?;
+    let metrics = gate
+        .envoy
+        .metrics_with("the overflow", |metrics| {
+            metrics.metric("toolgate_series_overflow_total").value() > 0.0
+                && metrics.metric(REQUESTS).value() >= 6.0
+        })
+        .await?;
     // Each of the VMs (main thread and worker) defines at most eight, and one more for what is over.
     assert!(metrics.metric(REQUESTS).label("tool", "other").label("server", "other").value() > 0.0);
     assert!((metrics.metric(REQUESTS).value() - 6.0).abs() < 0.5, "six requests were sent");
@@ -140,10 +133,12 @@ async fn one_call(syntax: &str, patch: Option<fn(&mut Value)>) -> Result<Gate> {
 #[tokio::test]
 async fn istios_syntax_comes_out_as_labels_under_istios_rules() -> Result<()> {
     let gate = one_call("istio", Some(istio_tags)).await?;
-    let metrics = scrape(&gate, "a labelled request", |metrics| {
-        metrics.samples().iter().any(|sample| sample.name.starts_with(REQUESTS))
-    })
-    .await?;
+    let metrics = gate
+        .envoy
+        .metrics_with("a labelled request", |metrics| {
+            metrics.samples().iter().any(|sample| sample.name.starts_with(REQUESTS) && sample.value > 0.0)
+        })
+        .await?;
     let requests = metrics.metric(REQUESTS).label("server", "everything").label("method", "tools/call");
     let lines = metrics.lines(REQUESTS).collect::<Vec<_>>().join("\n");
     assert_eq!(requests.label("tool", "echo").label("reason", "allowed").value(), 1.0, "{lines}");
@@ -155,7 +150,8 @@ async fn flat_names_need_no_rules() -> Result<()> {
     let gate = one_call("flat", Some(|bootstrap| bootstrap["stats_config"] = json!({}))).await?;
     let name =
         "toolgate_requests_total_server_everything_method_tools_call_tool_echo_decision_allow_reason_allowed";
-    let metrics = scrape(&gate, "a flat name", |metrics| metrics.metric(name).count() > 0).await?;
+    let metrics =
+        gate.envoy.metrics_with("a flat name", |metrics| metrics.metric(name).value() > 0.0).await?;
     assert_eq!(metrics.metric(name).value(), 1.0);
     Ok(())
 }
@@ -181,7 +177,8 @@ async fn answers_are_counted_by_status() -> Result<()> {
     gate.call("m", "echo", json!({})).token(&alice).header("x-script", "http_4xx").send().await?;
     gate.call("m", "code_delete", json!({})).token(&alice).send().await?;
     let answers = "toolgate_answers_total";
-    let metrics = scrape(&gate, "all answers", |metrics| metrics.metric(answers).value() >= 6.0).await?;
+    let metrics =
+        gate.envoy.metrics_with("all answers", |metrics| metrics.metric(answers).value() >= 6.0).await?;
     let lines = metrics.lines(answers).collect::<Vec<_>>().join("\n");
     for status in ["ok", "tool_error", "rpc_error", "http_4xx", "http_5xx", "denied"] {
         let found = metrics.metric(answers).label("status", status).label("route", "mcp");

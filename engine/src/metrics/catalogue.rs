@@ -166,27 +166,3 @@ catalogue! {
     BuildInfo: Gauge "toolgate_build_info" [Version]
         "always 1, with the version of the plugin";
 }
-
-/// When a sample reaches the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Handing {
-    /// In the step that made it.
-    AtOnce,
-    /// Added up, and handed over on the next tick: one call of the host for many samples.
-    OnTick,
-}
-
-impl Metric {
-    /// When its samples reach the host.
-    #[must_use]
-    pub fn handing(self) -> Handing {
-        match self {
-            Metric::Answers
-            | Metric::RequestBytes
-            | Metric::AnswerBytes
-            | Metric::TokenCache
-            | Metric::JwksLookups => Handing::OnTick,
-            _ => Handing::AtOnce,
-        }
-    }
-}

@@ -9,9 +9,9 @@ mod catalogue;
 mod label;
 mod series;
 
-pub use catalogue::{Handing, Kind, Metric};
+pub use catalogue::{Kind, Metric};
 pub use label::{Label, MethodLabel, Place, RuleLabel, ToolLabel};
-pub use series::Series;
+pub use series::{Handing, Series};
 
 use alloc::vec::Vec;
 
@@ -65,6 +65,15 @@ mod tests {
         }
         let rows = page.lines().filter(|line| line.starts_with("| `toolgate_")).count();
         assert_eq!(rows, Metric::ALL.len(), "docs/metrics.md has rows of metrics that are not there");
+    }
+
+    #[test]
+    fn what_is_refused_is_told_at_once_and_what_goes_well_on_the_tick() {
+        let verdict = |decision| Series { decision, ..Series::new(Metric::Requests, "a reason") }.handing();
+        assert_eq!(["allow", "deny"].map(verdict), [Handing::OnTick, Handing::AtOnce]);
+        let attempt = |result| Series::new(Metric::AuthAttempts, result).handing();
+        let expected = [Handing::OnTick, Handing::OnTick, Handing::AtOnce, Handing::AtOnce];
+        assert_eq!(["success", "anonymous", "missing_token", "revoked"].map(attempt), expected);
     }
 
     #[test]

@@ -31,7 +31,32 @@ pub struct Series {
     pub index: usize,
 }
 
+/// When a sample reaches the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handing {
+    /// In the step that made it.
+    AtOnce,
+    /// Added up, and handed over on the next tick: one call of the host for many samples.
+    OnTick,
+}
+
 impl Series {
+    /// When its samples reach the host: what goes well, of which there is much, on the tick. What is refused is told in its
+    /// step, so that no VM takes it along when it ends.
+    #[must_use]
+    pub fn handing(&self) -> Handing {
+        match self.metric {
+            Metric::Answers
+            | Metric::RequestBytes
+            | Metric::AnswerBytes
+            | Metric::TokenCache
+            | Metric::JwksLookups => Handing::OnTick,
+            Metric::Requests if self.decision == "allow" => Handing::OnTick,
+            Metric::AuthAttempts if matches!(self.word, "success" | "anonymous") => Handing::OnTick,
+            _ => Handing::AtOnce,
+        }
+    }
+
     /// A series of `metric` with a reason, result or version.
     #[must_use]
     pub fn new(metric: Metric, word: &'static str) -> Series {
