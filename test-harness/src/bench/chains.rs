@@ -64,6 +64,13 @@ impl Chain {
         Self::ExtAuthz,
     ];
 
+    /// Whether a claim is made about it: about its cost beside another's.
+    #[must_use]
+    pub fn is_claimed(self) -> bool {
+        use Chain::{Native, NativeFull, NativeUncached, Toolgate, ToolgateCold, ToolgateFull};
+        matches!(self, Toolgate | ToolgateCold | ToolgateFull | Native | NativeUncached | NativeFull)
+    }
+
     /// What is compared at fixed rates.
     pub const PACED: [Self; 7] = [
         Self::Bare,

@@ -26,6 +26,7 @@ use anyhow::{Context, Result};
 
 use self::{
     chains::Chain,
+    load::Sample,
     report::{Report, Round},
     stage::{Props, Sent, Stage},
     tokens::Signed,
@@ -37,6 +38,8 @@ use crate::paths;
 pub struct Plan {
     /// How often every chain has its turn.
     pub rounds: usize,
+    /// How many turns a round has of the chains that a claim is made about.
+    pub turns: usize,
     /// How long a turn is.
     pub turn: Duration,
     /// How often each other body and algorithm, and HAProxy, has its turn.
@@ -54,21 +57,23 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// `QUICK=1` asks for three short rounds; `ROUNDS` and `SECONDS_PER_TURN` say it exactly.
+    /// `QUICK=1` asks for three short rounds; `ROUNDS`, `TURNS` and `SECONDS_PER_TURN` say it exactly.
     #[must_use]
     pub fn from_environment() -> Self {
         let quick = env::var("QUICK").is_ok_and(|quick| quick == "1");
         let plan = if quick { Self::QUICK } else { Self::WHOLE };
         let number = |name: &str| env::var(name).ok()?.parse::<u32>().ok().filter(|number| *number > 0);
-        let rounds = number("ROUNDS").and_then(|rounds| usize::try_from(rounds).ok()).unwrap_or(plan.rounds);
+        let count = |name: &str| usize::try_from(number(name)?).ok();
+        let (rounds, turns) = (count("ROUNDS").unwrap_or(plan.rounds), count("TURNS").unwrap_or(plan.turns));
         let turn =
             number("SECONDS_PER_TURN").map_or(plan.turn, |seconds| Duration::from_secs(seconds.into()));
-        Self { rounds, turn, ..plan }
+        Self { rounds, turns, turn, ..plan }
     }
 
     /// Some ten minutes, builds apart; a third of them are the rounds.
     const WHOLE: Self = Self {
         rounds: 12,
+        turns: 3,
         turn: Duration::from_secs(1),
         sweeps: 5,
         shares: &[25, 50, 75],
@@ -81,6 +86,7 @@ impl Plan {
     /// Some three minutes.
     const QUICK: Self = Self {
         rounds: 3,
+        turns: 1,
         sweeps: 1,
         shares: &[50],
         paced_rounds: 1,
@@ -216,20 +222,32 @@ async fn together(
     Ok((rounds, cache_hits))
 }
 
-/// One turn for each chain. Every ratio takes `bare` off both its sides, so that one has a turn before every few others, and
-/// their median counts: one unlucky second of it would bend all of the round's ratios.
+/// Turns of every chain: of those that a claim is made about several, and of `bare`, which every ratio takes off both its
+/// sides, one before every few others. Their medians count: one unlucky second would bend the round's ratios.
 fn round(stage: &Stage<'_>, plan: Plan, number: usize) -> Result<Round> {
-    let (mut round, mut bare) = (Round::new(), Vec::new());
-    for chains in order(number).chunks(BARE_EVERY) {
-        bare.push(stage.measure(Chain::Bare, Sent::USUAL, plan.turn)?);
-        for chain in chains.iter().copied().filter(|chain| *chain != Chain::Bare) {
-            round.insert(chain, stage.measure(chain, Sent::USUAL, plan.turn)?);
+    let mut turns: BTreeMap<Chain, Vec<Sample>> = BTreeMap::new();
+    let mut turn = |chain: Chain| -> Result<()> {
+        turns.entry(chain).or_default().push(stage.measure(chain, Sent::USUAL, plan.turn)?);
+        Ok(())
+    };
+    for pass in 0..plan.turns {
+        let chains = order(number * plan.turns + pass);
+        let due =
+            chains.into_iter().filter(|chain| *chain != Chain::Bare && (pass == 0 || chain.is_claimed()));
+        for (at, chain) in due.enumerate() {
+            if at % BARE_EVERY == 0 {
+                turn(Chain::Bare)?;
+            }
+            turn(chain)?;
         }
     }
-    bare.sort_by(|one, other| one.cpu_us.total_cmp(&other.cpu_us));
-    let median = bare.get(bare.len() / 2).copied().context("no turn of `bare`")?;
-    round.insert(Chain::Bare, median);
-    Ok(round)
+    Ok(turns.into_iter().filter_map(|(chain, samples)| Some((chain, middle(samples)?))).collect())
+}
+
+/// The turn whose cost is the median.
+fn middle(mut samples: Vec<Sample>) -> Option<Sample> {
+    samples.sort_by(|one, other| one.cpu_us.total_cmp(&other.cpu_us));
+    samples.get(samples.len() / 2).copied()
 }
 
 /// Every round begins with another chain, and every other round runs backwards.
