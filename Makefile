@@ -16,6 +16,8 @@ export ENVOY_VERSION
 export TOOLGATE_BIN := $(CURDIR)/target/debug/toolgate
 
 REMAP := --remap-path-prefix=$(CURDIR)=toolgate --remap-path-prefix=$(HOME)/.cargo=cargo --remap-path-prefix=$(HOME)/.rustup=rustup
+# Without it the linker writes every index and address in five bytes, however small it is.
+COMPACT := -C link-arg=--compress-relocations
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +29,7 @@ setup: ## install the toolchain's parts (idempotent)
 
 wasm: setup ## build target/toolgate.wasm
 	TOOLGATE_BUILD="0.1.0+$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" \
-	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(REMAP)" $(CARGO) build --profile $(PROFILE) --locked --target wasm32-wasip1 --lib -p toolgate $(if $(FEATURES),--features $(FEATURES))
+	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(REMAP) $(COMPACT)" $(CARGO) build --profile $(PROFILE) --locked --target wasm32-wasip1 --lib -p toolgate $(if $(FEATURES),--features $(FEATURES))
 	@install -m 644 target/wasm32-wasip1/$(PROFILE)/toolgate.wasm $(WASM)
 	@! grep -aqF -e "$(HOME)/" -e "$(CURDIR)/" $(WASM) || { echo "error: $(WASM) holds paths of this machine"; exit 1; }
 	@echo "$(WASM): $$(stat -c %s $(WASM)) bytes"
