@@ -6,7 +6,7 @@ use core::fmt;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-/// A key that was taken in once: what that comes to is kept, two blocks of SHA-256 for every use.
+/// A key that was taken in once, which saves every use two blocks of SHA-256.
 #[derive(Clone)]
 pub(crate) struct MacKey(Arc<Hmac<Sha256>>);
 

@@ -70,7 +70,7 @@ impl Plan {
         Self { rounds, turns, turn, ..plan }
     }
 
-    /// Some ten minutes, builds apart; a third of them are the rounds.
+    /// The rounds alone are 384 turns: in each twelve chains once, six of them twice more, and `bare` between them.
     const WHOLE: Self = Self {
         rounds: 12,
         turns: 3,
