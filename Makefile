@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-mutants test-alerts test-schema test-e2e test-hostcalls lint deny bench bench-engine bench-scale bench-module guard mutants clean
+.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-mutants test-hints test-alerts test-schema test-e2e test-hostcalls lint deny bench bench-engine bench-scale bench-module guard mutants clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -30,7 +30,8 @@ setup: ## install the toolchain's parts (idempotent)
 wasm: setup ## build target/toolgate.wasm
 	TOOLGATE_BUILD="0.1.0+$$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)" \
 	CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS="$(REMAP) $(COMPACT)" $(CARGO) build --profile $(PROFILE) --locked --target wasm32-wasip1 --lib -p toolgate $(if $(FEATURES),--features $(FEATURES))
-	@install -m 644 target/wasm32-wasip1/$(PROFILE)/toolgate.wasm $(WASM)
+	@test-harness/hint target/wasm32-wasip1/$(PROFILE)/toolgate.wasm target/wasm32-wasip1/$(PROFILE)/toolgate.hinted.wasm
+	@install -m 644 target/wasm32-wasip1/$(PROFILE)/toolgate.hinted.wasm $(WASM)
 	@! grep -aqF -e "$(HOME)/" -e "$(CURDIR)/" $(WASM) || { echo "error: $(WASM) holds paths of this machine"; exit 1; }
 	@echo "$(WASM): $$(stat -c %s $(WASM)) bytes"
 
@@ -55,7 +56,7 @@ demo: wasm bin envoy ## start everything and walk the tour (SERVE=1 keeps it up)
 observe: wasm bin envoy prometheus ## the demo with Prometheus and Alertmanager beside it; ends on Ctrl-C
 	$(CARGO) run --locked -q -p toolgate-harness --bin toolgate-observe
 
-test: lint wasm bin envoy test-engine test-schema test-cli test-policies test-oracle test-mutants test-alerts test-e2e test-hostcalls guard ## run every test
+test: lint wasm bin envoy test-engine test-schema test-cli test-policies test-oracle test-mutants test-hints test-alerts test-e2e test-hostcalls guard ## run every test
 
 test-engine: setup ## the engine's tests
 	$(CARGO) test --locked -p toolgate-engine
@@ -98,7 +99,7 @@ test-hostcalls: wasm node ## what the filter asks of its host for a warm request
 	"$$(test-harness/fetch-node)/node_modules/.bin/node" test-harness/memory.mjs $(WASM)
 
 bench-module: wasm node ## time the filter alone in V8, in a loop and with cold caches (AGAINST=other.wasm compares)
-	"$$(test-harness/fetch-node)/node_modules/.bin/node" --no-liftoff test-harness/module.mjs $(WASM) $(AGAINST)
+	"$$(test-harness/fetch-node)/node_modules/.bin/node" --no-liftoff --experimental-wasm-branch-hinting test-harness/module.mjs $(WASM) $(AGAINST)
 
 guard: setup ## instructions of the engine and size of the filter, against the baseline (UPDATE=1 writes it)
 	engine/benches/guard $(if $(UPDATE),--update)
@@ -109,11 +110,14 @@ mutants: setup ## change one place after another and see whether a test notices 
 test-mutants: setup ## the tests of what `make mutants` runs
 	$(CARGO) test --locked -p toolgate-mutants
 
+test-hints: setup ## the tests of what writes branch hints into the filter
+	$(CARGO) test --locked -p toolgate-hints
+
 lint: setup ## formatting and clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked -p toolgate-engine -p toolgate-cli --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p toolgate-harness -- -D warnings
-	$(CARGO) clippy --locked -p toolgate-mutants --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p toolgate-mutants -p toolgate-hints --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p toolgate -p toolgate-stages --target wasm32-wasip1 -- -D warnings
 
 deny: ## licences, sources and bans of dependencies (needs cargo-deny)

@@ -62,8 +62,13 @@ export class Host {
     this.log = [];
     this.metrics = [];
     this.shared = new Map();
+    // What the next request and its answer hold.
+    this.call = CALL;
+    this.result = CALL;
     const imports = {};
     for (const { module, name: call } of WebAssembly.Module.imports(bytes)) {
+      // A marked copy tells which way its branches go; nothing of that is a call of the host.
+      if (module === 'hints') { (imports.hints ??= {}).way = (condition, branch) => this.way(condition, branch); continue; }
       const own = this[call]?.bind(this) ?? (() => (module === 'env' ? NOT_FOUND : OK));
       (imports[module] ??= {})[call] = (...given) => {
         if (module === 'env') this.calls[call] = (this.calls[call] ?? 0) + 1;
@@ -121,11 +126,12 @@ export class Host {
   }
   proxy_remove_header_map_value() { return OK; }
   proxy_replace_header_map_value() { return OK; }
+  proxy_set_buffer_bytes() { return OK; }
   proxy_send_local_response(status, at, size) {
     this.log.push(`${status} ${Buffer.from(this.wasm.memory.buffer, at, size)}`);
     return OK;
   }
-  proxy_get_buffer_bytes(kind, _start, _max, data, size) { return this.give(kind === 7 ? this.text : CALL, data, size); }
+  proxy_get_buffer_bytes(kind, _start, _max, data, size) { return this.give(kind === 7 ? this.text : kind === 1 ? this.result : this.call, data, size); }
   proxy_get_header_map_pairs(kind, data, size) { return this.give(this.maps[kind], data, size); }
 
   configure() {
@@ -136,11 +142,12 @@ export class Host {
   }
 
   // What the next request says, and what is answered, which is made before anything is counted or timed.
-  prepare(bearer, answer = ANSWERED) {
+  prepare(bearer, answer = ANSWERED, more = {}) {
     this.maps[REQUEST] = encoded({
       ':method': 'POST', ':path': '/mcp', ':scheme': 'http', ':authority': HOST, 'content-type': 'application/json',
       accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2025-11-25', authorization: `Bearer ${bearer}`,
-      'content-length': String(CALL.length), 'x-request-id': '5e1f0000-0000-4000-8000-000000000000', 'x-forwarded-proto': 'http',
+      'content-length': String(this.call.length), 'x-request-id': '5e1f0000-0000-4000-8000-000000000000', 'x-forwarded-proto': 'http',
+      ...more,
     });
     this.maps[ANSWER] = encoded(answer);
     this.calls = {};
@@ -152,7 +159,7 @@ export class Host {
     const { wasm } = this;
     wasm.proxy_on_context_create(context, 1);
     const held = wasm.proxy_on_request_headers(context, 11, 0);
-    const passed = wasm.proxy_on_request_body(context, CALL.length, 1);
+    const passed = wasm.proxy_on_request_body(context, this.call.length, 1);
     const answered = wasm.proxy_on_response_headers(context, 3, 0);
     const whole = wasm.proxy_on_response_body(context, size, 1);
     wasm.proxy_on_log(context);
