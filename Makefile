@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-mutants test-hints test-alerts test-schema test-e2e test-hostcalls lint deny bench bench-engine bench-scale bench-module guard mutants clean
+.PHONY: help setup wasm bin envoy node python prometheus demo observe test test-engine test-pairs test-cli test-policies test-oracle test-mutants test-hints test-alerts test-schema test-e2e test-hostcalls lint deny bench bench-engine bench-scale bench-module bench-counts guard mutants clean
 
 CARGO ?= cargo
 ENVOY_VERSION ?= 1.40.0
@@ -97,6 +97,9 @@ bench-scale: setup ## how the engine's cost and memory grow with rules, roles, t
 test-hostcalls: wasm node ## what the filter asks of its host for a warm request, call by call, and the memory of a VM
 	"$$(test-harness/fetch-node)/node_modules/.bin/node" test-harness/hostcalls.mjs $(WASM)
 	"$$(test-harness/fetch-node)/node_modules/.bin/node" test-harness/memory.mjs $(WASM)
+
+bench-counts: wasm envoy ## count what a request of each chain takes, under callgrind with modelled caches (a quarter of an hour)
+	$(CARGO) run --release --locked -q -p toolgate-harness --bin toolgate-bench -- counts
 
 bench-module: wasm node ## time the filter alone in V8, in a loop and with cold caches (AGAINST=other.wasm compares)
 	"$$(test-harness/fetch-node)/node_modules/.bin/node" --no-liftoff --experimental-wasm-branch-hinting test-harness/module.mjs $(WASM) $(AGAINST)

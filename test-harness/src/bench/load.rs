@@ -60,7 +60,9 @@ pub fn haproxy() -> Option<PathBuf> {
     find("haproxy").or_else(|| Some(PathBuf::from("/usr/sbin/haproxy")).filter(|file| file.is_file()))
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// Finds a program on PATH.
+#[must_use]
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }

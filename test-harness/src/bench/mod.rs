@@ -6,6 +6,7 @@
 
 pub mod authz;
 pub mod chains;
+pub mod counts;
 mod curves;
 pub mod haproxy;
 pub mod load;

@@ -180,6 +180,7 @@ pub struct Stage<'p> {
     props: &'p Props,
     process: Process,
     started: Instant,
+    patience: Duration,
     admin: u16,
     ports: BTreeMap<Chain, u16>,
     client: Client,
@@ -204,6 +205,22 @@ impl<'p> Stage<'p> {
         workers: usize,
         more_rules: usize,
     ) -> Result<Self> {
+        let envoy = Command::new(paths::envoy()?);
+        Self::launch(props, chains, workers, more_rules, envoy, PATIENCE).await
+    }
+
+    /// The same by another command, which takes Envoy's arguments; `patience` is for its first verdict.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub async fn launch(
+        props: &'p Props,
+        chains: &[Chain],
+        workers: usize,
+        more_rules: usize,
+        mut command: Command,
+        patience: Duration,
+    ) -> Result<Self> {
         let ports =
             chains.iter().map(|chain| Ok((*chain, free_port()?))).collect::<Result<BTreeMap<_, _>>>()?;
         let admin = free_port()?;
@@ -227,7 +244,6 @@ impl<'p> Stage<'p> {
         clusters.context("no clusters")?.extend(own);
         let file = props.folder.join(format!("bootstrap-{admin}.json"));
         fs::write(&file, serde_json::to_vec_pretty(&bootstrap)?)?;
-        let mut command = Command::new(paths::envoy()?);
         command.arg("--config-path").arg(file).args([
             "--concurrency",
             &workers.to_string(),
@@ -241,7 +257,7 @@ impl<'p> Stage<'p> {
         }
         let started = Instant::now();
         let process = Process::start("envoy", command).await?;
-        Ok(Self { props, process, started, admin, ports, client: http()? })
+        Ok(Self { props, process, started, patience, admin, ports, client: http()? })
     }
 
     /// Milliseconds from Envoy's start to the first request that `chain` lets through.
@@ -249,7 +265,7 @@ impl<'p> Stage<'p> {
     /// # Errors
     /// If there is none for a long time.
     pub async fn first_verdict(&mut self, chain: Chain) -> Result<f64> {
-        let first = wait_for("the first verdict", PATIENCE, || async {
+        let first = wait_for("the first verdict", self.patience, || async {
             let status = self.status(chain, BODY, Some(self.props.tokens.first(Signed::Rs256))).await.ok()?;
             (status == StatusCode::OK).then(|| self.started.elapsed())
         })
@@ -352,6 +368,18 @@ impl<'p> Stage<'p> {
             hits: sum("jwt_cache_hit") + sum("result=hit"),
             misses: sum("jwt_cache_miss") + sum("result=miss"),
         })
+    }
+
+    /// How many requests of `chain` were answered so far.
+    ///
+    /// # Errors
+    /// If the admin interface does not answer.
+    pub async fn completed(&self, chain: Chain) -> Result<f64> {
+        let name = format!("http.{}.downstream_rq_completed", chain.name());
+        let url = format!("http://127.0.0.1:{}/stats?filter=^{name}$", self.admin);
+        let text = self.client.get(url).send().await?.error_for_status()?.text().await?;
+        let number = text.trim().rsplit_once(": ").and_then(|(_, number)| number.parse::<u32>().ok());
+        number.map(f64::from).with_context(|| format!("no `{name}` in `{text}`"))
     }
 
     /// The share of audit records for an outlet that were lost.

@@ -1,4 +1,5 @@
-//! `make bench`: the cost of every chain, as a table and as `target/bench/report.json`.
+//! `make bench`: the cost of every chain, as a table and as `target/bench/report.json`. `make bench-counts` counts in place
+//! of timing.
 
 use std::{env, process::ExitCode};
 
@@ -11,6 +12,7 @@ fn main() -> ExitCode {
     let outcome = match (arguments.next().as_deref(), arguments.next()) {
         (Some("upstream"), None) => bench::upstream::serve(),
         (Some("authz"), Some(jwks)) => bench::authz::serve(&jwks),
+        (Some("counts"), None) => count(),
         _ => measure(),
     };
     match outcome {
@@ -20,6 +22,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+#[tokio::main]
+async fn count() -> Result<()> {
+    bench::counts::ready()?;
+    println!("\n{}", bench::counts::run(|line| eprintln!("{line}")).await?);
+    Ok(())
 }
 
 #[tokio::main]

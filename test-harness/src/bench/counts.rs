@@ -1,0 +1,230 @@
+//! `toolgate-bench counts`: what a request takes, counted in place of timed.
+//!
+//! Envoy runs under callgrind, which counts instructions and plays the processor's caches: a first level as that of this
+//! machine, and a second one of 512 KiB. So figures are those of a model, and nearly the same on every machine and under
+//! any load. Time is made of all of them: where one says that a chain is cheap, another may say why it is dear.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde::Serialize;
+
+use super::{
+    chains::Chain,
+    load,
+    stage::{self, Props, Sent, Stage},
+};
+use crate::paths;
+
+/// What is counted.
+const CHAINS: [Chain; 9] = [
+    Chain::Bare,
+    Chain::Noop,
+    Chain::Calls,
+    Chain::Native,
+    Chain::NativeUncached,
+    Chain::NativeFull,
+    Chain::Toolgate,
+    Chain::ToolgateCold,
+    Chain::ToolgateFull,
+];
+/// What is claimed to be cheaper than what.
+const CLAIMS: [(&str, Chain, Chain); 3] = [
+    ("warm", Chain::Toolgate, Chain::Native),
+    ("cold", Chain::ToolgateCold, Chain::NativeUncached),
+    ("full", Chain::ToolgateFull, Chain::NativeFull),
+];
+/// The second level: bytes, ways, bytes of a line.
+const SECOND_LEVEL: &str = "--LL=524288,8,64";
+/// V8 compiles each module under callgrind, which takes a minute for each.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+const WARM_UP: Duration = Duration::from_secs(4);
+const TURN: Duration = Duration::from_secs(15);
+
+/// One turn, or one request of a chain on the average of its turn.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Counts {
+    /// Instructions.
+    pub instructions: f64,
+    /// Lines of code that the first level did not have.
+    pub code: f64,
+    /// Lines of data, read or written, that the first level did not have.
+    pub data: f64,
+    /// Lines of code that the second did not have either.
+    pub code_beyond: f64,
+    /// Lines of data that the second did not have either.
+    pub data_beyond: f64,
+}
+
+impl Counts {
+    const NAMES: [&'static str; 5] = ["instructions", "code", "data", "code beyond", "data beyond"];
+
+    fn each(self) -> [f64; 5] {
+        [self.instructions, self.code, self.data, self.code_beyond, self.data_beyond]
+    }
+
+    /// A turn's counts without those of an idle one, for each request.
+    fn of_each(self, requests: f64, idle: Counts) -> Result<Counts> {
+        ensure!(requests > 0.0, "no request was answered");
+        Ok(Counts {
+            instructions: (self.instructions - idle.instructions) / requests,
+            code: (self.code - idle.code) / requests,
+            data: (self.data - idle.data) / requests,
+            code_beyond: (self.code_beyond - idle.code_beyond) / requests,
+            data_beyond: (self.data_beyond - idle.data_beyond) / requests,
+        })
+    }
+}
+
+/// Counts every chain; `say` is told how far it is. Gives a table.
+///
+/// # Errors
+/// If something it needs is missing, or a chain does not judge as it has to.
+pub async fn run(say: impl Fn(&str)) -> Result<String> {
+    let props = Props::prepare(load::wrk()?, stage::build_noop()?).await?;
+    let out = props.folder().join("callgrind.out");
+    say("starting Envoy under callgrind, which takes some ten minutes");
+    let mut stage = Stage::launch(&props, &CHAINS, 1, 0, callgrind(&out)?, PATIENCE).await?;
+    for chain in CHAINS {
+        stage.first_verdict(chain).await?;
+    }
+    // What Envoy and the filters do without requests: under callgrind there are few of them to share it.
+    control(stage.id(), "--zero")?;
+    tokio::time::sleep(TURN).await;
+    control(stage.id(), "--dump")?;
+    let idle = dumped(&out, 1)?;
+    let mut all = Vec::with_capacity(CHAINS.len());
+    for (at, chain) in CHAINS.into_iter().enumerate() {
+        stage.measure(chain, Sent::USUAL, WARM_UP)?;
+        let before = stage.completed(chain).await?;
+        control(stage.id(), "--zero")?;
+        stage.measure(chain, Sent::USUAL, TURN)?;
+        control(stage.id(), "--dump")?;
+        let requests = stage.completed(chain).await? - before;
+        all.push((chain, dumped(&out, at + 2)?.of_each(requests, idle)?));
+        say(&format!("counted {}", chain.name()));
+    }
+    let folder = paths::repository().join("target/bench");
+    fs::create_dir_all(&folder)?;
+    let named: std::collections::BTreeMap<_, _> =
+        all.iter().map(|(chain, counts)| (chain.name(), counts)).collect();
+    fs::write(folder.join("counts.json"), serde_json::to_string_pretty(&named)? + "\n")?;
+    Ok(table(&all))
+}
+
+fn callgrind(out: &Path) -> Result<Command> {
+    let mut command = Command::new("valgrind");
+    command.args(["--tool=callgrind", "--cache-sim=yes", SECOND_LEVEL]);
+    // Code that V8 makes and moves.
+    command.arg("--smc-check=all-non-file").arg(format!("--callgrind-out-file={}", out.display()));
+    command.arg(paths::envoy()?);
+    Ok(command)
+}
+
+fn control(process: u32, what: &str) -> Result<()> {
+    let output = Command::new("callgrind_control")
+        .args([what, &process.to_string()])
+        .output()
+        .context("cannot start callgrind_control: install it with `apt-get install valgrind`")?;
+    ensure!(
+        output.status.success(),
+        "callgrind_control failed:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+/// Reads the dump of this number.
+fn dumped(out: &Path, number: usize) -> Result<Counts> {
+    let file = out.with_extension(format!("out.{number}"));
+    let text = fs::read_to_string(&file).with_context(|| format!("no counts in `{}`", file.display()))?;
+    read(&text)
+}
+
+/// Reads the totals of a dump.
+fn read(text: &str) -> Result<Counts> {
+    let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+    let names = line("events:").context("a dump without `events:`")?.split_whitespace();
+    let totals = line("totals:").or_else(|| line("summary:")).context("a dump without `totals:`")?;
+    let counted: Vec<(&str, f64)> =
+        names.zip(totals.split_whitespace().filter_map(|number| number.parse().ok())).collect();
+    let of = |wanted: &[&str]| {
+        counted.iter().filter(|(name, _)| wanted.contains(name)).map(|(_, count)| count).sum::<f64>()
+    };
+    if counted.len() < 9 {
+        bail!("a dump with {} events in place of nine", counted.len());
+    }
+    Ok(Counts {
+        instructions: of(&["Ir"]),
+        code: of(&["I1mr"]),
+        data: of(&["D1mr", "D1mw"]),
+        code_beyond: of(&["ILmr"]),
+        data_beyond: of(&["DLmr", "DLmw"]),
+    })
+}
+
+fn table(all: &[(Chain, Counts)]) -> String {
+    let find =
+        |wanted: Chain| all.iter().find(|(chain, _)| *chain == wanted).map(|(_, counts)| counts.each());
+    let bare = find(Chain::Bare).unwrap_or_default();
+    let above =
+        |chain: Chain| find(chain).map(|counts| std::array::from_fn::<_, 5, _>(|at| counts[at] - bare[at]));
+    let row = |name: &str, numbers: [f64; 5], digits: usize| {
+        let numbers = numbers.map(|number| format!("{number:>13.digits$}")).concat();
+        format!("{name:<18}{numbers}\n")
+    };
+    let mut text =
+        format!("{:<18}{}\n", "a request, above", Counts::NAMES.map(|name| format!("{name:>13}")).concat());
+    text += &row("(bare itself)", bare, 0);
+    for (chain, _) in all.iter().filter(|(chain, _)| *chain != Chain::Bare) {
+        text += &row(chain.name(), above(*chain).unwrap_or_default(), 0);
+    }
+    for (name, chain, other) in CLAIMS {
+        if let (Some(one), Some(two)) = (above(chain), above(other)) {
+            text += &row(name, std::array::from_fn(|at| one[at] / two[at]), 2);
+        }
+    }
+    text
+}
+
+/// Says that valgrind is missing before anything is built.
+///
+/// # Errors
+/// If it is.
+pub fn ready() -> Result<PathBuf> {
+    load::find("valgrind")
+        .ok_or_else(|| anyhow!("`valgrind` is not on PATH: install it with `apt-get install valgrind`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DUMP: &str = "version: 1\nevents: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw\nfn=(1)\n1 2\ntotals: 1000 9 9 40 20 10 8 6 4\n";
+
+    const IDLE: &str = "events: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw\ntotals: 100 9 9 4 2 1 1 1 1\n";
+
+    #[test]
+    fn counts_are_those_of_one_request() -> Result<()> {
+        let found = read(DUMP)?.of_each(10.0, read(IDLE)?)?.each();
+        assert_eq!(found.map(|number| format!("{number:.1}")), ["90.0", "3.6", "2.7", "0.7", "0.8"]);
+        assert!(read(DUMP)?.of_each(0.0, read(IDLE)?).is_err());
+        assert!(read("events: Ir\ntotals: 5\n").is_err() && read("").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn ratios_are_of_what_is_above_bare() -> Result<()> {
+        let times = |by: f64| read(DUMP)?.of_each(10.0 / by, read(IDLE)?);
+        let all = [(Chain::Bare, times(1.0)?), (Chain::Native, times(3.0)?), (Chain::Toolgate, times(2.0)?)];
+        let table = table(&all);
+        let warm = table.lines().find(|line| line.starts_with("warm")).context("no line for `warm`")?;
+        assert_eq!(warm.split_whitespace().skip(1).collect::<Vec<_>>(), ["0.50"; 5]);
+        Ok(())
+    }
+}
