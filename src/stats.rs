@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Samples to the host's metrics: each series is defined once, and no more of them than the configuration allows.
-//! Some are added up here first, and handed over on the next tick.
+//! Some are added up or kept here first, and handed over on the next tick.
 
 use crate::host::{self, MetricKind};
 use std::collections::BTreeMap;
 use toolgate_engine::bundle::Policies;
 use toolgate_engine::config::Config;
 use toolgate_engine::metrics::{
-    Handing, Kind, MethodLabel, Metric, Place, RuleLabel, Sample, Series, ToolLabel,
+    Handing, Kept, Kind, MethodLabel, Metric, Place, Room, RuleLabel, Sample, Series, ToolLabel,
 };
 
 /// How many series of one metric are found without a search, as a power of two.
@@ -22,6 +22,8 @@ pub(crate) struct Stats {
     recent: Box<[Recent]>,
     /// Slots that have something to hand over.
     due: Vec<usize>,
+    /// Values of histograms, until the tick.
+    kept: Kept,
     /// Slots for what there is no room for, one for a metric.
     others: BTreeMap<Metric, usize>,
     overflow: Option<u32>,
@@ -34,6 +36,7 @@ impl Default for Stats {
             slots: Vec::new(),
             recent: vec![Recent::NONE; Metric::ALL.len() << RECENT_BITS].into(),
             due: Vec::new(),
+            kept: Kept::default(),
             others: BTreeMap::new(),
             overflow: None,
         }
@@ -54,6 +57,7 @@ struct Slot {
 enum Does {
     AddUp,
     Count,
+    Keep,
     Shift,
     Record,
 }
@@ -63,14 +67,15 @@ impl Does {
         match (series.metric.kind(), series.handing()) {
             (Kind::Counter, Handing::OnTick) => Does::AddUp,
             (Kind::Counter, Handing::AtOnce) => Does::Count,
+            (Kind::Histogram, Handing::OnTick) => Does::Keep,
             (Kind::Level, _) => Does::Shift,
-            (Kind::Gauge | Kind::Histogram, _) => Does::Record,
+            (Kind::Gauge, _) | (Kind::Histogram, Handing::AtOnce) => Does::Record,
         }
     }
 }
 
 impl Stats {
-    /// Hands samples to the host, or adds them up, and empties the list.
+    /// Hands samples to the host, adds them up or keeps them, and empties the list.
     pub(crate) fn record(&mut self, samples: &mut Vec<Sample>, config: &Config, policies: &Policies) {
         for Sample { series, value } in &*samples {
             let (at, value) = (self.slot(series, config, policies), *value);
@@ -84,6 +89,12 @@ impl Stats {
                     slot.sum = slot.sum.saturating_add(value);
                     Ok(())
                 }
+                Does::Keep => {
+                    if self.kept.push(slot.id, value) == Room::None {
+                        hand_over(&mut self.kept);
+                    }
+                    Ok(())
+                }
                 Does::Count => host::count(slot.id, value),
                 Does::Shift => host::shift(slot.id, if value == 0 { -1 } else { 1 }),
                 Does::Record => host::record_metric(slot.id, value),
@@ -92,8 +103,9 @@ impl Stats {
         samples.clear();
     }
 
-    /// Hands over what was added up.
+    /// Hands over what was added up and kept.
     pub(crate) fn flush(&mut self) {
+        hand_over(&mut self.kept);
         for at in self.due.drain(..) {
             if let Some(slot) = self.slots.get_mut(at) {
                 let _ = host::count(slot.id, std::mem::take(&mut slot.sum));
@@ -223,6 +235,15 @@ impl Recent {
         let mixed = one ^ other ^ word << 24 ^ decision << 12 ^ kind;
         let spread = mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - RECENT_BITS);
         (series.metric as usize) << RECENT_BITS | spread as usize
+    }
+}
+
+/// Out of line: most requests only add to the list.
+#[cold]
+#[inline(never)]
+fn hand_over(kept: &mut Kept) {
+    for (id, value) in kept.take() {
+        let _ = host::record_metric(id, value);
     }
 }
 

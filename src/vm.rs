@@ -187,7 +187,7 @@ impl Vm {
         self.memory(|memory| memory.reported = reported);
     }
 
-    /// Hands over what was added up since the last tick.
+    /// Hands over what was added up and kept since the last tick.
     pub(crate) fn flush(&self) {
         self.stats.borrow_mut().flush();
     }

@@ -103,12 +103,12 @@ export class Host {
   proxy_set_tick_period_milliseconds() { return OK; }
   proxy_get_current_time_nanoseconds(at) { this.view().setBigUint64(at, BigInt(Date.now()) * 1_000_000n, true); return OK; }
   proxy_define_metric(_kind, name, size, id) {
-    this.metrics.push({ name: this.textAt(name, size), value: 0 });
+    this.metrics.push({ name: this.textAt(name, size), value: 0, recorded: 0 });
     this.word(id, this.metrics.length);
     return OK;
   }
   proxy_increment_metric(id, by) { this.metrics[id - 1].value += Number(by); return OK; }
-  proxy_record_metric() { return OK; }
+  proxy_record_metric(id) { this.metrics[id - 1].recorded += 1; return OK; }
   proxy_set_property() { return OK; }
   proxy_get_shared_data(name, size, data, length, cas) {
     const found = this.shared.get(this.textAt(name, size));

@@ -6,10 +6,12 @@
 //! Deliberately absent: any text of a request.
 
 mod catalogue;
+mod kept;
 mod label;
 mod series;
 
 pub use catalogue::{Kind, Metric};
+pub use kept::{Kept, Room};
 pub use label::{Label, MethodLabel, Place, RuleLabel, ToolLabel};
 pub use series::{Handing, Series};
 
@@ -74,6 +76,18 @@ mod tests {
         let attempt = |result| Series::new(Metric::AuthAttempts, result).handing();
         let expected = [Handing::OnTick, Handing::OnTick, Handing::AtOnce, Handing::AtOnce];
         assert_eq!(["success", "anonymous", "missing_token", "revoked"].map(attempt), expected);
+    }
+
+    #[test]
+    fn histograms_wait_for_the_tick_and_nothing_that_is_set_does() {
+        for metric in Metric::ALL.iter().copied() {
+            let expected = match metric.kind() {
+                Kind::Histogram => Handing::OnTick,
+                Kind::Gauge | Kind::Level => Handing::AtOnce,
+                Kind::Counter => continue,
+            };
+            assert_eq!(Series::new(metric, "").handing(), expected, "{}", metric.name());
+        }
     }
 
     #[test]

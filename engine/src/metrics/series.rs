@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One series, and the name under which the host knows it.
 
-use super::{Label, MethodLabel, Metric, Place, RuleLabel, ToolLabel};
+use super::{Kind, Label, MethodLabel, Metric, Place, RuleLabel, ToolLabel};
 use crate::bundle::Policies;
 use crate::config::wire::MetricSyntax;
 use crate::config::{Config, Tool, ToolMeter};
@@ -36,13 +36,13 @@ pub struct Series {
 pub enum Handing {
     /// In the step that made it.
     AtOnce,
-    /// Added up, and handed over on the next tick: one call of the host for many samples.
+    /// On the next tick: of a counter added up, one call of the host for many samples; of a histogram one after the other.
     OnTick,
 }
 
 impl Series {
-    /// When its samples reach the host: what goes well, of which there is much, on the tick. What is refused is told in its
-    /// step, so that no VM takes it along when it ends.
+    /// When its samples reach the host: what goes well, of which there is much, on the tick, and how long things took. That
+    /// something is refused is told in its step, so that no VM takes it along when it ends.
     #[must_use]
     pub fn handing(&self) -> Handing {
         match self.metric {
@@ -53,6 +53,7 @@ impl Series {
             | Metric::JwksLookups => Handing::OnTick,
             Metric::Requests if self.decision == "allow" => Handing::OnTick,
             Metric::AuthAttempts if matches!(self.word, "success" | "anonymous") => Handing::OnTick,
+            metric if metric.kind() == Kind::Histogram => Handing::OnTick,
             _ => Handing::AtOnce,
         }
     }
