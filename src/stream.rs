@@ -30,13 +30,13 @@ pub(crate) struct Handle(Option<Rc<RefCell<Stream>>>);
 
 impl Handle {
     pub(crate) fn new(vm: Option<Rc<Vm>>, context: u32) -> Handle {
-        let stream = |vm| Stream {
+        let stream = |vm: Rc<Vm>| Stream {
+            account: vm.account(),
             vm,
             context,
             phase: Phase::New,
             body_ended: false,
             follows: BodyFollows::Yes,
-            account: Account::default(),
             sizes: Sizes::default(),
             open: None,
         };

@@ -19,7 +19,7 @@ use std::rc::Rc;
 use toolgate_engine::config::Config;
 use toolgate_engine::connection::peer_address;
 use toolgate_engine::feed::SharedState;
-use toolgate_engine::flow::{Account, Desk, Entropy, Health, Memory, Reported, Sizes};
+use toolgate_engine::flow::{Account, Desk, Entropy, Health, Memory, Reported, Sizes, Timing};
 use toolgate_engine::keys::{Budget, Fallback, Metered, Place, Software};
 use toolgate_engine::metrics::Samples;
 use toolgate_engine::time::UnixTime;
@@ -41,6 +41,8 @@ pub(crate) struct Vm {
     /// How often ticks come now, in milliseconds.
     pub(crate) tick: Cell<u32>,
     pub(crate) trails: RefCell<Trails>,
+    /// The number of the next request: it says which are timed, and nothing else, so it may begin again.
+    number: Cell<u8>,
     memory: RefCell<Memory>,
     stats: RefCell<Stats>,
     samples: RefCell<Samples>,
@@ -80,6 +82,7 @@ impl Vm {
             epoch: Cell::new(0),
             tick: Cell::new(0),
             trails: RefCell::new(Trails::new(&config)),
+            number: Cell::default(),
             memory: RefCell::new(memory),
             stats: RefCell::default(),
             samples: RefCell::default(),
@@ -87,6 +90,13 @@ impl Vm {
             budget: RefCell::new(Budget::new(config.limits.verify_millis)),
             config,
         }
+    }
+
+    /// What a request that has just come is counted under.
+    pub(crate) fn account(&self) -> Account {
+        let number = self.number.get();
+        self.number.set(number.wrapping_add(1));
+        Account::new(Timing::of(number, &self.config))
     }
 
     /// Runs one step of the engine, records what it counted, and how long a verdict took.

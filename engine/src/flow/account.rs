@@ -22,6 +22,7 @@ use alloc::vec::Vec;
 /// What one request is counted under.
 #[derive(Debug, Default)]
 pub struct Account {
+    timing: Timing,
     state: State,
     outcome: Option<Outcome>,
     kind: usize,
@@ -33,18 +34,44 @@ pub struct Account {
     pub trail: Trail,
     /// When the first step began.
     began: Option<UnixTime>,
-    /// How long the verdict took, in microseconds.
+    /// How long the verdict took, in microseconds; 0 where that is not measured.
     micros: u64,
     /// What became of it in the end.
     became: Option<Outcome>,
     status: Option<u16>,
 }
 
+/// Whether it is measured how long the verdict of a request takes, for which the clock is asked after each step too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timing {
+    /// It is.
+    #[default]
+    Timed,
+    /// It is not: the clock is asked before each step only.
+    Untimed,
+}
+
+impl Timing {
+    /// One request of so many is timed.
+    pub const ONE_OF: u8 = 8;
+
+    /// How the request with this number is timed: numbers begin with 0, and with 0 again after the last. Where there are
+    /// records, each says how long its verdict took.
+    #[must_use]
+    pub fn of(number: u8, config: &Config) -> Timing {
+        match config.audit.is_on() || number.is_multiple_of(Timing::ONE_OF) {
+            true => Timing::Timed,
+            false => Timing::Untimed,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum State {
     /// No verdict yet; so many microseconds of work so far.
     Undecided(u64),
-    /// It went on at that time, counted under these.
+    /// It went on at that time, counted under these. Without timing that is when the step began in which the verdict fell:
+    /// earlier by the work of that step, some microseconds in durations that are counted in milliseconds.
     Sent(Labels, UnixTime),
     /// Everything is counted.
     Closed(Place),
@@ -83,6 +110,12 @@ impl Default for State {
 }
 
 impl Account {
+    /// Of a request that has just come.
+    #[must_use]
+    pub fn new(timing: Timing) -> Account {
+        Account { timing, ..Account::default() }
+    }
+
     /// Notes the status that the client sees.
     pub fn status(&mut self, status: u16) {
         self.status = Some(status);
@@ -153,7 +186,7 @@ impl Account {
         }
     }
 
-    /// The work of a step is over. `clock` is asked only while there is no verdict.
+    /// The work of a step is over. `clock` is asked only while there is no verdict, and if the request is timed.
     pub fn after(
         &mut self,
         began: UnixTime,
@@ -164,7 +197,10 @@ impl Account {
         match self.state {
             State::Undecided(before) => {
                 self.began.get_or_insert(began);
-                let now = clock();
+                let now = match self.timing {
+                    Timing::Timed => clock(),
+                    Timing::Untimed => began,
+                };
                 let micros = before.saturating_add(now.micros_since(began));
                 let verdict = samples.iter().rfind(|sample| sample.series.metric == Metric::Requests);
                 match verdict.map(|sample| sample.series) {
@@ -190,9 +226,11 @@ impl Account {
         samples: &mut Samples,
     ) {
         let labels = Labels::of(verdict);
-        let series = Series::new(Metric::DecisionDuration, "").at(labels.place);
-        samples.push(Sample { series, value: micros });
-        self.micros = micros;
+        if self.timing == Timing::Timed {
+            let series = Series::new(Metric::DecisionDuration, "").at(labels.place);
+            samples.push(Sample { series, value: micros });
+            self.micros = micros;
+        }
         if verdict.decision != "allow" {
             let word = Outcome::Denied.label();
             samples.push(Sample { series: labels.series(Metric::Answers, word), value: 1 });

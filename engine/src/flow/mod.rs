@@ -49,7 +49,7 @@ mod view;
 mod whoami;
 mod written;
 
-pub use account::{Account, Recorded, Sizes};
+pub use account::{Account, Recorded, Sizes, Timing};
 pub use body::{AwaitBody, BodyStep};
 pub use door::locate;
 pub use edit::{Edit, HeaderBytes};

@@ -90,7 +90,7 @@ catalogue! {
     AuthAttempts: Counter "toolgate_auth_attempts_total" [Server, Credential, Result]
         "attempts to authenticate by kind of credential and result";
     DecisionDuration: Histogram "toolgate_decision_duration_microseconds" [Server]
-        "time spent deciding in microseconds, without waiting for body or keys";
+        "time spent deciding in microseconds, without waiting for body or keys, of one request in eight";
     ApiKeyLastUsed: Gauge "toolgate_api_key_last_used_timestamp_seconds" [Key]
         "when an API key was last shown and found good, in seconds since 1970";
     ApiKeyExpires: Gauge "toolgate_api_key_expires_timestamp_seconds" [Key]

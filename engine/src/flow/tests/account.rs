@@ -126,6 +126,49 @@ fn a_denial_is_an_answer_and_an_error_of_its_class() {
 }
 
 #[test]
+fn one_request_of_eight_is_timed_and_each_that_is_recorded() {
+    let timed = |config: &Config| {
+        let numbers = 0..=u8::MAX;
+        numbers.filter(|number| Timing::of(*number, config) == Timing::Timed).collect::<Vec<u8>>()
+    };
+    let plain = World::new("", "");
+    assert_eq!(timed(&plain.config), (0..=u8::MAX).step_by(8).collect::<Vec<u8>>());
+    // The number after the last is the first: the distance stays.
+    assert_eq!(256 % u32::from(Timing::ONE_OF), 0);
+    let recorded = World::new("", r#","audit":{"outlets":["log"]}"#);
+    assert_eq!(timed(&recorded.config).len(), 256);
+}
+
+#[test]
+fn a_request_that_is_not_timed_asks_no_clock_after_its_steps() {
+    let mut world = World::new("", "");
+    world.account = Account::new(Timing::Untimed);
+    let passage = world.call("code_edit", r#"{"path":"src/a"}"#).passage();
+    let World { account, config, samples, .. } = &mut world;
+    // A step before the verdict, and the one in which it falls.
+    let mut before = Samples::new();
+    let clock = || panic!("the clock was asked");
+    account.after(UnixTime::from_micros(NOW * 1_000_000 - 1_000_000), clock, config, &mut before);
+    account.after(UnixTime::from_micros(NOW * 1_000_000), clock, config, samples);
+    assert!(world.counted(Metric::DecisionDuration).is_empty());
+    assert_eq!(world.account.sent(), Some(UnixTime::from_micros(NOW * 1_000_000)));
+    let ok = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
+    world.answer(passage, &JSON, Some(ok));
+    assert_eq!(world.last(Metric::Answers), "ok");
+    let took = world.samples.iter().find(|sample| sample.series.metric == Metric::UpstreamDuration);
+    assert_eq!(took.map(|sample| sample.value), Some(1_500), "from the step in which the verdict fell");
+    // A timed one says how long all its steps took, and went on when the last was over.
+    world.account = Account::default();
+    let _ = world.call("code_edit", r#"{"path":"src/a"}"#).passage();
+    let World { account, config, samples, .. } = &mut world;
+    account.after(UnixTime::from_micros(10), || UnixTime::from_micros(13), config, &mut before);
+    account.after(UnixTime::from_micros(100), || UnixTime::from_micros(104), config, samples);
+    let took = world.samples.iter().find(|sample| sample.series.metric == Metric::DecisionDuration);
+    assert_eq!(took.map(|sample| sample.value), Some(7));
+    assert_eq!(world.account.sent(), Some(UnixTime::from_micros(104)));
+}
+
+#[test]
 fn a_document_of_the_gate_is_counted_by_its_word() {
     let mut world = World::new("", "");
     let fields = [
