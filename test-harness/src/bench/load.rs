@@ -101,6 +101,8 @@ pub fn run(wrk: &Path, load: Load<'_>, processes: &[u32]) -> Result<Sample> {
     let mut command = Command::new(wrk);
     command
         .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
+        // Under callgrind a request takes long.
+        .args(["--timeout", "20s"])
         .args(["--duration", &format!("{}s", load.time.as_secs().max(1))])
         .arg("--script")
         .arg(load.script)
