@@ -11,7 +11,7 @@ use crate::root;
 use crate::vm::{self, Vm};
 use std::cell::RefCell;
 use std::rc::Rc;
-use toolgate_engine::config::{HostMode, RouteMetadata};
+use toolgate_engine::config::{HostMode, Presence, RouteMetadata};
 use toolgate_engine::deny::{Answer, error_body};
 use toolgate_engine::flow::{
     self, Account, Attempt, AwaitBody, BodyFollows, BodyStep, Desk, Head, Passage, Reply, ReplyBody,
@@ -122,6 +122,9 @@ impl Handle {
     pub(crate) fn on_request_headers(&self, end_of_stream: bool) -> Action {
         let action = self.with(|stream| {
             stream.follows = if end_of_stream { BodyFollows::No } else { BodyFollows::Yes };
+            if stream.vm.config.presence == Presence::Marked {
+                apply::presence();
+            }
             stream.head(Attempt::First)
         });
         if let Some(stream) = &self.0 {

@@ -78,6 +78,8 @@ pub struct Gateway {
     pub delivery: Delivery,
     /// How it is run.
     pub runner: Runner,
+    /// A command and its arguments that Envoy is started by, where it runs as a binary.
+    pub under: Vec<String>,
     /// A last change to the bootstrap.
     pub patch: Option<fn(&mut Value)>,
     /// Environment of the Envoy process.
@@ -101,6 +103,7 @@ impl Gateway {
             concurrency: 1,
             delivery: Delivery::Static,
             runner: Runner::from_environment(),
+            under: Vec::new(),
             patch: None,
             environment: environment.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         }

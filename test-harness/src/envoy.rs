@@ -77,7 +77,14 @@ impl Envoy {
         };
         let mut command = match &container {
             None => {
-                let mut command = Command::new(binary);
+                let mut command = match gateway.under.split_first() {
+                    None => Command::new(binary),
+                    Some((program, arguments)) => {
+                        let mut command = Command::new(program);
+                        command.args(arguments).arg(binary);
+                        command
+                    }
+                };
                 command.env_clear().envs(&gateway.environment);
                 command
             }

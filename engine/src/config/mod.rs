@@ -58,6 +58,8 @@ pub struct Config {
     pub host_mode: HostMode,
     /// Whether route metadata may choose the server.
     pub route_metadata: RouteMetadata,
+    /// Whether a filter behind the gate can tell that it was there.
+    pub presence: Presence,
     /// What happens to what nothing claims.
     pub unmatched: Unmatched,
     /// MCP servers.
@@ -114,6 +116,16 @@ pub enum HostMode {
     Streamed,
     /// Headers are held until the body is judged.
     Held,
+}
+
+/// Whether requests are marked. A proxy's worker without a VM of the filter lets everything pass, and nothing of the gate
+/// runs there: only another filter can refuse what has no mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Each is, in filter state.
+    Marked,
+    /// None is.
+    Unmarked,
 }
 
 /// Whether route metadata is read.

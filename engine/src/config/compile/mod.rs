@@ -22,7 +22,9 @@ mod tools;
 pub(crate) use self::credentials::requirement;
 use self::places::{check_overlap, check_unique};
 use super::wire::ConfigWire;
-use super::{Config, HostMode, Metrics, PolicyOrigin, RouteMetadata, Server, ShowRule, Unmatched, Warning};
+use super::{
+    Config, HostMode, Metrics, PolicyOrigin, Presence, RouteMetadata, Server, ShowRule, Unmatched, Warning,
+};
 use crate::json::{DeError, Doc, Segment, Value, from_value};
 use crate::policy::Mode;
 use crate::suggest::did_you_mean;
@@ -151,6 +153,7 @@ impl<'c> Compiler<'c> {
             } else {
                 RouteMetadata::Ignored
             },
+            presence: if wire.host.presence { Presence::Marked } else { Presence::Unmarked },
             unmatched: wire.unmatched,
             servers,
             routes,

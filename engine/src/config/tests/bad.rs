@@ -59,7 +59,7 @@ fn the_document_itself() {
         (top(r#","isuers":{}"#), "isuers: unknown key `isuers` | did you mean `issuers`?"),
         (
             top(r#","host":{"headers_stop":true}"#),
-            "host.headers_stop: unknown key `headers_stop` | known here: `headers_stop_iteration`, `route_metadata`",
+            "host.headers_stop: unknown key `headers_stop` | known here: `headers_stop_iteration`, `route_metadata`, `presence`",
         ),
         (
             top(r#","unmatched":"pas""#),

@@ -5,7 +5,7 @@ use super::*;
 use crate::mcp::{Era, Version};
 
 const FULL: &str = r#"{
-    "host": {"headers_stop_iteration": true, "route_metadata": true},
+    "host": {"headers_stop_iteration": true, "route_metadata": true, "presence": true},
     "unmatched": "pass",
     "servers": [{
         "name": "everything",
@@ -47,8 +47,8 @@ const FULL: &str = r#"{
 fn the_example_of_the_design_compiles() {
     let config = good(FULL);
     assert_eq!(
-        (config.host_mode, config.route_metadata, config.unmatched),
-        (HostMode::Held, RouteMetadata::Read, Unmatched::Pass)
+        (config.host_mode, config.route_metadata, config.presence, config.unmatched),
+        (HostMode::Held, RouteMetadata::Read, Presence::Marked, Unmatched::Pass)
     );
     assert_eq!((config.filter_state, config.show_rule), (FilterState::ALL, ShowRule::Always));
     assert_eq!((config.limits.body, config.limits.json.depth, config.limits.token), (1_000, 64, 8_192));
@@ -125,8 +125,8 @@ fn no_secret_is_printed() {
 fn defaults_are_narrow() {
     let config = good(&PARTS.json());
     assert_eq!(
-        (config.host_mode, config.route_metadata, config.unmatched),
-        (HostMode::Streamed, RouteMetadata::Ignored, Unmatched::Refuse)
+        (config.host_mode, config.route_metadata, config.presence, config.unmatched),
+        (HostMode::Streamed, RouteMetadata::Ignored, Presence::Unmarked, Unmatched::Refuse)
     );
     let [server] = &config.servers[..] else { panic!("one server") };
     assert!(server.anonymous.is_none() && matches!(server.upstream.authorization, Authorization::Strip));

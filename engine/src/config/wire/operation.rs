@@ -15,6 +15,8 @@ pub struct HostWire {
     pub headers_stop_iteration: bool,
     /// Whether a route's metadata (namespace `toolgate`, key `server`) may choose the server.
     pub route_metadata: bool,
+    /// Whether each request is marked in filter state, so that a filter behind the gate can tell that the gate was there.
+    pub presence: bool,
 }
 
 /// `unmatched`

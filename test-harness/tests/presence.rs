@@ -1,0 +1,93 @@
+//! A worker without a VM of the filter lets everything pass; the filter of `envoy/presence.yaml` behind it does not.
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use toolgate_harness::{
+    bootstrap::Runner,
+    envoy::Refused,
+    gate::{Gate, Mode, Upstream},
+    in_both_modes, paths,
+    scripted::Scripted,
+    shared_gate,
+};
+
+/// What a VM reserves of the address space is some nine GiB, so one of these is enough for all but the worker's.
+const LIMITS_GIB: std::ops::Range<u64> = 10..40;
+const STEP: usize = 4;
+/// What Envoy logs then.
+const NO_VM: &str = "Failed to create new Wasm instance";
+
+/// Puts what ships behind the gate.
+fn guarded(bootstrap: &mut Value) {
+    let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+    let text = std::fs::read_to_string(paths::repository().join("envoy/presence.yaml")).unwrap_or_default();
+    let filter = serde_norway::from_str(&text).unwrap_or_default();
+    if let Some(filters) = bootstrap.pointer_mut(filters).and_then(Value::as_array_mut) {
+        filters.insert(1, filter);
+    }
+}
+
+async fn start(mode: Mode) -> Result<Gate> {
+    let change = |configuration: &mut Value| configuration["host"]["presence"] = json!(true);
+    Gate::start(mode, Upstream::Scripted(Scripted::start()?), change, |gateway| gateway.patch = Some(guarded))
+        .await
+}
+
+/// A gate in so little address space that its worker has no VM.
+async fn cramped(patch: Option<fn(&mut Value)>) -> Result<Gate> {
+    for limit in LIMITS_GIB.step_by(STEP) {
+        let change = |configuration: &mut Value| configuration["host"]["presence"] = json!(true);
+        let limited = vec!["prlimit".to_owned(), format!("--as={}", limit << 30)];
+        let outcome = Gate::start(Mode::Held, Upstream::Scripted(Scripted::start()?), change, |gateway| {
+            gateway.patch = patch;
+            gateway.runner = Runner::Binary;
+            gateway.under = limited;
+        });
+        match outcome.await {
+            Ok(gate) if gate.envoy.log().contains(NO_VM) => return Ok(gate),
+            // Room for the main thread's VM is missing too.
+            Err(error) if error.is::<Refused>() => {}
+            Ok(_) => bail!("with {limit} GiB every worker has its VM"),
+            Err(error) => return Err(error),
+        }
+    }
+    bail!("Envoy does not start in less than {} GiB", LIMITS_GIB.end)
+}
+
+shared_gate!(gate, start);
+
+in_both_modes!(gate: the_mark_lets_through_what_the_gate_does);
+
+async fn the_mark_lets_through_what_the_gate_does(gate: &Gate) -> Result<()> {
+    let token = gate.token("alice", &["developer"])?;
+    let mark = format!("marked-{:?}", gate.mode);
+    assert_eq!(gate.call(&mark, "echo", json!({})).token(&token).send().await?.status, 200);
+    assert_eq!(gate.upstream.seen().with(&mark).len(), 1);
+    assert_eq!(gate.call("none", "echo", json!({})).send().await?.status, 401);
+    // Whoever writes what looks like it is not marked by that: it is a header, and the gate is there anyway.
+    let spoofed = gate.call("spoofed", "echo", json!({})).header("wasm.toolgate_presence", "here");
+    assert_eq!(spoofed.send().await?.status, 401);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_without_the_gate_lets_nothing_through_behind_which_its_mark_is_missed() -> Result<()> {
+    let gate = cramped(Some(guarded)).await?;
+    let token = gate.token("alice", &["developer"])?;
+    for call in [gate.call("unseen", "echo", json!({})), gate.call("unseen", "echo", json!({})).token(&token)]
+    {
+        assert_eq!(call.send().await?.status, 403);
+    }
+    assert!(gate.upstream.seen().with("unseen").is_empty());
+    Ok(())
+}
+
+/// This is why: where Envoy refuses such requests itself one day, the mark is needed no more.
+#[tokio::test]
+async fn without_that_filter_such_a_worker_lets_everything_pass() -> Result<()> {
+    let gate = cramped(None).await?;
+    let answer = gate.call("slipped", "echo", json!({})).send().await?;
+    let seen = gate.upstream.seen().with("slipped");
+    seen.first().with_context(|| format!("the request was refused with {}", answer.status))?;
+    Ok(())
+}
