@@ -29,8 +29,6 @@ pub(crate) fn answer(answer: &Answer) -> Result<(), Status> {
 }
 
 /// Tells the filters behind the gate that it was there. Where that fails they refuse, so nothing follows from it here.
-#[cold]
-#[inline(never)]
 pub(crate) fn presence() {
     let _ = host::set_property("toolgate_presence", b"here");
 }

@@ -38,7 +38,7 @@ export function encoded(fields) {
 // One server, whose callers come from the issuer that is given; `more` stands beside it, `rule` in the one rule there is.
 export function configuration(issuer, upstream, more, rule = {}) {
   return {
-    host: { headers_stop_iteration: true },
+    host: { headers_stop_iteration: true, presence: false },
     servers: [{
       name: 'bench', match: { hosts: [HOST], path: '/mcp' }, resource: RESOURCE, issuers: ['corp'], policy: 'default',
       tools: { catalogue: [{ name: 'get_weather' }] }, answers: 'lists', upstream,

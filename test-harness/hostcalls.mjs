@@ -15,6 +15,7 @@ const LEAN = { clock: 3, 'header map': 2, body: 1, 'header edit': 1, metric: 0, 
 const EXPECTED = {
   lean: LEAN,
   shared: LEAN,
+  presence: { ...LEAN, 'filter state': 1 },
   'identity headers': { ...LEAN, 'header edit': 5 },
   'filter state': { ...LEAN, 'filter state': 10 },
   'two names of it': { ...LEAN, 'filter state': 2 },
@@ -63,6 +64,8 @@ function token(sub = 'alice') {
 function document(name) {
   return configuration(withKey(publicKey), { identity_headers: name === 'identity headers' }, {
     audit: audit(name),
+    // Marks are on unless they are said to be off.
+    ...(name === 'presence' ? { host: { headers_stop_iteration: true } } : {}),
     ...(name === 'shared' ? { secrets: { shared_state: { env: 'SHARED_KEY' } } } : {}),
     ...(name === 'limits' ? { secrets: { shared_state: { env: 'SHARED_KEY' } }, limits: { rates: LIMITS } } : {}),
     ...(name === 'access log' ? { secrets: { audit: { env: 'SHARED_KEY' } } } : {}),

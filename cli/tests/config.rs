@@ -97,7 +97,7 @@ fn every_carrier_carries_what_was_written() {
         assert_eq!(rendered.code, Some(0), "{rendered:?}");
         rendered.json()
     };
-    let config = |value: &Value| value["typed_config"]["config"].clone();
+    let config = |value: &Value| value[0]["typed_config"]["config"].clone();
     let plain = config(&render("struct"));
     assert_eq!(plain["configuration"]["value"]["servers"][0]["name"], json!("everything"));
     assert_eq!(plain["allow_on_headers_stop_iteration"], json!(true));
@@ -108,12 +108,32 @@ fn every_carrier_carries_what_was_written() {
     assert_eq!(read, plain["configuration"]["value"]);
     assert!(config(&render("bytes"))["configuration"]["value"].is_string());
     let text = run(&["config", "render", GATE]).stdout;
+    assert!(text.starts_with("- name: toolgate\n"), "{text}");
     assert!(
-        text.contains("\n    configuration:\n      \"@type\": type.googleapis.com/google.protobuf.Struct\n"),
+        text.contains(
+            "\n      configuration:\n        \"@type\": type.googleapis.com/google.protobuf.Struct\n"
+        ),
         "{text}"
     );
     // Istio cannot set what this configuration says is set.
     assert_eq!(run(&["config", "render", GATE, "--as", "istio"]).code, Some(2));
+}
+
+#[test]
+fn behind_the_gate_stands_what_misses_its_mark() {
+    let names = |file: &str| -> Vec<Value> {
+        let rendered = run(&["config", "render", file, "--json"]).json();
+        rendered.as_array().unwrap().iter().map(|filter| filter["name"].clone()).collect()
+    };
+    assert_eq!(names(GATE), [json!("toolgate"), json!("toolgate-presence")]);
+    let unmarked = std::fs::read_to_string(GATE).unwrap().replace("host: { ", "host: { presence: false, ");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gate.yaml");
+    std::fs::write(&file, unmarked).unwrap();
+    assert_eq!(names(file.to_str().unwrap()), [json!("toolgate")]);
+    let check = run(&["config", "check", file.to_str().unwrap(), "--production"]);
+    assert_eq!(check.code, Some(2));
+    assert!(check.stderr.contains("requests are not marked"), "{}", check.stderr);
 }
 
 #[test]

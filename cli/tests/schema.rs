@@ -145,7 +145,7 @@ fn the_examples_fit_and_a_misspelt_key_does_not() {
         fs::write(&file, text).unwrap();
         let rendered = run(&["config", "render", file.to_str().unwrap(), "--json"]);
         assert_eq!(rendered.code, Some(0), "{name}: {rendered:?}");
-        let mut value = rendered.json()["typed_config"]["config"]["configuration"]["value"].clone();
+        let mut value = rendered.json()[0]["typed_config"]["config"]["configuration"]["value"].clone();
         let look = |value: &Value| {
             let mut found = Vec::new();
             misfits(&root, &root, value, "", &mut found);

@@ -189,6 +189,9 @@ pub fn use_lds(bootstrap: &mut Value, watched: &str) -> Result<()> {
 
 const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
 
+/// The gate, and what stands behind it.
+const OWN: [&str; 2] = ["toolgate", "toolgate-presence"];
+
 /// The filter as a resource of its own; nothing in it where the bootstrap has none.
 fn filter(bootstrap: &Value) -> Value {
     let filters = bootstrap.pointer(FILTERS).and_then(Value::as_array).into_iter().flatten();
@@ -268,7 +271,7 @@ fn drop_filter(bootstrap: &mut Value) -> Result<()> {
         .pointer_mut(FILTERS)
         .and_then(Value::as_array_mut)
         .ok_or_else(|| anyhow!("the bootstrap has no HTTP filters"))?
-        .retain(|filter| filter.get("name") != Some(&json!("toolgate")));
+        .retain(|filter| !OWN.iter().any(|own| filter.get("name") == Some(&json!(own))));
     Ok(())
 }
 

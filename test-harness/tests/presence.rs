@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use toolgate_harness::{
-    bootstrap::Runner,
+    bootstrap::{Gateway, Ports, Runner, render},
     envoy::Refused,
     gate::{Gate, Mode, Upstream},
     in_both_modes, paths,
@@ -17,32 +17,33 @@ const STEP: usize = 4;
 /// What Envoy logs then.
 const NO_VM: &str = "Failed to create new Wasm instance";
 
-/// Puts what ships behind the gate.
-fn guarded(bootstrap: &mut Value) {
-    let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
-    let text = std::fs::read_to_string(paths::repository().join("envoy/presence.yaml")).unwrap_or_default();
-    let filter = serde_norway::from_str(&text).unwrap_or_default();
-    if let Some(filters) = bootstrap.pointer_mut(filters).and_then(Value::as_array_mut) {
-        filters.insert(1, filter);
+const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+
+/// Takes away what stands behind the gate.
+fn unguarded(bootstrap: &mut Value) {
+    if let Some(filters) = bootstrap.pointer_mut(FILTERS).and_then(Value::as_array_mut) {
+        filters.retain(|filter| filter["name"] != "toolgate-presence");
     }
 }
 
 async fn start(mode: Mode) -> Result<Gate> {
-    let change = |configuration: &mut Value| configuration["host"]["presence"] = json!(true);
-    Gate::start(mode, Upstream::Scripted(Scripted::start()?), change, |gateway| gateway.patch = Some(guarded))
-        .await
+    Gate::start(mode, Upstream::Scripted(Scripted::start()?), |_| {}, |_| {}).await
 }
 
 /// A gate in so little address space that its worker has no VM.
 async fn cramped(patch: Option<fn(&mut Value)>) -> Result<Gate> {
     for limit in LIMITS_GIB.step_by(STEP) {
-        let change = |configuration: &mut Value| configuration["host"]["presence"] = json!(true);
         let limited = vec!["prlimit".to_owned(), format!("--as={}", limit << 30)];
-        let outcome = Gate::start(Mode::Held, Upstream::Scripted(Scripted::start()?), change, |gateway| {
-            gateway.patch = patch;
-            gateway.runner = Runner::Binary;
-            gateway.under = limited;
-        });
+        let outcome = Gate::start(
+            Mode::Held,
+            Upstream::Scripted(Scripted::start()?),
+            |_| {},
+            |gateway| {
+                gateway.patch = patch;
+                gateway.runner = Runner::Binary;
+                gateway.under = limited;
+            },
+        );
         match outcome.await {
             Ok(gate) if gate.envoy.log().contains(NO_VM) => return Ok(gate),
             // Room for the main thread's VM is missing too.
@@ -58,6 +59,29 @@ shared_gate!(gate, start);
 
 in_both_modes!(gate: the_mark_lets_through_what_the_gate_does);
 
+/// Whoever writes a bootstrap of their own takes the filter from a file of its own.
+#[test]
+fn the_file_and_the_bootstrap_say_the_same() -> Result<()> {
+    let text = std::fs::read_to_string(paths::repository().join("envoy/presence.yaml"))?;
+    let alone: Value = serde_norway::from_str(&text)?;
+    let nowhere = ([127, 0, 0, 1], 1).into();
+    let rendered =
+        render(&Gateway::new(nowhere, nowhere).with_plugin(json!({}))?, Ports { listener: 1, admin: 2 })?;
+    assert_eq!(rendered.bootstrap.pointer(&format!("{FILTERS}/1")), Some(&alone));
+    Ok(())
+}
+
+/// Without the mark the filter behind refuses what the gate lets through: both have to be there, or neither.
+#[tokio::test]
+async fn what_is_not_marked_is_refused_behind_the_gate() -> Result<()> {
+    let unmarked = |configuration: &mut Value| configuration["host"]["presence"] = json!(false);
+    let gate = Gate::start(Mode::Held, Upstream::Scripted(Scripted::start()?), unmarked, |_| {}).await?;
+    let token = gate.token("alice", &["developer"])?;
+    assert_eq!(gate.call("unmarked", "echo", json!({})).token(&token).send().await?.status, 403);
+    assert!(gate.upstream.seen().with("unmarked").is_empty());
+    Ok(())
+}
+
 async fn the_mark_lets_through_what_the_gate_does(gate: &Gate) -> Result<()> {
     let token = gate.token("alice", &["developer"])?;
     let mark = format!("marked-{:?}", gate.mode);
@@ -72,7 +96,7 @@ async fn the_mark_lets_through_what_the_gate_does(gate: &Gate) -> Result<()> {
 
 #[tokio::test]
 async fn a_worker_without_the_gate_lets_nothing_through_behind_which_its_mark_is_missed() -> Result<()> {
-    let gate = cramped(Some(guarded)).await?;
+    let gate = cramped(None).await?;
     let token = gate.token("alice", &["developer"])?;
     for call in [gate.call("unseen", "echo", json!({})), gate.call("unseen", "echo", json!({})).token(&token)]
     {
@@ -85,7 +109,7 @@ async fn a_worker_without_the_gate_lets_nothing_through_behind_which_its_mark_is
 /// This is why: where Envoy refuses such requests itself one day, the mark is needed no more.
 #[tokio::test]
 async fn without_that_filter_such_a_worker_lets_everything_pass() -> Result<()> {
-    let gate = cramped(None).await?;
+    let gate = cramped(Some(unguarded)).await?;
     let answer = gate.call("slipped", "echo", json!({})).send().await?;
     let seen = gate.upstream.seen().with("slipped");
     seen.first().with_context(|| format!("the request was refused with {}", answer.status))?;

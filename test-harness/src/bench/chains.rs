@@ -24,9 +24,11 @@ pub enum Chain {
     NativeFull,
     /// Toolgate with authentication, per-tool RBAC and metrics; request headers held until the body is judged.
     Toolgate,
+    /// `toolgate` with its mark, and the filter behind it that refuses what has none.
+    ToolgatePresence,
     /// `toolgate` with a limit per principal and one per tool, shared by all workers.
     ToolgateLimits,
-    /// Toolgate as it is when nothing is switched off: identity headers, every answer looked into.
+    /// Toolgate as it is when nothing is switched off: its mark, identity headers, every answer looked into.
     ToolgateDefaults,
     /// `toolgate` as Istio's `WasmPlugin` runs it: headers leave first.
     ToolgateStreamed,
@@ -48,7 +50,7 @@ pub enum Chain {
 
 impl Chain {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Bare,
         Self::Noop,
         Self::Calls,
@@ -56,6 +58,7 @@ impl Chain {
         Self::NativeUncached,
         Self::NativeFull,
         Self::Toolgate,
+        Self::ToolgatePresence,
         Self::ToolgateLimits,
         Self::ToolgateDefaults,
         Self::ToolgateStreamed,
@@ -108,6 +111,7 @@ impl Chain {
             Self::NativeUncached => "native_uncached",
             Self::NativeFull => "native_full",
             Self::Toolgate => "toolgate",
+            Self::ToolgatePresence => "toolgate_presence",
             Self::ToolgateLimits => "toolgate_limits",
             Self::ToolgateDefaults => "toolgate_defaults",
             Self::ToolgateStreamed => "toolgate_streamed",
@@ -166,7 +170,7 @@ impl Parts<'_> {
         let manager = at(&mut listener, "/filter_chains/0/filters/0/typed_config")?;
         manager["stat_prefix"] = json!(chain.name());
         let filters = at(manager, "/http_filters")?.as_array_mut().context("`http_filters` is not a list")?;
-        let gate = filters.remove(0);
+        let (gate, presence) = (filters.remove(0), filters.remove(0));
         let own = match chain {
             Chain::Bare => Vec::new(),
             Chain::Noop => vec![self.noop(gate, "")?],
@@ -179,8 +183,18 @@ impl Parts<'_> {
                 filters
             }
             Chain::Toolgate => vec![self.toolgate(gate, chain, Setup::WARM)?],
-            Chain::ToolgateDefaults => {
-                vec![self.toolgate(gate, chain, Setup { lean: false, ..Setup::WARM })?]
+            Chain::ToolgatePresence => {
+                vec![self.toolgate(gate, chain, Setup { marked: true, ..Setup::WARM })?, presence]
+            }
+            // What outlets cost is their difference to the first.
+            Chain::ToolgateDefaults
+            | Chain::ToolgateLog
+            | Chain::ToolgateAccessLog
+            | Chain::ToolgateCollector => {
+                vec![
+                    self.toolgate(gate, chain, Setup { lean: false, marked: true, ..Setup::WARM })?,
+                    presence,
+                ]
             }
             Chain::ToolgateStreamed => {
                 vec![self.toolgate(gate, chain, Setup { held: false, ..Setup::WARM })?]
@@ -193,9 +207,6 @@ impl Parts<'_> {
             Chain::ToolgateFull => {
                 let full = Setup { lean: false, state: true, limited: true, ..Setup::WARM };
                 vec![self.toolgate(gate, chain, full)?]
-            }
-            Chain::ToolgateLog | Chain::ToolgateAccessLog | Chain::ToolgateCollector => {
-                vec![self.toolgate(gate, chain, Setup { lean: false, ..Setup::WARM })?]
             }
             Chain::ExtAuthz => vec![ext_authz(self.authz)],
         };
@@ -372,11 +383,14 @@ pub struct Setup {
     state: bool,
     /// Whether there is a limit per principal and one per tool.
     limited: bool,
+    /// Whether requests are marked, for a filter behind.
+    marked: bool,
 }
 
 impl Setup {
     /// What the native chain does too: authentication, RBAC per tool, metrics.
-    pub const WARM: Self = Self { held: true, cache: 4_096, lean: true, state: false, limited: false };
+    pub const WARM: Self =
+        Self { held: true, cache: 4_096, lean: true, state: false, limited: false, marked: false };
 }
 
 /// Toolgate's configuration; the policy says what the rules of `rbac` say.
@@ -413,7 +427,7 @@ pub fn configuration(jwks: &Value, setup: Setup) -> Value {
         false => (json!([]), json!({})),
     };
     json!({
-        "host": { "headers_stop_iteration": setup.held },
+        "host": { "headers_stop_iteration": setup.held, "presence": setup.marked },
         "servers": [server],
         "issuers": { "corp": {
             "issuer": ISSUER,

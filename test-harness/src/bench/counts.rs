@@ -24,7 +24,7 @@ use crate::paths;
 
 /// What is counted, by the Envoys that run it: under callgrind there is address space for the VMs of a few chains only.
 const GROUPS: [&[Chain]; 2] = [
-    &[Chain::Bare, Chain::Noop, Chain::Calls],
+    &[Chain::Bare, Chain::Noop, Chain::Calls, Chain::ToolgatePresence],
     &[
         Chain::Bare,
         Chain::Native,

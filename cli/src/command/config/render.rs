@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use base64ct::{Base64, Encoding};
 use serde_json::{Value, json};
+use toolgate_engine::config::{Config, HostMode, Presence};
 
 use crate::{
     command::Outcome,
@@ -13,6 +14,9 @@ use crate::{
     out::Out,
     yaml::{self, Document},
 };
+
+/// What stands behind the gate: what ships.
+const PRESENCE: &str = include_str!("../../../../envoy/presence.yaml");
 
 /// How the proxy carries the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -44,24 +48,25 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let document = Document::open(&args.file)?;
     let secrets = Environment::default();
     let config = engine::compile(&document, &secrets)?;
-    let held = config.host_mode == toolgate_engine::config::HostMode::Held;
     let rendered = match args.carrier {
-        Carrier::Istio if held => {
+        Carrier::Istio if is_held(&config) => {
             return Err(Failure::refused("Istio's WasmPlugin cannot set `host.headers_stop_iteration`")
                 .help("write `false` there, or use an EnvoyFilter"));
         }
         Carrier::Istio => istio(args, parsed(&document)?, &secrets.names()),
         Carrier::Struct => {
             let value = parsed(&document)?;
-            envoy(args, &json!({ "@type": protobuf("Struct"), "value": value }), held, &secrets.names())
+            let carried = json!({ "@type": protobuf("Struct"), "value": value });
+            envoy(args, &carried, &config, &secrets.names())?
         }
         Carrier::String => {
-            let text = document.json();
-            envoy(args, &json!({ "@type": protobuf("StringValue"), "value": text }), held, &secrets.names())
+            let carried = json!({ "@type": protobuf("StringValue"), "value": document.json() });
+            envoy(args, &carried, &config, &secrets.names())?
         }
         Carrier::Bytes => {
             let text = Base64::encode_string(document.json().as_bytes());
-            envoy(args, &json!({ "@type": protobuf("BytesValue"), "value": text }), held, &secrets.names())
+            let carried = json!({ "@type": protobuf("BytesValue"), "value": text });
+            envoy(args, &carried, &config, &secrets.names())?
         }
     };
     out.either(&rendered, || yaml::block(&rendered, 0))?;
@@ -77,8 +82,20 @@ fn parsed(document: &Document) -> Result<Value, Failure> {
         .map_err(|error| Failure::refused(format!("this is not JSON: {error}")))
 }
 
-/// One entry of `http_filters`.
-fn envoy(args: &Args, configuration: &Value, held: bool, secrets: &[String]) -> Value {
+/// Entries of `http_filters`: the gate, and behind it what refuses requests that it has not seen.
+fn envoy(args: &Args, configuration: &Value, config: &Config, secrets: &[String]) -> Result<Value, Failure> {
+    let gate = gate(args, configuration, is_held(config), secrets);
+    match config.presence {
+        Presence::Marked => Ok(json!([gate, Document::parse("presence.yaml", PRESENCE)?.decode::<Value>()?])),
+        Presence::Unmarked => Ok(json!([gate])),
+    }
+}
+
+fn is_held(config: &Config) -> bool {
+    config.host_mode == HostMode::Held
+}
+
+fn gate(args: &Args, configuration: &Value, held: bool, secrets: &[String]) -> Value {
     let mut machine = json!({
         "vm_id": "toolgate",
         "runtime": "envoy.wasm.runtime.v8",

@@ -146,6 +146,7 @@ impl<'c> Compiler<'c> {
         let audit = self.audit()?;
         let filter_state = at(self.filter_state(), &[key("audit"), key("filter_state_names")])?;
         self.warn_open_host(&servers);
+        self.warn_unmarked(&servers);
         Ok(Config {
             host_mode: if wire.host.headers_stop_iteration { HostMode::Held } else { HostMode::Streamed },
             route_metadata: if wire.host.route_metadata {
@@ -193,6 +194,16 @@ impl<'c> Compiler<'c> {
             }
         };
         self.warn(&[key("unmatched")], message);
+    }
+
+    /// An upstream that asks for the gate's own token misses the gate by itself.
+    fn warn_unmarked(&mut self, servers: &[Server]) {
+        let upstreams_ask = servers.iter().all(|server| server.upstream.internal_jwt.is_some());
+        if self.wire.host.presence || (upstreams_ask && self.wire.routes.is_empty()) {
+            return;
+        }
+        let message = "requests are not marked, so no filter behind the gate can refuse what passes a worker of the proxy that has no gate: leave `presence` on, or have every upstream ask for the token of `internal_jwt`";
+        self.warn(&[key("host"), key("presence")], message);
     }
 }
 

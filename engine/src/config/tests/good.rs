@@ -5,7 +5,7 @@ use super::*;
 use crate::mcp::{Era, Version};
 
 const FULL: &str = r#"{
-    "host": {"headers_stop_iteration": true, "route_metadata": true, "presence": true},
+    "host": {"headers_stop_iteration": true, "route_metadata": true, "presence": false},
     "unmatched": "pass",
     "servers": [{
         "name": "everything",
@@ -48,7 +48,7 @@ fn the_example_of_the_design_compiles() {
     let config = good(FULL);
     assert_eq!(
         (config.host_mode, config.route_metadata, config.presence, config.unmatched),
-        (HostMode::Held, RouteMetadata::Read, Presence::Marked, Unmatched::Pass)
+        (HostMode::Held, RouteMetadata::Read, Presence::Unmarked, Unmatched::Pass)
     );
     assert_eq!((config.filter_state, config.show_rule), (FilterState::ALL, ShowRule::Always));
     assert_eq!((config.limits.body, config.limits.json.depth, config.limits.token), (1_000, 64, 8_192));
@@ -86,6 +86,10 @@ fn the_example_of_the_design_compiles() {
             (
                 "unmatched".to_string(),
                 "requests to host names that are not written here pass unguarded: the proxy must not route such hosts to a guarded server"
+            ),
+            (
+                "host.presence".to_string(),
+                "requests are not marked, so no filter behind the gate can refuse what passes a worker of the proxy that has no gate: leave `presence` on, or have every upstream ask for the token of `internal_jwt`"
             ),
         ]
     );
@@ -126,7 +130,7 @@ fn defaults_are_narrow() {
     let config = good(&PARTS.json());
     assert_eq!(
         (config.host_mode, config.route_metadata, config.presence, config.unmatched),
-        (HostMode::Streamed, RouteMetadata::Ignored, Presence::Unmarked, Unmatched::Refuse)
+        (HostMode::Streamed, RouteMetadata::Ignored, Presence::Marked, Unmatched::Refuse)
     );
     let [server] = &config.servers[..] else { panic!("one server") };
     assert!(server.anonymous.is_none() && matches!(server.upstream.authorization, Authorization::Strip));

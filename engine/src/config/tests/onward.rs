@@ -21,6 +21,17 @@ fn a_signer_is_read_and_never_printed() {
 }
 
 #[test]
+fn an_upstream_that_asks_for_the_token_misses_the_gate_by_itself() {
+    let told = |server: &str| {
+        let json = with(server, KEYS).replacen('{', r#"{"host":{"presence":false},"#, 1);
+        let config = good(&json);
+        config.warnings.iter().any(|warning| warning.message.contains("are not marked"))
+    };
+    assert!(told(""));
+    assert!(!told(r#","upstream":{"internal_jwt":{"audience":"https://inner"}}"#));
+}
+
+#[test]
 fn what_cannot_work_is_refused() {
     let jwt = |more: &str| format!(r#","upstream":{{"internal_jwt":{{"audience":"https://inner"}}{more}}}"#);
     for (json, expected) in [

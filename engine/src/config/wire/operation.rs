@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde::Deserialize;
 
 /// `host`
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct HostWire {
@@ -17,6 +17,12 @@ pub struct HostWire {
     pub route_metadata: bool,
     /// Whether each request is marked in filter state, so that a filter behind the gate can tell that the gate was there.
     pub presence: bool,
+}
+
+impl Default for HostWire {
+    fn default() -> Self {
+        HostWire { headers_stop_iteration: false, route_metadata: false, presence: true }
+    }
 }
 
 /// `unmatched`
