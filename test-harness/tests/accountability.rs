@@ -53,7 +53,9 @@ fn verify(log: &str, path: &Path, keys: &[&str]) -> Result<(Option<i32>, Value)>
     std::fs::write(path, log)?;
     let mut command = Command::new(paths::toolgate()?);
     command.args(["audit", "verify", "--json"]).arg(path).env("OLD", KEY).env("NEW", NEXT);
-    keys.iter().for_each(|key| drop(command.args(["--key-env", key])));
+    for key in keys {
+        command.args(["--key-env", key]);
+    }
     let output = command.output()?;
     let said = serde_json::from_slice(&output.stdout)
         .with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;

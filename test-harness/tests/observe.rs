@@ -42,7 +42,8 @@ fn names(query: &str) -> BTreeSet<String> {
             || word.starts_with("envoy_") && !word.contains("_conn_manager_prefix")
             || *word == "up"
     };
-    words.filter(ours).filter(|word| *word != "envoy_cluster_name").map(str::to_owned).collect()
+    let labels = ["envoy_cluster_name", "envoy_rbac_http_prefix"];
+    words.filter(ours).filter(|word| !labels.contains(word)).map(str::to_owned).collect()
 }
 
 fn known(name: &str, catalogue: &BTreeSet<String>) -> bool {

@@ -103,6 +103,12 @@ async fn a_worker_without_the_gate_lets_nothing_through_behind_which_its_mark_is
         assert_eq!(call.send().await?.status, 403);
     }
     assert!(gate.upstream.seen().with("unseen").is_empty());
+    // What the alert looks at.
+    let told = gate.envoy.ask("/stats/prometheus?filter=rbac").await?;
+    let denied = told
+        .lines()
+        .find(|line| line.starts_with("envoy_http_rbac_denied{envoy_rbac_http_prefix=\"toolgate_presence\""));
+    assert!(denied.is_some_and(|line| line.ends_with(" 2")), "{told}");
     Ok(())
 }
 
