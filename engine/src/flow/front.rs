@@ -298,6 +298,15 @@ mod tests {
     }
 
     #[test]
+    fn a_length_is_digits_and_nothing_else() {
+        assert_eq!(["0", "9", "1024"].map(|text| number(text.as_bytes())), [Some(0), Some(9), Some(1_024)]);
+        // `/` and `:` stand beside the digits.
+        for bad in ["", "1:", "1/", "-1", "+1", " 1", "99999999999999999999"] {
+            assert_eq!(number(bad.as_bytes()), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn one_content_type() {
         for fine in [
             "application/json",

@@ -197,6 +197,12 @@ mod tests {
         assert_eq!(holds.spend(owner(1), 3 * SECOND), Spent::take(1, 199));
         kept(&mut holds, 1, 1, 3 * SECOND);
         assert_eq!(holds.spend(owner(1), 5 * SECOND), take(1));
+        // What was used in the second before counts, and a moment later it does not.
+        for (now, used) in [(2 * SECOND - 1, 3), (2 * SECOND, 1)] {
+            kept(&mut holds, 1, 9, 0);
+            assert_eq!([1, 2].map(|now| holds.spend(owner(1), now)), [Spent::Yes, Spent::Yes]);
+            assert_eq!(holds.spend(owner(1), now), Spent::take(used, 6), "{now}");
+        }
     }
 
     #[test]
@@ -241,6 +247,9 @@ mod tests {
     #[test]
     fn who_is_refused_is_not_asked_about_again_too_soon() {
         let mut holds = Holds::default();
+        // Whose last one was spent just now was not refused yet, at the beginning of time neither.
+        kept(&mut holds, 1, 1, 0);
+        assert_eq!((holds.dry_for(owner(1), 0), holds.spend(owner(1), 0)), (None, take(2)));
         holds.dry(owner(1), 5 * SECOND, 0);
         assert_eq!(holds.spend(owner(1), SECOND / 2), Spent::Dry(9 * SECOND / 2));
         assert_eq!(holds.spend(owner(1), SECOND), take(1), "after a second the others are asked");

@@ -98,6 +98,7 @@ mod tests {
 
     #[test]
     fn everybody_has_a_bucket_while_there_is_room() {
+        assert_eq!(Page::empty().find(1, 10).at, 0, "of places that are alike the first");
         let page = full();
         for tag in 1..=16_u64 {
             assert_eq!(page.find(tag, 10).bucket, FullAt(100 + tag));
@@ -121,7 +122,11 @@ mod tests {
         let page = full();
         let place = page.find(99, 101);
         assert_eq!((place.found, place.bucket), (Found::Own, FullAt(101)));
-        // Of its own full bucket nothing is owed either.
+        // Of its own full bucket nothing is owed either, and it has no place of its own any more: the first one serves.
+        let mut page = page;
+        page.put(Place { at: 0, ..place }, 7, FullAt(100));
+        page.put(Place { at: 5, ..place }, 1, FullAt(101));
+        assert_eq!(page.find(1, 101).at, 0, "the one that was full first");
         assert_eq!(page.find(1, 101).found, Found::Own);
     }
 }

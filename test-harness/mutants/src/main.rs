@@ -32,7 +32,7 @@ use run::{Program, Test};
 use verdict::{Book, Report, Verdict};
 
 /// The rooms that decide.
-const ROOMS: [&str; 4] = ["token", "policy", "mcp", "flow"];
+const ROOMS: [&str; 5] = ["token", "policy", "mcp", "flow", "limit"];
 const LIB: &str = "engine/src/lib.rs";
 
 fn main() -> ExitCode {

@@ -19,6 +19,7 @@ use super::{
     chains::Chain,
     load,
     stage::{self, Props, Sent, Stage},
+    tokens::WARM,
 };
 use crate::paths;
 
@@ -47,6 +48,12 @@ const SECOND_LEVEL: &str = "--LL=524288,8,64";
 const PATIENCE: Duration = Duration::from_secs(3_600);
 const WARM_UP: Duration = Duration::from_secs(4);
 const TURN: Duration = Duration::from_secs(15);
+/// Requests before anything is counted: every token that rotates has come several times, however slow the machine is.
+const WARMED: f64 = 5.0 * WARM as f64;
+/// Requests that are counted, at least: of fewer each stands for too much.
+const COUNTED: f64 = 1_000.0;
+/// Turns until there have to be so many.
+const TURNS: usize = 20;
 
 /// One turn, or one request of a chain on the average of its turn.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -123,18 +130,31 @@ async fn together(props: &Props, chains: &[Chain], say: &impl Fn(&str)) -> Resul
     let idle = dumped(&out, 1)?;
     let mut all: Vec<(Chain, Counts)> = Vec::with_capacity(chains.len());
     for (at, chain) in chains.iter().copied().enumerate() {
-        stage.measure(chain, Sent::USUAL, WARM_UP)?;
-        let before = stage.completed(chain).await?;
+        answered(&mut stage, chain, WARM_UP, WARMED).await?;
         control(stage.id(), "--zero")?;
-        stage.measure(chain, Sent::USUAL, TURN)?;
+        let (turns, requests) = answered(&mut stage, chain, TURN, COUNTED).await?;
         control(stage.id(), "--dump")?;
-        let requests = stage.completed(chain).await? - before;
-        let own = dumped(&out, at + 2)?.less(idle).over(requests)?;
+        let own = dumped(&out, at + 2)?.less(idle.of_each(|count, _| count * turns)).over(requests)?;
         let bare = all.first().map(|(_, bare)| *bare);
         all.push((chain, bare.map_or(own, |bare| own.less(bare))));
         say(&format!("counted {}", chain.name()));
     }
     Ok(all)
+}
+
+/// Sends until so many requests were answered; in how many turns, and how many there were.
+async fn answered(stage: &mut Stage<'_>, chain: Chain, turn: Duration, wanted: f64) -> Result<(f64, f64)> {
+    let before = stage.completed(chain).await?;
+    let mut turns = 0.0;
+    for _ in 0..TURNS {
+        stage.measure(chain, Sent::USUAL, turn)?;
+        turns += 1.0;
+        let requests = stage.completed(chain).await? - before;
+        if requests >= wanted {
+            return Ok((turns, requests));
+        }
+    }
+    bail!("{}: fewer than {wanted} requests were answered in {TURNS} turns", chain.name())
 }
 
 fn callgrind(out: &Path) -> Result<Command> {

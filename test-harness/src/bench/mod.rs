@@ -71,7 +71,7 @@ impl Plan {
         Self { rounds, turns, turn, ..plan }
     }
 
-    /// The rounds alone are 384 turns: in each twelve chains once, six of them twice more, and `bare` between them.
+    /// The rounds alone are 408 turns: in each thirteen chains once, six of them twice more, and `bare` between them.
     const WHOLE: Self = Self {
         rounds: 12,
         turns: 3,

@@ -226,6 +226,15 @@ fn filter_state_says_what_was_decided() {
         (value(&facts, "toolgate_server"), value(&facts, "toolgate_subject")),
         ("main".into(), "".into())
     );
+    // A stream that is asked for with a body: who asks is known by then.
+    let good = engineer();
+    let stream =
+        [(":method", "GET"), (":path", "/mcp"), (":authority", "mcp.example.com"), ("authorization", &good)];
+    let facts = answered(world.head(&stream, BodyFollows::Yes, Attempt::First)).facts;
+    assert_eq!(
+        (value(&facts, "toolgate_reason"), value(&facts, "toolgate_subject")),
+        ("content_type".into(), "user-1".into())
+    );
     let odd = world.call("tool\\u00e9", "{}").answer().facts;
     assert_eq!(value(&odd, "toolgate_tool"), "=?base64?dG9vbMOp?=");
     assert!(World::new("", "").call("echo", "{}").passage().facts.is_empty());

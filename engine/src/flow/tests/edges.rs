@@ -370,3 +370,13 @@ fn logs_learn_the_rule_that_lacks_a_scope() {
     let answer = world.call("code_edit", r#"{"path":"src/a"}"#).answer();
     assert_eq!((answer.details, fact(&answer, "toolgate_rule")), ("insufficient_scope", "code".into()));
 }
+
+#[test]
+fn a_version_may_have_white_space_around_it() {
+    let good = engineer();
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    for version in ["2025-11-25", " 2025-11-25", "2025-11-25\t"] {
+        let fields = [("authorization", good.as_str()), ("mcp-protocol-version", version)];
+        World::new("", "").post(&fields, ping).passage();
+    }
+}
