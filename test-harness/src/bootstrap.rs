@@ -187,10 +187,20 @@ pub fn use_lds(bootstrap: &mut Value, watched: &str) -> Result<()> {
     Ok(())
 }
 
-const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
+/// Where a bootstrap has its HTTP filters.
+pub const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
 
 /// The gate, and what stands behind it.
 const OWN: [&str; 2] = ["toolgate", "toolgate-presence"];
+
+/// The HTTP filters of a bootstrap.
+///
+/// # Errors
+/// If it has none.
+pub fn http_filters(bootstrap: &mut Value) -> Result<&mut Vec<Value>> {
+    let filters = bootstrap.pointer_mut(FILTERS).and_then(Value::as_array_mut);
+    filters.ok_or_else(|| anyhow!("the bootstrap has no HTTP filters"))
+}
 
 /// The filter as a resource of its own; nothing in it where the bootstrap has none.
 fn filter(bootstrap: &Value) -> Value {
@@ -211,9 +221,9 @@ fn filter(bootstrap: &Value) -> Value {
 /// # Errors
 /// If the bootstrap has lost its filters.
 pub fn use_ecds(bootstrap: &mut Value, watched: &str) -> Result<()> {
-    let filters = bootstrap.pointer_mut(FILTERS).and_then(Value::as_array_mut);
-    let filters = filters.ok_or_else(|| anyhow!("the bootstrap has no HTTP filters"))?;
-    for filter in filters.iter_mut().filter(|filter| filter.get("name") == Some(&json!("toolgate"))) {
+    for filter in
+        http_filters(bootstrap)?.iter_mut().filter(|filter| filter.get("name") == Some(&json!("toolgate")))
+    {
         let source = json!({ "resource_api_version": "V3", "path_config_source": { "path": watched } });
         let types = ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"];
         *filter = json!({
@@ -267,11 +277,8 @@ fn carry(configuration: &str, carrier: Carrier) -> Result<Value> {
 }
 
 fn drop_filter(bootstrap: &mut Value) -> Result<()> {
-    bootstrap
-        .pointer_mut(FILTERS)
-        .and_then(Value::as_array_mut)
-        .ok_or_else(|| anyhow!("the bootstrap has no HTTP filters"))?
-        .retain(|filter| !OWN.iter().any(|own| filter.get("name") == Some(&json!(own))));
+    let own = |filter: &Value| filter["name"].as_str().is_some_and(|name| OWN.contains(&name));
+    http_filters(bootstrap)?.retain(|filter| !own(filter));
     Ok(())
 }
 

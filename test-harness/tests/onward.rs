@@ -5,6 +5,7 @@ use http::Method;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, jwk::JwkSet};
 use serde_json::{Value, json};
 use toolgate_harness::{
+    bootstrap::http_filters,
     client::Call,
     gate::{Gate, Upstream},
     in_both_modes,
@@ -37,8 +38,7 @@ in_both_modes!(gate: the_upstream_can_check_who_calls, callers_learn_who_they_ar
 
 /// Names the seed among the variables that the plugin may read.
 fn pass_seed(bootstrap: &mut Value) {
-    let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
-    let filters = bootstrap.pointer_mut(filters).and_then(Value::as_array_mut);
+    let filters = http_filters(bootstrap).ok();
     let toolgate = filters.into_iter().flatten().find(|filter| filter["name"] == "toolgate");
     let keys = "/typed_config/config/vm_config/environment_variables/host_env_keys";
     let names = toolgate.and_then(|filter| filter.pointer_mut(keys)).and_then(Value::as_array_mut);

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use toolgate_harness::{
-    bootstrap::{Gateway, Ports, Runner, render},
+    bootstrap::{FILTERS, Gateway, Ports, Runner, http_filters, render},
     envoy::Refused,
     gate::{Gate, Mode, Upstream},
     in_both_modes, paths,
@@ -17,11 +17,9 @@ const STEP: usize = 4;
 /// What Envoy logs then.
 const NO_VM: &str = "Failed to create new Wasm instance";
 
-const FILTERS: &str = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
-
 /// Takes away what stands behind the gate.
 fn unguarded(bootstrap: &mut Value) {
-    if let Some(filters) = bootstrap.pointer_mut(FILTERS).and_then(Value::as_array_mut) {
+    if let Ok(filters) = http_filters(bootstrap) {
         filters.retain(|filter| filter["name"] != "toolgate-presence");
     }
 }

@@ -8,7 +8,7 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use toolgate_harness::{
-    bootstrap::Gateway,
+    bootstrap::{FILTERS, Gateway},
     client::{Call, LEGACY},
     envoy::Envoy,
     gate::{Mode, plugin_configuration},
@@ -145,9 +145,8 @@ async fn keys_and_certificates_end_streamed() -> Result<()> {
 
 /// Lets the filter see one more secret.
 fn with_secret(bootstrap: &mut Value) {
-    let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters/0";
-    let names = "/typed_config/config/vm_config/environment_variables/host_env_keys";
-    let names = bootstrap.pointer_mut(&[filters, names].concat()).and_then(Value::as_array_mut);
+    let names = "/0/typed_config/config/vm_config/environment_variables/host_env_keys";
+    let names = bootstrap.pointer_mut(&[FILTERS, names].concat()).and_then(Value::as_array_mut);
     names.into_iter().for_each(|names| names.push(json!("GATE_SECRET")));
 }
 

@@ -170,7 +170,7 @@ impl Parts<'_> {
         let manager = at(&mut listener, "/filter_chains/0/filters/0/typed_config")?;
         manager["stat_prefix"] = json!(chain.name());
         let filters = at(manager, "/http_filters")?.as_array_mut().context("`http_filters` is not a list")?;
-        let (gate, presence) = (filters.remove(0), filters.remove(0));
+        let (gate, presence) = (take(filters, "toolgate")?, take(filters, "toolgate-presence")?);
         let own = match chain {
             Chain::Bare => Vec::new(),
             Chain::Noop => vec![self.noop(gate, "")?],
@@ -280,6 +280,12 @@ impl Parts<'_> {
         let filter = |name: &str, config: Value| json!({ "name": format!("envoy.filters.http.{name}"), "typed_config": config });
         vec![filter("jwt_authn", authn), filter("mcp", mcp), filter("rbac", rbac)]
     }
+}
+
+/// Takes the filter of this name away.
+fn take(filters: &mut Vec<Value>, name: &str) -> Result<Value> {
+    let place = filters.iter().position(|filter| filter["name"] == name);
+    Ok(filters.remove(place.with_context(|| format!("there is no filter `{name}`"))?))
 }
 
 /// A policy of `rbac`: one of these roles may call one of these tools.

@@ -48,7 +48,7 @@ const SECOND_LEVEL: &str = "--LL=524288,8,64";
 const PATIENCE: Duration = Duration::from_secs(3_600);
 const WARM_UP: Duration = Duration::from_secs(4);
 const TURN: Duration = Duration::from_secs(15);
-/// Requests before anything is counted: every token that rotates has come several times, however slow the machine is.
+/// Requests before anything is counted: every token that a cache keeps has come several times, however slow the machine is.
 const WARMED: f64 = 5.0 * WARM as f64;
 /// Requests that are counted, at least: of fewer each stands for too much.
 const COUNTED: f64 = 1_000.0;

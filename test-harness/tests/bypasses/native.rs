@@ -11,7 +11,7 @@ use toolgate_harness::{
         chains::{Chain, Parts},
         tokens::{ISSUER, RESOURCE},
     },
-    bootstrap::Gateway,
+    bootstrap::{Gateway, http_filters},
     envoy::Envoy,
     jwks::{Key, now},
     paths,
@@ -61,8 +61,7 @@ fn native(shipped: &Value) -> Result<Value> {
 /// `mcp` passes what it does not take for MCP, and `rbac` denies one tool.
 fn in_default_mode(bootstrap: &mut Value) {
     at_its_best(bootstrap);
-    let filters = "/static_resources/listeners/0/filter_chains/0/filters/0/typed_config/http_filters";
-    let filters = bootstrap.pointer_mut(filters).and_then(Value::as_array_mut);
+    let filters = http_filters(bootstrap).ok();
     for filter in filters.into_iter().flatten() {
         let kind = filter["typed_config"]["@type"].clone();
         if filter["name"] == "envoy.filters.http.mcp" {

@@ -48,33 +48,23 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let document = Document::open(&args.file)?;
     let secrets = Environment::default();
     let config = engine::compile(&document, &secrets)?;
+    let names = secrets.names();
+    let envoy = |kind: &str, value: Value| {
+        let kind = format!("type.googleapis.com/google.protobuf.{kind}");
+        filters(args, &json!({ "@type": kind, "value": value }), &config, &names)
+    };
     let rendered = match args.carrier {
         Carrier::Istio if is_held(&config) => {
             return Err(Failure::refused("Istio's WasmPlugin cannot set `host.headers_stop_iteration`")
                 .help("write `false` there, or use an EnvoyFilter"));
         }
-        Carrier::Istio => istio(args, parsed(&document)?, &secrets.names()),
-        Carrier::Struct => {
-            let value = parsed(&document)?;
-            let carried = json!({ "@type": protobuf("Struct"), "value": value });
-            envoy(args, &carried, &config, &secrets.names())?
-        }
-        Carrier::String => {
-            let carried = json!({ "@type": protobuf("StringValue"), "value": document.json() });
-            envoy(args, &carried, &config, &secrets.names())?
-        }
-        Carrier::Bytes => {
-            let text = Base64::encode_string(document.json().as_bytes());
-            let carried = json!({ "@type": protobuf("BytesValue"), "value": text });
-            envoy(args, &carried, &config, &secrets.names())?
-        }
+        Carrier::Istio => istio(args, parsed(&document)?, &names),
+        Carrier::Struct => envoy("Struct", parsed(&document)?)?,
+        Carrier::String => envoy("StringValue", json!(document.json()))?,
+        Carrier::Bytes => envoy("BytesValue", json!(Base64::encode_string(document.json().as_bytes())))?,
     };
     out.either(&rendered, || yaml::block(&rendered, 0))?;
     Ok(Exit::Success)
-}
-
-fn protobuf(kind: &str) -> String {
-    format!("type.googleapis.com/google.protobuf.{kind}")
 }
 
 fn parsed(document: &Document) -> Result<Value, Failure> {
@@ -83,7 +73,12 @@ fn parsed(document: &Document) -> Result<Value, Failure> {
 }
 
 /// Entries of `http_filters`: the gate, and behind it what refuses requests that it has not seen.
-fn envoy(args: &Args, configuration: &Value, config: &Config, secrets: &[String]) -> Result<Value, Failure> {
+fn filters(
+    args: &Args,
+    configuration: &Value,
+    config: &Config,
+    secrets: &[String],
+) -> Result<Value, Failure> {
     let gate = gate(args, configuration, is_held(config), secrets);
     match config.presence {
         Presence::Marked => Ok(json!([gate, Document::parse("presence.yaml", PRESENCE)?.decode::<Value>()?])),
