@@ -234,27 +234,31 @@ fn number(digits: &[u8]) -> Option<usize> {
 
 /// Whether a header name is one of ours once `_` is read as `-` and case is folded, as upstreams may do.
 pub fn is_ours(name: &[u8]) -> bool {
-    let Some(head) = name.get(..IDENTITY_PREFIX.len()) else { return false };
-    head.iter().map(fold).eq(IDENTITY_PREFIX.bytes())
+    begins_like(name, IDENTITY_PREFIX)
 }
 
-/// A character of a name as an upstream reads it that makes variables of headers (CGI, WSGI).
-fn fold(byte: &u8) -> u8 {
-    if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
+/// Whether a name begins with that to an upstream that makes variables of headers (CGI, WSGI): `_` is `-` there.
+fn begins_like(name: &[u8], own: &str) -> bool {
+    let fold = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
+    name.get(..own.len()).is_some_and(|head| head.iter().map(fold).eq(own.bytes()))
+}
+
+/// Whether that is all of the name.
+fn is_like(name: &[u8], own: &str) -> bool {
+    name.len() == own.len() && begins_like(name, own)
 }
 
 /// Whether a name is in MCP's part of the names only to an upstream that reads `_` as `-`: nobody here has judged its
 /// value, and it would stand beside, or in the place of, the one that was judged. The name of a parameter may hold a `_`
 /// of its own, and is compared as it is.
 fn is_respelled(name: &[u8]) -> bool {
-    let named = |own: &str| name.get(..own.len()).is_some_and(|head| head.iter().map(fold).eq(own.bytes()));
-    let meant = named(MCP_PREFIX) || name.len() == EVENT_ID.len() && named(EVENT_ID);
+    let meant = begins_like(name, MCP_PREFIX) || is_like(name, EVENT_ID);
     meant && name.contains(&b'_') && !name.starts_with(PARAM_PREFIX.as_bytes())
 }
 
 /// Whether an upstream that reads `_` as `-` would take a name for `x-forwarded-client-cert`.
 fn is_forwarded(name: &[u8]) -> bool {
-    name.len() == FORWARDED.len() && name.iter().map(fold).eq(FORWARDED.bytes())
+    is_like(name, FORWARDED)
 }
 
 /// Whether a `Connection` header nominates one of our headers to be dropped behind the gate.

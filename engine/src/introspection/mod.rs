@@ -184,12 +184,12 @@ impl Introspection {
         if let Some(open) = self.questions.iter().find(|question| question.key == key) {
             return Asked::Waits(open.number);
         }
-        let of_requests = self.questions.iter().filter(|open| open.asker == Asker::Request).count();
-        let left = match asker {
-            Asker::Request => MAX_OF_REQUESTS.saturating_sub(of_requests),
-            Asker::Stream => MAX_QUESTIONS,
+        let of_requests = || self.questions.iter().filter(|open| open.asker == Asker::Request).count();
+        let its_share_is_full = match asker {
+            Asker::Request => of_requests() >= MAX_OF_REQUESTS,
+            Asker::Stream => false,
         };
-        if left.min(MAX_QUESTIONS.saturating_sub(self.questions.len())) == 0 {
+        if its_share_is_full || self.questions.len() >= MAX_QUESTIONS {
             return Asked::Full;
         }
         self.last = self.last.saturating_add(1);
