@@ -98,9 +98,10 @@ bench-scale: setup ## how the engine's cost and memory grow with rules, roles, t
 	$(CARGO) bench --locked -q -p toolgate-engine --bench memory -- $(CURDIR)/target/bench/engine-memory.json
 	CRITERION_HOME=$(CURDIR)/target/bench/criterion $(CARGO) bench --locked -q -p toolgate-engine --bench engine -- --quiet --noplot --sample-size 10 --nresamples 2000 --warm-up-time $(if $(QUICK),0.05,0.3) --measurement-time $(if $(QUICK),0.1,0.5)
 
-test-hostcalls: wasm node ## what the filter asks of its host for a warm request, call by call, and the memory of a VM
+test-hostcalls: wasm node ## what the filter asks of its host for a warm request, call by call, the memory of a VM, and requests that wait
 	"$$(test-harness/fetch-node)/node_modules/.bin/node" test-harness/hostcalls.mjs $(WASM)
 	"$$(test-harness/fetch-node)/node_modules/.bin/node" test-harness/memory.mjs $(WASM)
+	"$$(test-harness/fetch-node)/node_modules/.bin/node" test-harness/waiting.mjs $(WASM)
 
 bench-counts: wasm envoy ## count what a request of each chain takes, under callgrind with modelled caches (a quarter of an hour)
 	$(CARGO) run --release --locked -q -p toolgate-harness --bin toolgate-bench -- counts
