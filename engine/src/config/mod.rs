@@ -550,7 +550,7 @@ pub struct Limits {
     pub token_cache: usize,
     /// What they may take, in bytes.
     pub token_cache_bytes: usize,
-    /// How long a request waits for keys, in milliseconds.
+    /// How long a request waits, for keys or for what an issuer says of its token, in milliseconds.
     pub wait_millis: u32,
     /// Requests waiting at once.
     pub waiting: usize,

@@ -12,6 +12,8 @@ use alloc::vec::Vec;
 
 /// Heads that are looked at again in one round at most, besides those whose time is over: these have one look left.
 pub(super) const AGAIN_PER_ROUND: usize = 128;
+/// Heads whose time is over that are looked at in one round at most: the others have theirs some milliseconds later.
+pub(super) const LAST_PER_ROUND: usize = 384;
 
 /// What a request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +57,19 @@ pub fn turns<T>(
     (now, epoch): (UnixTime, u64),
     questions: &Introspection,
 ) -> Vec<(T, Attempt)> {
-    let (mut taken, mut again) = (Vec::new(), 0_usize);
+    let (mut again, mut last) = (AGAIN_PER_ROUND, LAST_PER_ROUND);
+    let mut taken = Vec::new();
     for _ in 0..line.len() {
         let Some(request) = line.pop_front() else { break };
         let Some(parked) = parked_as(&request) else { continue };
-        match parked.turn(now, epoch, questions) {
-            Some(Attempt::Again) if again >= AGAIN_PER_ROUND => line.push_back(request),
-            Some(attempt) => {
-                again = again.saturating_add(usize::from(attempt == Attempt::Again));
+        let Some(attempt) = parked.turn(now, epoch, questions) else {
+            line.push_back(request);
+            continue;
+        };
+        let left = if attempt == Attempt::Last { &mut last } else { &mut again };
+        match left.checked_sub(1) {
+            Some(fewer) => {
+                *left = fewer;
                 taken.push((request, attempt));
             }
             None => line.push_back(request),

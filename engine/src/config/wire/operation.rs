@@ -56,9 +56,9 @@ pub struct LimitsWire {
     pub token_cache_entries: usize,
     /// What they may take of each VM's memory, in bytes.
     pub token_cache_bytes: usize,
-    /// How long a request waits for keys, in milliseconds.
+    /// How long a request waits, for keys or for what an issuer says of its token, in milliseconds.
     pub max_wait_milliseconds: u32,
-    /// Requests that wait for keys at once in one VM.
+    /// Requests that wait at once in one VM.
     pub max_waiting: usize,
     /// How long a bound session lasts, in seconds.
     pub max_session_seconds: u32,

@@ -2,7 +2,7 @@
 //! Whose turn it is to be looked at again.
 
 use super::*;
-use crate::flow::parked::AGAIN_PER_ROUND;
+use crate::flow::parked::{AGAIN_PER_ROUND, LAST_PER_ROUND};
 use crate::introspection::{Asked, Asker, Fate, Introspection};
 use alloc::collections::{BTreeMap, VecDeque};
 
@@ -73,13 +73,17 @@ fn everyone_who_waits_for_keys_has_a_turn() {
 fn nobody_waits_longer_than_allowed_and_who_has_gone_leaves() {
     let (_, mut questions) = questions();
     let question = ask(&mut questions, "a");
-    let count = 3 * AGAIN_PER_ROUND;
+    let count = LAST_PER_ROUND + 16;
     let wanted = |at: usize| if at.is_multiple_of(2) { Wanted::Feed } else { Wanted::Answer(question) };
     let mut line: VecDeque<usize> = (0..count).collect();
     let parked_as = |at: &usize| (*at != 7).then(|| parked(wanted(*at)));
     assert!(turns(&mut line, parked_as, (NOW.plus_secs(4), 1), &questions).is_empty());
     assert_eq!(line.len(), count - 1, "one has gone");
-    let taken = turns(&mut line, parked_as, (NOW.plus_secs(5), 2), &questions);
-    assert!(taken.iter().all(|(_, attempt)| *attempt == Attempt::Last));
-    assert_eq!((taken.len(), line.len()), (count - 1, 0));
+    // However many there are, a tick has its bound; who was first is first.
+    for (from, looks) in [(0, LAST_PER_ROUND), (LAST_PER_ROUND + 1, 15), (count, 0)] {
+        let taken = turns(&mut line, parked_as, (NOW.plus_secs(5), 2), &questions);
+        assert!(taken.iter().all(|(at, attempt)| *attempt == Attempt::Last && *at >= from));
+        assert_eq!(taken.len(), looks);
+    }
+    assert!(line.is_empty());
 }
