@@ -79,3 +79,37 @@ pub(super) fn revoked(issuer: &Issuer) -> Value {
     let subjects: serde_json::Map<String, Value> = subjects.collect();
     json!({ "jti": tokens, "not_before": { "sub": subjects } })
 }
+
+#[cfg(test)]
+mod tests {
+    use toolgate_engine::{
+        feed::Content,
+        revocation::{HashKey, List},
+        time::UnixTime,
+    };
+
+    use super::*;
+    use crate::{
+        issuer::{Known, Settings},
+        jws,
+        signer::{Algorithm, SigningKey},
+    };
+
+    #[test]
+    fn the_longest_list_is_one_that_a_gate_reads() {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let issuer = Issuer::new(Settings::of("https://idp.example.com"), Known::standard(), key);
+        let now = clock::now();
+        {
+            let mut grants = issuer.grants();
+            while grants.ended.insert(jws::random_id(), (), now + 600, now).is_ok() {}
+            let mut number = 0;
+            while grants.stopped.insert(format!("subject-{number}"), now, now + 600, now).is_ok() {
+                number += 1;
+            }
+        }
+        let list = revoked(&issuer).to_string();
+        let read = List::read(list.as_bytes(), &HashKey([0; 16]), None, UnixTime::from_secs(0));
+        assert!(read.is_ok(), "{} bytes: {:?}", list.len(), read.err());
+    }
+}

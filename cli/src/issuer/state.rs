@@ -54,7 +54,7 @@ impl Grants {
             codes: Store::new(4_096),
             families: Store::new(20_000),
             opaque: Store::new(50_000),
-            ended: Store::new(50_000),
+            ended: Store::new(40_000),
             stopped: Store::new(10_000),
             enrolments: Store::new(1_024),
             registered: Store::new(1_024),

@@ -169,18 +169,26 @@ fn refresh(wire: &JwksWire) -> Result<RefreshPolicy, DeError> {
         let error = DeError::new("0 seconds would fetch without a pause".to_owned());
         return Err(error.inside(key(name)));
     }
-    let freshness = FreshnessRules {
-        floor_secs: seconds(wire.min_refresh_seconds, 60),
-        ceiling_secs: seconds(wire.max_refresh_seconds, 3_600),
-        ..FreshnessRules::default()
-    };
+    let max_stale_secs = seconds(wire.max_stale_seconds, 86_400);
+    let shortest = seconds(wire.min_refresh_seconds, 1);
+    if max_stale_secs < shortest {
+        let error = wrong(
+            format!("keys would be too old to be used after {max_stale_secs} seconds, before they are fetched again"),
+            "at least `min_refresh_seconds`, and room for a fetch that fails",
+        );
+        return Err(error.inside(key("max_stale_seconds")));
+    }
+    // Whatever an answer says of its lifetime: what is too old to be used is not fresh.
+    let ceiling_secs = seconds(wire.max_refresh_seconds, 3_600).min(max_stale_secs);
+    let floor_secs = wire.min_refresh_seconds.map_or(ceiling_secs.min(60), u64::from);
+    let freshness = FreshnessRules { floor_secs, ceiling_secs, ..FreshnessRules::default() };
     if freshness.floor_secs > freshness.ceiling_secs {
         let error = DeError::new("`min_refresh_seconds` is above `max_refresh_seconds`".to_owned());
         return Err(error.inside(key("min_refresh_seconds")));
     }
     Ok(RefreshPolicy {
         freshness,
-        max_stale_secs: seconds(wire.max_stale_seconds, 86_400),
+        max_stale_secs,
         timeout_secs: u64::from(timeout(wire)?).div_ceil(1_000),
         ..RefreshPolicy::default()
     })

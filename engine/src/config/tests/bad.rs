@@ -329,6 +329,14 @@ fn issuers() {
             remote(r#""min_refresh_seconds":90,"max_refresh_seconds":60"#),
             "issuers.corp.jwks.min_refresh_seconds: `min_refresh_seconds` is above `max_refresh_seconds` | -",
         ),
+        (
+            remote(r#""max_stale_seconds":0"#),
+            "issuers.corp.jwks.max_stale_seconds: keys would be too old to be used after 0 seconds, before they are fetched again | at least `min_refresh_seconds`, and room for a fetch that fails",
+        ),
+        (
+            remote(r#""min_refresh_seconds":90,"max_stale_seconds":60"#),
+            "issuers.corp.jwks.max_stale_seconds: keys would be too old to be used after 60 seconds, before they are fetched again | at least `min_refresh_seconds`, and room for a fetch that fails",
+        ),
     ]);
 }
 

@@ -183,3 +183,22 @@ fn the_metadata_of_a_server_at_the_root_has_no_slash_at_the_end() {
         assert_eq!(good(&Parts { server: &server, ..PARTS }.json()).servers[0].metadata_path, path);
     }
 }
+
+#[test]
+fn keys_are_not_fresh_once_they_are_too_old_to_be_used() {
+    for (written, expected) in [
+        ("", (60, 3_600, 86_400)),
+        (r#","max_stale_seconds":90"#, (60, 90, 90)),
+        (r#","max_stale_seconds":30"#, (30, 30, 30)),
+        (r#","min_refresh_seconds":5,"max_stale_seconds":30"#, (5, 30, 30)),
+        (r#","max_refresh_seconds":20"#, (20, 20, 86_400)),
+    ] {
+        let uri = r#""jwks": {"uri": "https://idp.example.com/jwks""#;
+        let config = good(&FULL.replace(uri, &format!("{uri}{written}")));
+        let Some(KeyOrigin::Remote { refresh, .. }) = config.issuers.first().map(|issuer| &issuer.keys) else {
+            panic!("{written}")
+        };
+        let found = (refresh.freshness.floor_secs, refresh.freshness.ceiling_secs, refresh.max_stale_secs);
+        assert_eq!(found, expected, "{written}");
+    }
+}
