@@ -25,6 +25,8 @@ use alloc::vec::Vec;
 #[derive(Debug)]
 pub(super) struct Asked {
     decision: DecisionId,
+    /// The id of the request, as it was written.
+    id: String,
     era: Era,
     method: Method,
     /// Nothing where nobody here knows it: the task of a server whose tasks are not bound.
@@ -117,33 +119,54 @@ impl Asked {
         let kept =
             judges.filter_map(|judge| judge.keep(roles, (call.method, &call.target), arguments)).collect();
         let era = call.version.era();
-        Some(Rc::new(Asked { decision, era, method, target, reads, why, kept }))
+        let id = call.id.as_ref().map_or_else(String::new, |id| id.raw().into());
+        Some(Rc::new(Asked { decision, id, era, method, target, reads, why, kept }))
+    }
+
+    /// What the answer with this id is about. Servers route answers by their ids, and two requests of a session that run
+    /// under one may have theirs exchanged: of another's answer nobody here knows what was asked.
+    fn target_of(&self, id: Option<&str>) -> Option<&Target<'static>> {
+        self.target.as_ref().filter(|_| id == Some(&*self.id))
     }
 }
 
 impl View<'_> {
     /// Whether the answer to a request may be told to its reader.
-    pub(super) fn tells(&mut self, answered: Answered<'_>) -> Visibility {
+    pub(super) fn tells(&mut self, id: Option<&str>, answered: Answered<'_>) -> Visibility {
         let Some(asked) = self.asked.clone() else {
             return self.judge_answer(answered, None, Method::ToolsCall, None);
         };
-        let answered = match (asked.reads, answered) {
-            (Reads::Task, Answered::Result(result)) => match inside(result) {
-                Some(inner) => inner,
-                None => return Visibility::Shown,
-            },
-            (Reads::Result, own) | (Reads::Task, own @ Answered::Error(_)) => own,
-        };
-        self.judge_answer(answered, asked.target.as_ref(), asked.method, Some(&asked))
+        let target = asked.target_of(id);
+        match (asked.reads, answered) {
+            (Reads::Task, Answered::Result(result)) => self.tells_task(result, target, &asked),
+            (Reads::Result, own) | (Reads::Task, own @ Answered::Error(_)) => {
+                self.judge_answer(own, target, asked.method, Some(&asked))
+            }
+        }
+    }
+
+    /// Whether a result that tells of a task may be told: what the task has come to, what each of a list of tasks has, and
+    /// the result itself where it reads as the answer of a tool.
+    fn tells_task(
+        &mut self,
+        result: Value<'_>,
+        target: Option<&Target<'static>>,
+        asked: &Asked,
+    ) -> Visibility {
+        let own = ANSWER.iter().any(|name| result.get(name).is_some());
+        let listed = result.get("tasks").into_iter().flat_map(|tasks| tasks.items()).flat_map(inside);
+        let unknown = own.then_some(Answered::Result(result)).into_iter().chain(listed);
+        let all = inside(result).map(|inner| (inner, target)).chain(unknown.map(|answered| (answered, None)));
+        let mut told = all.map(|(inner, target)| self.judge_answer(inner, target, asked.method, Some(asked)));
+        told.find(|told| *told == Visibility::Hidden).unwrap_or(Visibility::Shown)
     }
 
     /// Whether a notification may tell what a task has come to. `tool` is whose task it is.
     pub(super) fn tells_of_task(&mut self, params: Value<'_>, tool: Option<&str>) -> Visibility {
         let target = tool.map(|tool| Target::Tool(Cow::Owned(String::from(tool))));
-        match inside(params) {
-            Some(inner) => self.judge_answer(inner, target.as_ref(), Method::ToolsCall, None),
-            None => Visibility::Shown,
-        }
+        let mut told =
+            inside(params).map(|inner| self.judge_answer(inner, target.as_ref(), Method::ToolsCall, None));
+        told.find(|told| *told == Visibility::Hidden).unwrap_or(Visibility::Shown)
     }
 
     fn judge_answer(
@@ -168,7 +191,9 @@ impl View<'_> {
             .of_class(target.and_then(|target| server.class_of(target)))
             .answered(facts);
         let hinted = |policy: &Policy, view: &Self| {
-            let context = context.with(policy.recall(asked.iter().flat_map(|asked| &asked.kept)));
+            // What the tests said is of the call, and of no other.
+            let asked = asked.iter().filter(|_| target.is_some());
+            let context = context.with(policy.recall(asked.flat_map(|asked| &asked.kept)));
             match target {
                 Some(target) => context.hinted(view.memory.hints(policy, (view.at, server), target)),
                 None => context,
@@ -262,8 +287,12 @@ impl View<'_> {
     }
 }
 
-/// What a task has come to, where it is over: the extension of 2026-07-28 has it inside the task.
-fn inside(task: Value<'_>) -> Option<Answered<'_>> {
-    let result = task.get("result").map(Answered::Result);
-    result.or_else(|| task.get("error").map(Answered::Error))
+/// Members of the answers of tools, prompts and resources.
+const ANSWER: [&str; 4] = ["content", "structuredContent", "contents", "messages"];
+
+/// What a task has come to, where it is over: the extension of 2026-07-28 has it inside the task. Where it has both, which
+/// of them its reader takes is not known.
+fn inside(task: Value<'_>) -> impl Iterator<Item = Answered<'_>> {
+    let [result, error] = ["result", "error"].map(|name| task.get(name));
+    result.map(Answered::Result).into_iter().chain(error.map(Answered::Error))
 }

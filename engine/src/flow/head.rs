@@ -267,6 +267,9 @@ fn refuse_head(desk: &mut Desk<'_>, visit: &Visit<'_>) -> Option<Step> {
         (_, HeadFacts::Claims { .. }) => {
             return Some(visit.deny(desk, Denial::Door(Door::MethodNotAllowed)));
         }
+        (_, HeadFacts::Silent) if head.era(visit.server.versions) == Era::Modern => {
+            return Some(visit.deny(desk, Denial::Door(Door::MethodNotAllowed)));
+        }
         (_, HeadFacts::Silent) => return None,
     };
     let said = Said::decided(visit.scene.decision, None);

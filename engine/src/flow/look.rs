@@ -12,6 +12,8 @@ pub(super) enum Expected {
     Message,
     /// An event stream.
     Stream,
+    /// No message: a notification was sent, or an answer to the server. Some clients take what comes all the same.
+    Nothing,
     /// Nothing in particular: no request was made, or no other answer is looked into.
     Other,
 }
@@ -21,7 +23,7 @@ pub(super) enum Expected {
 pub(super) enum Look {
     Away,
     Whole,
-    /// All of it, and it may be no message.
+    /// All of it, and it may be no message, or empty.
     Failure,
     Events,
     Refuse(&'static str),
@@ -40,6 +42,7 @@ pub(super) fn what_to_do(media: Media, expected: Expected, status: u16, encoded:
         // No client listens to a stream that failed.
         (Media::Json | Media::Other, Expected::Stream) if status >= 400 => Look::Away,
         (Media::Json | Media::Other, Expected::Stream) => Look::Refuse("answer_content_type"),
+        (Media::Json | Media::Other, Expected::Nothing) => Look::Failure,
         (Media::Other, Expected::List | Expected::Message) if !failure => Look::Refuse("answer_content_type"),
         (Media::Json | Media::Other, Expected::List | Expected::Message) if encoded => {
             Look::Refuse("answer_encoded")
@@ -54,7 +57,7 @@ pub(super) enum Media {
     Json,
     Events,
     Other,
-    /// In a character set in which a client may read another text than the gate.
+    /// In a character set in which a client may read another text than the gate, or of a type that it may take for another.
     Garbled,
 }
 
@@ -70,10 +73,18 @@ pub(super) fn media(content_type: HeaderValue<'_>) -> Media {
         Media::Events
     } else if essence.eq_ignore_ascii_case(b"application/json") {
         Media::Json
+    } else if begins_like_one(essence) {
+        Media::Garbled
     } else {
         Media::Other
     };
     if parts.all(|parameter| is_read_alike(parameter, media)) { media } else { Media::Garbled }
+}
+
+/// Some clients compare the beginning of a type alone.
+fn begins_like_one(essence: &[u8]) -> bool {
+    let begins = |with: &[u8]| essence.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
+    begins(b"text/event-stream") || begins(b"application/json")
 }
 
 /// Whether under this parameter of a content type all characters that JSON is built of are what they are in UTF-8.
@@ -113,6 +124,10 @@ mod tests {
             ("text/event-stream; charset =utf-16be", Garbled),
             ("text/html; charset=windows-1252", Other),
             ("text/html; charset=utf-7", Garbled),
+            ("text/event-stream-x", Garbled),
+            ("Application/JSONP", Garbled),
+            ("application/json-seq", Garbled),
+            ("application/problem+json", Other),
             ("text/html", Other),
             ("", Other),
         ] {

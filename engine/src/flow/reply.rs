@@ -52,8 +52,19 @@ struct Guarded {
     session_until: Option<UnixTime>,
     /// The opaque token that the request came with.
     vouched: Option<Vouched>,
-    /// The status of an answer that is a failure.
+    /// The status of an answer that is a failure, or that need not be there.
     failed: Option<u16>,
+    /// In which coding its content comes.
+    coding: Coding,
+}
+
+/// Whether the content of an answer can be read.
+#[derive(Debug, PartialEq, Eq)]
+enum Coding {
+    /// As it is.
+    Identity,
+    /// It is encoded: where it is read at all, it has to be empty.
+    Other,
 }
 
 /// What a reply has of its request besides who calls where.
@@ -122,6 +133,7 @@ impl Reply {
             session_until,
             vouched,
             failed: None,
+            coding: Coding::Identity,
         });
         Reply { guarded: Some(guarded), nonce }
     }
@@ -162,8 +174,9 @@ impl Reply {
             ) => Expected::List,
             (Method::Stream, _, _) => Expected::Stream,
             (_, Some(Shape::Request), Answers::Inspect) => Expected::Message,
-            (_, Some(Shape::Request), Answers::Lists)
-            | (_, Some(Shape::Notification | Shape::Response) | None, _) => Expected::Other,
+            (_, Some(Shape::Notification | Shape::Response), Answers::Inspect) => Expected::Nothing,
+            (_, Some(Shape::Request | Shape::Notification | Shape::Response), Answers::Lists)
+            | (_, None, _) => Expected::Other,
         };
     }
 
@@ -211,6 +224,10 @@ impl Reply {
                 Err(label) => return Filter(guarded).fault(desk, label),
             }
         }
+        // Elsewhere nobody would have judged what the client reads.
+        if (300..400).contains(&status) && status != 304 {
+            return Filter(guarded).fault(desk, "answer_redirect");
+        }
         // Two content types: whichever is believed here, a client may believe the other.
         if content_type == HeaderValue::Several && status < 400 {
             return Filter(guarded).fault(desk, "answer_content_type");
@@ -224,6 +241,7 @@ impl Reply {
             Look::Events => Filter(guarded).events(edits, status, desk),
             look @ (Look::Whole | Look::Failure) => {
                 guarded.failed = matches!(look, Look::Failure).then_some(status);
+                guarded.coding = if encoded { Coding::Other } else { Coding::Identity };
                 if desk.config.host_mode == HostMode::Streamed {
                     edits.push(Edit::remove("content-length"));
                 }
@@ -348,6 +366,9 @@ impl Filter {
         if bytes.is_empty() {
             desk.account.answered(self.0.failed.map_or(Outcome::NoAnswer, Outcome::of_status));
             return Ok(Body::Unchanged);
+        }
+        if self.0.coding == Coding::Other {
+            return Err(Box::new(self.withhold(desk, "answer_encoded")));
         }
         if bytes.len() > desk.config.limits.answer {
             return Err(Box::new(self.withhold(desk, "answer_too_large")));

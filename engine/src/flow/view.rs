@@ -169,7 +169,12 @@ impl Visible for View<'_> {
             Permission::Deny => ("deny", Visibility::Hidden),
         };
         let series = Series::new(Metric::ServerRequests, kind.label()).at(Place::Server(self.at));
-        self.samples.push(Sample { series: Series { decision, ..series }, value: 1 });
+        let series = Series { decision, ..series };
+        match self.samples.last_mut().filter(|last| last.series == series) {
+            // An answer may ask for as much as it has room for.
+            Some(last) => last.value = last.value.saturating_add(1),
+            None => self.samples.push(Sample { series, value: 1 }),
+        }
         fate
     }
 
@@ -190,7 +195,7 @@ impl Visible for View<'_> {
         TaskFate::Rename(key.seal(&bond, &note.text(), id))
     }
 
-    fn answered(&mut self, answered: Answered<'_>) -> Visibility {
+    fn answered(&mut self, id: Option<&str>, answered: Answered<'_>) -> Visibility {
         self.account.answered(match answered {
             Answered::Error(_) => Outcome::RpcError,
             Answered::Result(result) => Outcome::of_result(result),
@@ -205,7 +210,7 @@ impl Visible for View<'_> {
                 meter.answered(&meter.bond(&principal), (id, note), method, result);
             }
         }
-        self.tells(answered)
+        self.tells(id, answered)
     }
 
     fn task_news(&mut self, id: Option<&str>, news: Value<'_>) -> Visibility {

@@ -6,6 +6,10 @@
 
 use super::{Kind, Value, array_index, unescape_pointer};
 
+/// Bytes of a name beyond those of the one that is looked for; a longer one is not compared: all of it may be characters
+/// that a reader drops, and each look would walk over them.
+const MAX_DROPPED: usize = 1_024;
+
 /// Another reader may find another value, or one where this reader finds none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unclear;
@@ -18,6 +22,34 @@ pub(crate) fn is_invisible(character: char) -> bool {
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
         | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}'
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// A short name as lenient readers fold it, to be compared with several.
+#[derive(Debug)]
+pub(crate) struct Folded {
+    characters: [char; Folded::MOST],
+    count: usize,
+}
+
+impl Folded {
+    /// More characters than any name has that is asked for.
+    const MOST: usize = 64;
+
+    /// Nothing for a name that is too long for any of them.
+    pub(crate) fn of(name: &str) -> Option<Folded> {
+        let mut folded = Folded { characters: ['\0'; Folded::MOST], count: 0 };
+        for character in name.chars().filter_map(fold) {
+            *folded.characters.get_mut(folded.count)? = character;
+            folded.count += 1;
+        }
+        Some(folded)
+    }
+
+    /// Whether a lenient reader takes it for this name.
+    pub(crate) fn is(&self, name: &str) -> bool {
+        let characters = self.characters.iter().take(self.count).copied();
+        characters.eq(name.chars().filter_map(fold))
+    }
 }
 
 /// Whether a lenient reader takes these two for one name.
@@ -68,7 +100,7 @@ impl<'d> Value<'d> {
             let own = own.as_str().unwrap_or_default();
             if own == name {
                 found = Some(value);
-            } else if alike(&own, name) {
+            } else if own.len() > name.len().saturating_add(MAX_DROPPED) || alike(&own, name) {
                 return Err(Unclear);
             }
         }

@@ -399,9 +399,11 @@ fn mark(quoted: &[u8]) -> u64 {
 /// There are many, one has escapes, or one stands twice.
 #[inline(never)]
 fn compare_all(object: Value<'_>) -> Result<(), JsonError> {
-    if object.members().count() <= PAIRWISE_MEMBERS {
+    // A name with escapes is written out to be compared: once, not for each pair.
+    let is_plain = |(name, _): (Value<'_>, _)| name.kind() == Kind::String;
+    if object.members().count() <= PAIRWISE_MEMBERS && object.members().all(is_plain) {
         for (position, (name, _)) in object.members().enumerate() {
-            let earlier = object.members().take(position).any(|(other, _)| same_name(name, other));
+            let earlier = object.members().take(position).any(|(other, _)| name.bytes() == other.bytes());
             if earlier {
                 return Err(JsonError { kind: JsonErrorKind::DuplicateKey, at: name.span().start });
             }
@@ -431,13 +433,6 @@ fn specials(word: u64) -> u64 {
     let backslash = zero_byte(word ^ (ONES * 0x5C));
     let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
     quote | backslash | control
-}
-
-fn same_name(one: Value<'_>, two: Value<'_>) -> bool {
-    match (one.kind(), two.kind()) {
-        (Kind::String, Kind::String) => one.bytes() == two.bytes(),
-        _ => one.as_str() == two.as_str(),
-    }
 }
 
 /// Unescapes the text of a string node, quotes included, that the scanner has accepted.

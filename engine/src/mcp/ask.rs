@@ -3,6 +3,7 @@
 //! `inputRequests` in a result (2026-07-28), an error that carries elicitations (2025-11-25); and what a client
 //! answers to it.
 
+use super::envelope::is_plain_integer;
 use super::lookalike::{Likeness, likeness};
 use super::pass::{FilterError, Pass, Visibility, Withheld, refuse_look_alikes};
 use super::refusal::Refusal;
@@ -65,6 +66,15 @@ impl ServerRequest {
 /// The code of 2025-11-25 for a request that needs the user to visit a URL first.
 const URL_ELICITATION: f64 = -32042.0;
 
+/// What every reader takes for the id of a request.
+fn is_id(id: Value<'_>) -> bool {
+    match id.kind() {
+        Kind::String | Kind::EscapedString => true,
+        Kind::Number => is_plain_integer(id.raw()),
+        Kind::Null | Kind::True | Kind::False | Kind::Array | Kind::Object => false,
+    }
+}
+
 /// A client may read `-3.2042e4` as that code too.
 fn is_url_elicitation(code: Value<'_>) -> bool {
     code.as_f64().is_some_and(|code| (code - URL_ELICITATION).abs() < 0.5)
@@ -80,9 +90,14 @@ impl Pass<'_> {
         let method = method.as_str().ok_or(FilterError::NotAMessage)?;
         let params = message.get("params");
         let fate = match message.get("id") {
-            Some(_) => match ServerRequest::of(&method) {
-                Some(kind) => self.visible.server_request(kind),
-                None => Visibility::Shown,
+            // Readers that cannot use an id as one read a notification.
+            Some(id) if !is_id(id) => return Err(FilterError::NotAMessage),
+            Some(_) => match ServerRequest::of(&method).map(|kind| self.visible.server_request(kind)) {
+                Some(Visibility::Hidden) => Visibility::Hidden,
+                Some(Visibility::Shown) if method.starts_with("notifications/") => {
+                    self.notification(&method, params)?
+                }
+                Some(Visibility::Shown) | None => Visibility::Shown,
             },
             None => self.notification(&method, params)?,
         };

@@ -5,6 +5,7 @@
 //! what is not declared (2026-07-28, multi round-trip requests; lifecycle before), so an honest one never asks.
 
 use super::list::gaps;
+use super::lookalike::{Likeness, likeness};
 use super::pass::Visibility;
 use super::request::{CAPABILITIES_KEY, Call};
 use crate::json::Value;
@@ -28,7 +29,9 @@ pub fn without_capabilities(text: &[u8], call: &Call<'_>, names: &[&str]) -> Opt
 }
 
 fn fate(name: Value<'_>, value: Value<'_>, names: &[&str]) -> (core::ops::Range<usize>, Visibility) {
-    let goes = names.iter().any(|known| name.is_str(known));
+    // In every spelling that a server may take for it.
+    let name_is = |known: &&str| name.as_str().is_some_and(|own| likeness(&own, &[known]) != Likeness::Other);
+    let goes = names.iter().any(name_is);
     let fate = if goes { Visibility::Hidden } else { Visibility::Shown };
     (name.span().start..value.span().end, fate)
 }

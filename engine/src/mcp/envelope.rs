@@ -54,7 +54,7 @@ impl<'d> Id<'d> {
 }
 
 /// Fractions and exponents are refused, and so is `-0`: two readers may hold them for different ids.
-fn is_plain_integer(raw: &str) -> bool {
+pub(super) fn is_plain_integer(raw: &str) -> bool {
     let digits = raw.strip_prefix('-').unwrap_or(raw);
     raw != "-0" && digits.len() <= MAX_DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit())
 }

@@ -10,6 +10,9 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+/// Most items of a list: each is judged by itself. Longer ones come in pages.
+const MAX_ITEMS: usize = 16_384;
+
 #[derive(Clone, Copy)]
 pub(super) enum List {
     Tools,
@@ -72,6 +75,9 @@ impl Pass<'_> {
         let mut verdicts = Vec::new();
         let mut names = Vec::new();
         for item in items.items() {
+            if names.len() >= MAX_ITEMS {
+                return Err(FilterError::TooMany);
+            }
             let name = self.name(list, item)?;
             verdicts.push((item.span(), list.judge(self.visible, &name, item)));
             names.push(name);

@@ -4,7 +4,7 @@
 //! A message with `Name` beside `name` then means one thing here and another upstream, so it is refused.
 
 use super::refusal::Refusal;
-use crate::json::{Kind, Value, alike};
+use crate::json::{Folded, Kind, Value};
 
 /// Members of a message.
 pub(super) const ENVELOPE: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
@@ -59,6 +59,10 @@ pub(super) const TASK: &[&str] = &["ttl", "taskId"];
 pub(super) const LISTEN: &[&str] =
     &["resourceSubscriptions", "taskIds", "toolsListChanged", "promptsListChanged", "resourcesListChanged"];
 
+/// The longest name that any of these objects may have, in bytes; none needs nearly as many. What is longer is not looked
+/// at: of characters that a reader drops there may be as many as a message holds.
+const MAX_NAME: usize = 1_024;
+
 /// Most members one of these objects may have; none needs nearly as many.
 const MAX_MEMBERS: usize = 256;
 
@@ -77,12 +81,13 @@ pub(super) fn likeness(name: &str, vocabulary: &[&str]) -> Likeness {
     if vocabulary.contains(&name) {
         return Likeness::Same;
     }
-    if looks_like_one(name, vocabulary) { Likeness::Alike } else { Likeness::Other }
+    if name.len() > MAX_NAME || looks_like_one(name, vocabulary) { Likeness::Alike } else { Likeness::Other }
 }
 
 #[inline(never)]
 fn looks_like_one(name: &str, vocabulary: &[&str]) -> bool {
-    vocabulary.iter().any(|word| alike(name, word))
+    // Folded once for all words.
+    Folded::of(name).is_some_and(|folded| vocabulary.iter().any(|word| folded.is(word)))
 }
 
 /// Refuses an object with a look-alike of a word of the vocabulary among its member names.

@@ -41,8 +41,8 @@ pub trait Visible {
     fn server_request(&mut self, kind: ServerRequest) -> Visibility;
     /// A task of the server, by its id there, and how it ended where that is said.
     fn task(&mut self, id: &str, mention: Mention, end: Option<TaskEnd>) -> TaskFate;
-    /// The answer to a request.
-    fn answered(&mut self, answered: Answered<'_>) -> Visibility;
+    /// The answer to a request; `id` is the raw JSON of the message's id.
+    fn answered(&mut self, id: Option<&str>, answered: Answered<'_>) -> Visibility;
     /// What a notification tells of a task, by its id on the server.
     fn task_news(&mut self, id: Option<&str>, news: Value<'_>) -> Visibility;
     /// The error that stands in the place of a result which is not shown; `id` is the raw JSON of the message's id.
@@ -118,6 +118,8 @@ pub enum FilterError {
     NoMember,
     /// A member name resembles one that a list depends on.
     LookAlikeKey,
+    /// An array holds more messages, or a list more items, than any needs.
+    TooMany,
     /// A list is not an array.
     NotAList,
     /// An item has no name or URI that is a string.
@@ -140,6 +142,7 @@ impl FilterError {
             FilterError::Json(_) => "answer_not_json",
             FilterError::NotAMessage | FilterError::NoMember => "answer_not_a_message",
             FilterError::LookAlikeKey => "answer_look_alike_key",
+            FilterError::TooMany => "answer_too_many",
             FilterError::NotAList => "answer_not_a_list",
             FilterError::NamelessItem => "answer_nameless_item",
             FilterError::DuplicateItem => "answer_duplicate_item",
@@ -167,6 +170,9 @@ const RESULT: &[&str] = &[
     "tasks",
     "_meta",
 ];
+
+/// Most messages of an array: each is judged by itself.
+const MAX_MESSAGES: usize = 1_024;
 
 /// A range of the text and what stands there instead.
 type Edit = (Range<usize>, Cow<'static, str>);
@@ -256,6 +262,9 @@ impl Pass<'_> {
     fn messages(&mut self, array: Value<'_>) -> Result<Visibility, FilterError> {
         let mut fates = Vec::new();
         for message in array.items() {
+            if fates.len() >= MAX_MESSAGES {
+                return Err(FilterError::TooMany);
+            }
             let before = self.edits.len();
             let fate = self.message(message).map_err(|error| match error {
                 FilterError::NoMember => FilterError::NotAMessage,
@@ -275,17 +284,18 @@ impl Pass<'_> {
             return Err(FilterError::NotAMessage);
         }
         refuse_look_alikes(message, ENVELOPE)?;
+        let id = message.get("id").map(|id| id.raw());
         match (message.get("method"), message.get("result"), message.get("error")) {
             (Some(method), None, None) => self.server_speaks(message, method),
             (None, None, Some(error)) => {
-                if self.visible.answered(Answered::Error(error)) == Visibility::Hidden {
+                if self.visible.answered(id, Answered::Error(error)) == Visibility::Hidden {
                     self.replace(message, self.edits.len(), Withheld::Answer);
                     return Ok(Visibility::Shown);
                 }
                 self.error(message, error)
             }
             (None, Some(result), None) => {
-                if self.visible.answered(Answered::Result(result)) == Visibility::Hidden {
+                if self.visible.answered(id, Answered::Result(result)) == Visibility::Hidden {
                     self.replace(message, self.edits.len(), Withheld::Answer);
                     return Ok(Visibility::Shown);
                 }

@@ -173,7 +173,9 @@ fn refresh(wire: &JwksWire) -> Result<RefreshPolicy, DeError> {
     let shortest = seconds(wire.min_refresh_seconds, 1);
     if max_stale_secs < shortest {
         let error = wrong(
-            format!("keys would be too old to be used after {max_stale_secs} seconds, before they are fetched again"),
+            format!(
+                "keys would be too old to be used after {max_stale_secs} seconds, before they are fetched again"
+            ),
             "at least `min_refresh_seconds`, and room for a fetch that fails",
         );
         return Err(error.inside(key("max_stale_seconds")));

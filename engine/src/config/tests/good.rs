@@ -195,7 +195,8 @@ fn keys_are_not_fresh_once_they_are_too_old_to_be_used() {
     ] {
         let uri = r#""jwks": {"uri": "https://idp.example.com/jwks""#;
         let config = good(&FULL.replace(uri, &format!("{uri}{written}")));
-        let Some(KeyOrigin::Remote { refresh, .. }) = config.issuers.first().map(|issuer| &issuer.keys) else {
+        let Some(KeyOrigin::Remote { refresh, .. }) = config.issuers.first().map(|issuer| &issuer.keys)
+        else {
             panic!("{written}")
         };
         let found = (refresh.freshness.floor_secs, refresh.freshness.ceiling_secs, refresh.max_stale_secs);

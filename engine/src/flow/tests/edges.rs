@@ -288,7 +288,7 @@ fn a_status_is_of_its_class() {
 #[test]
 fn two_content_types_are_refused_where_the_answer_is_a_good_one() {
     let mut world = World::new("", "");
-    for (status, refused) in [("200", true), ("399", true), ("400", false), ("500", false)] {
+    for (status, refused) in [("200", true), ("299", true), ("400", false), ("500", false)] {
         let reply = world.post(&[("authorization", &engineer())], LIST).passage().reply;
         let head: [(&[u8], &[u8]); 3] = [
             (b":status", status.as_bytes()),
@@ -378,5 +378,33 @@ fn a_version_may_have_white_space_around_it() {
     for version in ["2025-11-25", " 2025-11-25", "2025-11-25\t"] {
         let fields = [("authorization", good.as_str()), ("mcp-protocol-version", version)];
         World::new("", "").post(&fields, ping).passage();
+    }
+}
+
+#[test]
+fn a_version_that_knows_neither_get_nor_delete_is_refused_whatever_else_the_head_says() {
+    let token = engineer();
+    for method in ["GET", "DELETE"] {
+        let fields = [
+            (":method", method),
+            (":path", "/mcp"),
+            (":authority", "mcp.example.com"),
+            ("authorization", &*token),
+            ("mcp-protocol-version", "2026-07-28"),
+        ];
+        let answer = answered(World::new("", "").head(&fields, BodyFollows::No, Attempt::First));
+        assert_eq!((answer.status, answer.details), (405, "method_not_allowed"), "{method}");
+    }
+}
+
+#[test]
+fn a_denied_capability_is_blanked_in_every_spelling_that_a_server_may_take_for_it() {
+    let server = r#","server_requests":{"sampling":"deny"}"#;
+    for name in ["sampling", "Sampling", "sampling "] {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"protocolVersion":"2025-11-25","capabilities":{{"{name}":{{}}}},"clientInfo":{{"name":"a","version":"1"}}}}}}"#
+        );
+        let passage = World::new(server, "").post(&[("authorization", &engineer())], &body).passage();
+        assert!(passage.body.is_some(), "{name}");
     }
 }

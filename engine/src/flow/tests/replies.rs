@@ -34,6 +34,8 @@ fn edits_of(step: ReplyStep) -> Vec<Edit> {
     }
 }
 
+const NOTIFICATION: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+
 #[test]
 fn a_list_shows_what_its_reader_may_call() {
     let guest = token(Alg::Es256, "e", "");
@@ -174,18 +176,36 @@ fn what_cannot_be_filtered_does_not_go_on() {
 
 #[test]
 fn other_answers_go_on_untouched() {
-    for (message, head) in [
-        (call("echo", "{}"), &[(":status", "204")][..]),
-        (
-            r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_string(),
-            &[(":status", "202"), ("content-encoding", "gzip")],
-        ),
-    ] {
+    for message in [call("echo", "{}").as_str(), NOTIFICATION] {
         let mut world = World::new("", "");
-        let ReplyStep::Pass(edits) = reply(&mut world, &message, &engineer(), head) else {
+        let ReplyStep::Pass(edits) = reply(&mut world, message, &engineer(), &[(":status", "204")]) else {
             panic!("{message}")
         };
         assert_eq!(edits, []);
+    }
+}
+
+/// What nobody has asked for is nothing, or no message.
+#[test]
+fn an_answer_to_a_notification_may_be_anything_but_a_message() {
+    let gzip = ("content-encoding", "gzip");
+    for (head, body, expected) in [
+        (&[(":status", "202")][..], "", Ok(Body::Unchanged)),
+        (&[(":status", "202")], "Accepted", Ok(Body::Unchanged)),
+        (&[(":status", "200"), ("content-type", "application/json")], "{}", Ok(Body::Unchanged)),
+        (&[(":status", "200"), ("content-type", "text/html")], "<p>", Ok(Body::Unchanged)),
+        (&[(":status", "202"), gzip], "", Ok(Body::Unchanged)),
+        (&[(":status", "202"), gzip], "x", Err("answer_encoded")),
+    ] {
+        let mut world = World::new("", "");
+        let ReplyStep::Filter(edits, ReplyBody::Whole(filter)) =
+            reply(&mut world, NOTIFICATION, &engineer(), head)
+        else {
+            panic!("{head:?}")
+        };
+        assert_eq!(edits, [Edit::remove("content-length")], "what is read may be replaced");
+        let told = filter.whole(body.as_bytes(), &mut world.desk());
+        assert_eq!(told.map_err(|answer| answer.details), expected, "{head:?} {body}");
     }
 }
 
@@ -436,4 +456,87 @@ fn denied_capabilities_are_blanked_and_answers_to_them_refused() {
     let sent = world.post(&fields, &capable).passage().body.expect("rewritten");
     assert!(!String::from_utf8_lossy(&sent).contains("sampling"));
     assert_eq!(sent.len(), capable.len());
+}
+
+/// Some clients (rmcp) hand on what JSON answers a notification.
+#[test]
+fn an_answer_to_a_notification_shows_no_more_than_another() {
+    let response = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+    for message in [NOTIFICATION, response] {
+        for kind in ["application/json", "text/event-stream-x", "application/jsonp"] {
+            let mut world = World::new("", "");
+            let head = [(":status", "200"), ("content-type", kind)];
+            match reply(&mut world, message, &engineer(), &head) {
+                ReplyStep::Filter(_, ReplyBody::Whole(filter)) => {
+                    let told = filter.whole(TOOLS.as_bytes(), &mut world.desk());
+                    assert!(!matches!(told, Ok(Body::Unchanged)), "{message} {kind}");
+                }
+                ReplyStep::Answer(_) => {}
+                other => panic!("{message} {kind}: {other:?}"),
+            }
+        }
+    }
+}
+
+/// Clients that follow redirects (fetch, httpx with follow_redirects) would take the next answer from elsewhere.
+#[test]
+fn a_redirect_leads_nowhere() {
+    for (message, kind) in [
+        (LIST.to_string(), "application/json"),
+        (LIST.to_string(), "text/event-stream"),
+        (NOTIFICATION.to_string(), "text/html"),
+    ] {
+        let mut world = World::new("", "");
+        let head = [(":status", "307"), ("content-type", kind), ("location", "https://evil.example/mcp")];
+        match reply(&mut world, &message, &engineer(), &head) {
+            ReplyStep::Answer(_) => {}
+            step => assert!(edits_of(step).contains(&Edit::remove("location")), "{message} {kind}"),
+        }
+    }
+}
+
+/// What has no usable id is a notification to readers that ignore an id they cannot use.
+#[test]
+fn a_notification_with_an_id_is_judged_as_one() {
+    for id in ["null", "1.5", "{}", "7"] {
+        let mut world = World::new(r#","server_requests":{"other":"allow"}"#, "");
+        let token = engineer();
+        let reply = passed(world.get("/mcp", &token)).reply;
+        let ReplyStep::Filter(_, ReplyBody::Stream(filter, mut stream)) = receive(&mut world, reply, EVENTS)
+        else {
+            panic!("filtered")
+        };
+        let text = format!(
+            "data: {{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"notifications/resources/updated\",\"params\":{{\"uri\":\"secret://x\"}}}}\n\n"
+        );
+        let (out, _) = filter.chunk(&mut stream, text.as_bytes(), &mut world.desk());
+        assert!(out.is_empty(), "{id}: {}", String::from_utf8_lossy(&out));
+    }
+}
+
+/// An answer may ask for as much as it has room for, and be as long: what it costs has a bound.
+#[test]
+fn what_an_answer_holds_is_bounded() {
+    let requests =
+        |count: usize| format!("[{}]", [r#"{"jsonrpc":"2.0","id":1,"method":"x"}"#].repeat(count).join(","));
+    let tools = |count: usize| {
+        let all: Vec<_> = (0..count).map(|at| format!(r#"{{"name":"{at:x}"}}"#)).collect();
+        format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{}]}}}}"#, all.join(","))
+    };
+    for (body, expected) in [
+        (requests(1_024), None),
+        (requests(1_025), Some("answer_too_many")),
+        (tools(16_384), None),
+        (tools(16_385), Some("answer_too_many")),
+    ] {
+        let mut world = World::new("", "");
+        let ReplyStep::Filter(_, ReplyBody::Whole(filter)) = reply(&mut world, LIST, &engineer(), JSON)
+        else {
+            panic!("filtered")
+        };
+        let before = world.samples.len();
+        let told = filter.whole(body.as_bytes(), &mut world.desk());
+        assert_eq!(told.err().map(|answer| answer.details), expected);
+        assert!(world.samples.len() - before <= 4, "{}", world.samples.len() - before);
+    }
 }

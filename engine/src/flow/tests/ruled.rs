@@ -347,3 +347,32 @@ fn a_candidates_rules_on_answers_are_compared_and_nothing_else_of_it_reads_answe
         assert!(counted.ends_with(";live=allow;shadow=deny;rule=no-images"), "{counted}");
     }
 }
+
+/// Clients and servers of the SDKs know answers by their ids: one to another request is no answer to this one.
+#[test]
+fn an_answer_with_another_id_is_not_judged_by_this_call() {
+    let mut world = world(NO_IMAGES, "");
+    // The call is of a tool on whose answers no rule is; the answer says that it is another call's.
+    let reply = world.call("echo", "{}").passage().reply;
+    let other = format!(r#"{{"jsonrpc":"2.0","id":8,"result":{IMAGE}}}"#);
+    assert!(told(&mut world, reply, &other).is_some(), "an answer to request 8 in the answer to request 7");
+}
+
+/// `tasks/get` is answered with a task; what is none is an answer of nobody knows what.
+#[test]
+fn what_is_no_task_is_judged_where_a_task_is_awaited() {
+    let everything =
+        r#"{"id":"none","tools":["*"],"on":["answer"],"when":{"answer":{"types":{"contains":"image"}}}}"#;
+    let mut world = world(everything, r#","tasks":"unbound""#);
+    let token = engineer();
+    let late = [("authorization", token.as_str()), ("mcp-protocol-version", "2025-11-25")];
+    let body = r#"{"jsonrpc":"2.0","id":7,"method":"tasks/get","params":{"taskId":"t-1"}}"#;
+    for result in [
+        IMAGE.to_string(),
+        format!(r#"{{"taskId":"t-1","status":"working","error":{{}},"result":{IMAGE}}}"#),
+        format!(r#"{{"tasks":[{{"taskId":"t-2"}},{{"taskId":"t-1","result":{IMAGE}}}]}}"#),
+    ] {
+        let reply = world.post(&late, body).passage().reply;
+        assert!(told(&mut world, reply, &message(&result)).is_some(), "{result}");
+    }
+}

@@ -99,3 +99,30 @@ fn a_rule_that_denies_requires_nothing() {
     let error = Config::compile(text.as_bytes(), &Environment).expect_err("a requirement of a denial");
     assert_eq!(error.message(), "a rule that denies requires nothing");
 }
+
+/// A server that has the argument as optional takes null for nothing; the official Python SDK reads `"null"` as null too.
+#[test]
+fn null_is_no_argument_that_is_there() {
+    let rule = r#""when":{"args":{"/path":{"path_under":"src"}}}"#;
+    let keys = format!(r#""inline":{}"#, jwks());
+    for test in [r#"{"exists":true}"#, r#"{"regex":"[a-z]+"}"#] {
+        let policy = POLICY.replace(rule, &format!(r#""when":{{"args":{{"/path":{test}}}}}"#));
+        for (arguments, passes) in [
+            (r#"{"path":"x"}"#, true),
+            (r#"{"path":null}"#, false),
+            (r#"{"path":" null "}"#, false),
+            ("{}", false),
+        ] {
+            if test.contains("regex") && arguments.contains(' ') {
+                continue;
+            }
+            let mut world = World::of(&document("", &keys, "").replace(POLICY, &policy));
+            let arguments = if test.contains("regex") {
+                arguments.replace("null", r#""null""#)
+            } else {
+                arguments.into()
+            };
+            assert_eq!(world.call("code_edit", &arguments).status() == 0, passes, "{test} {arguments}");
+        }
+    }
+}

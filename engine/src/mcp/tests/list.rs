@@ -40,7 +40,7 @@ impl Visible for NoX {
             _ => TaskFate::Rename(format!("{mention:?}-{id}")),
         }
     }
-    fn answered(&mut self, answered: Answered<'_>) -> Visibility {
+    fn answered(&mut self, _: Option<&str>, answered: Answered<'_>) -> Visibility {
         let (Answered::Result(value) | Answered::Error(value)) = answered;
         if value.get("secret").is_some() { Visibility::Hidden } else { Visibility::Shown }
     }

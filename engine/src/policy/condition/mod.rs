@@ -188,7 +188,7 @@ impl Operand {
             Operand::Argument(pointer) => match context.arguments {
                 Arguments::Open => return Possible::ANY,
                 Arguments::Absent | Arguments::Kept(_) => Tested::Absent,
-                Arguments::Given(value) => return Possible::only(written(tests, value, pointer)),
+                Arguments::Given(value) => return Possible::only(argument(tests, value, pointer)),
             },
             // What is not known of the arguments is unknown, whatever is asked of them.
             Operand::Kept(at, _) => {
@@ -262,12 +262,26 @@ impl Hint {
 pub(super) fn of_argument(pointer: &str, tests: &[Test], arguments: Arguments<'_>) -> Option<Truth> {
     match arguments {
         Arguments::Absent => Some(test::all(tests, Tested::Absent)),
-        Arguments::Given(value) => Some(written(tests, value, pointer)),
+        Arguments::Given(value) => Some(argument(tests, value, pointer)),
         Arguments::Open | Arguments::Kept(_) => None,
     }
 }
 
-/// What tests say of a value that a caller or a server wrote. Where its reader may find another one there, that is
+/// What tests say of an argument. Servers that read JSON in strings (FastMCP does, wherever a parameter may be something
+/// else than a string) find nothing in the string `null`.
+fn argument(tests: &[Test], root: Value<'_>, pointer: &str) -> Truth {
+    let reads_as_nothing = |found: Value<'_>| {
+        let space = [' ', '\t', '\n', '\r'];
+        found.as_str().is_some_and(|text| text.trim_matches(space) == "null")
+    };
+    match root.pointer_clear(pointer) {
+        Ok(Some(found)) if reads_as_nothing(found) => Truth::Unknown,
+        Ok(found) => test::all(tests, Tested::json(found)),
+        Err(Unclear) => Truth::Unknown,
+    }
+}
+
+/// What tests say of a value that a server wrote. Where its reader may find another one there, that is
 /// unknown.
 fn written(tests: &[Test], root: Value<'_>, pointer: &str) -> Truth {
     match root.pointer_clear(pointer) {

@@ -63,6 +63,8 @@ pub(super) fn all(tests: &[Test], value: Tested<'_>) -> Truth {
 
 fn one(test: &Test, value: Tested<'_>, work: &mut Work) -> Truth {
     match test {
+        // To some readers null is nothing, to others it is something.
+        Test::Exists(_) if matches!(value, Tested::Json(json) if json.kind() == Kind::Null) => Truth::Unknown,
         Test::Exists(wanted) => Truth::from_bool(*wanted != matches!(value, Tested::Absent)),
         Test::OneOf(scalars) => {
             scalars.iter().fold(Truth::False, |truth, scalar| truth.or(equals(scalar, value)))

@@ -127,8 +127,12 @@ fn every_test_on_every_kind_of_value() {
 #[test]
 fn only_exists_turns_absence_into_a_truth() {
     for (test, present, absent) in [(r#"{"exists":true}"#, 'T', 'F'), (r#"{"exists":false}"#, 'F', 'T')] {
-        for value in ["1", "null", "false", r#""""#] {
+        for value in ["1", "false", r#""""#, r#""nulls""#] {
             assert_eq!(on_value(test, value), present, "{test} on {value}");
+        }
+        // To many servers it is nothing, and to some so is the string.
+        for value in ["null", r#""null""#, r#"" n\u0075ll\n""#] {
+            assert_eq!(on_value(test, value), 'U', "{test} on {value}");
         }
         assert_eq!(on_value(test, ""), absent);
         assert_eq!(truth(&format!(r#"{{"args":{{"/v":{test}}}}}"#), &NOBODY, Arguments::Absent), absent);
