@@ -18,6 +18,16 @@ struct Fit {
     method: (bool, bool),
 }
 
+impl Fit {
+    /// Whether it is a route that was written for no host in particular.
+    fn is_route_of_every_host(&self) -> bool {
+        matches!(self.place, Place::Route(_)) && self.closeness.1 == EVERY_HOST
+    }
+}
+
+/// How closely a list without hosts is written for any host.
+const EVERY_HOST: usize = 0;
+
 /// Which server or route is meant: the most closely written one, whatever the order.
 pub(super) fn place(
     front: &Front<'_>,
@@ -39,7 +49,7 @@ pub(super) fn place(
         };
     }
     let (mut named_host, mut other_host) = (false, false);
-    let mut ambiguous = None;
+    let (mut ambiguous, mut server_elsewhere) = (None, None);
     let mut best: Option<Fit> = None;
     let servers = config
         .servers
@@ -66,7 +76,12 @@ pub(super) fn place(
                     best = Some(Fit { place, closeness, method });
                 }
             }
-            (PathFit::Fits | PathFit::Ambiguous, None) => other_host = true,
+            (PathFit::Fits | PathFit::Ambiguous, None) => {
+                other_host = true;
+                if let Place::Server(_) = place {
+                    server_elsewhere = server_elsewhere.max(Some(path.narrowness(&canonical)));
+                }
+            }
             (PathFit::Elsewhere, _) => {}
         }
     }
@@ -74,6 +89,13 @@ pub(super) fn place(
         // What is written for more paths must not take what looks like a narrower, guarded one.
         (Some(fit), _) if ambiguous.is_some_and(|narrower| narrower > fit.closeness.0) => {
             Err((Door::AmbiguousPath, Place::None))
+        }
+        // Whoever writes another host must not walk past a server through a route that asks for none.
+        (Some(fit), _)
+            if fit.is_route_of_every_host()
+                && server_elsewhere.is_some_and(|server| server >= fit.closeness.0) =>
+        {
+            Err((Door::HostNotAllowed, Place::None))
         }
         (Some(fit), _) if fit.method.0 => Ok(fit.place),
         (Some(fit), _) => Err((Door::MethodNotAllowed, fit.place)),
@@ -101,7 +123,7 @@ pub fn locate(config: &Config, method: &str, authority: &str, target: &str) -> R
 /// How closely a list of hosts is written for `host`: not at all, every host, by name, by name and port.
 fn closest_host(hosts: &[HostName<'_>], host: &HostName<'_>) -> Option<usize> {
     if hosts.is_empty() {
-        return Some(0);
+        return Some(EVERY_HOST);
     }
     hosts.iter().filter(|own| own.covers(host)).map(|own| if own.has_port() { 2 } else { 1 }).max()
 }

@@ -133,9 +133,12 @@ pub(super) fn check_overlap(servers: &[Server], routes: &[Route]) -> Result<(), 
                 || either && methods == other
                 || methods.iter().any(|method| other.contains(method))
         };
-        let twin = earlier
-            .iter()
-            .find(|(_, hosts, methods, server)| same_host(hosts) && (*server || same_method(methods)));
+        // At another host than the server's such a route is not asked (see the door), at the server's own it is not closer.
+        let shut_out = list == "routes" && hosts.is_empty();
+        let twin = earlier.iter().find(|(_, hosts, methods, server)| match server {
+            true => shut_out || same_host(hosts),
+            false => same_host(hosts) && same_method(methods),
+        });
         if let Some((twin, ..)) = twin {
             let error = wrong(
                 format!("`{name}` is written for the same requests as `{twin}`"),

@@ -446,6 +446,14 @@ fn routes_and_names() {
             "routes[0].match: `r` is written for the same requests as `s` | give one of them another host or path",
         ),
         (
+            route(r#","allow":"anyone""#).replace(r#"{"path":"/r"}"#, r#"{"path":"/mcp"}"#).replacen(
+                r#"{"path":"/mcp"}"#,
+                r#"{"path":"/mcp","hosts":["mcp.example.com"]}"#,
+                1,
+            ),
+            "routes[0].match: `r` is written for the same requests as `s` | give one of them another host or path",
+        ),
+        (
             route(r#","allow":"anyone""#).replace(r#""name":"r""#, r#""name":"s""#),
             "routes[0].name: the name `s` stands twice | rename one of them",
         ),

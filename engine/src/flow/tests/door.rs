@@ -77,6 +77,44 @@ fn hosts_are_compared_by_name_and_pass_is_for_others_only() {
     assert_eq!(get(&mut world, "GET", "any.example.com", "/x"), "404 unmatched");
 }
 
+/// The upstream of an open route is often the server's own, and does not look at the host.
+#[test]
+fn a_route_without_hosts_is_no_way_around_the_host_of_a_server() {
+    let routes = r#","routes":[
+        {"name":"all","match":{"path_prefix":"/"},"allow":"anyone"},
+        {"name":"named","match":{"hosts":["named.example.com"],"path_prefix":"/"},"allow":"anyone"},
+        {"name":"wide","match":{"path_prefix":"/mcp"},"allow":"anyone"},
+        {"name":"below","match":{"path":"/mcp/open","methods":["GET"]},"allow":"anyone"}]"#;
+    for unmatched in ["refuse", "pass"] {
+        let mut world = World::new("", &format!(r#"{routes},"unmatched":"{unmatched}""#));
+        for (method, host, path, expected) in [
+            ("POST", "mcp.example.com", "/mcp", "401 missing_token"),
+            ("POST", "evil.example.com", "/mcp", "403 host_not_allowed"),
+            ("GET", "evil.example.com", "/mcp", "403 host_not_allowed"),
+            ("POST", "evil.example.com", "/mcp/x", "403 host_not_allowed"),
+            ("POST", "evil.example.com", "/mcp/open/", "400 ambiguous_path"),
+            // What is written for this host, or more narrowly than the server, was meant.
+            ("GET", "evil.example.com", "/mcp/open", "pass below none none allow allowed"),
+            ("GET", "evil.example.com", "/site", "pass all none none allow allowed"),
+            ("POST", "named.example.com", "/other", "pass named none none allow allowed"),
+        ] {
+            assert_eq!(get(&mut world, method, host, path), expected, "{unmatched} {method} {host} {path}");
+        }
+    }
+    let mut world = World::new("", &routes.replace("/mcp", "/free"));
+    for (host, path, expected) in [
+        ("evil.example.com", "/mcp", "403 host_not_allowed"),
+        // What another reader could take for the server's path is no way in either.
+        ("evil.example.com", "/MCP", "403 host_not_allowed"),
+        ("evil.example.com", "/mcp/x", "403 host_not_allowed"),
+        ("evil.example.com", "/mcp/", "400 ambiguous_path"),
+        ("evil.example.com", "/%6dcp", "400 ambiguous_path"),
+        ("named.example.com", "/mcp", "pass named none none allow allowed"),
+    ] {
+        assert_eq!(get(&mut world, "POST", host, path), expected, "{host} {path}");
+    }
+}
+
 /// Routes with open segments, in both orders: the narrower one is meant, and no spelling of it falls to a wider one.
 #[test]
 fn templates_open_single_segments() {
