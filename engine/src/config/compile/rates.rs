@@ -9,10 +9,11 @@ use crate::json::DeError;
 use crate::limit::{Rate, TooSlow};
 use crate::mcp::Method;
 use crate::metrics::Place;
-use crate::policy::Pattern;
+use crate::policy::{Pattern, Truth};
 use crate::suggest::did_you_mean;
 use alloc::borrow::ToOwned;
 use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
@@ -49,21 +50,34 @@ impl Compiler<'_> {
             }
             rates.push(limit);
         }
-        for (index, limit) in rates.iter().enumerate() {
+        self.warn_rates(&rates, named.servers);
+        if !rates.is_empty() && matches!(shared, SharedState::Off) {
+            let message = "without `secrets.shared_state` every worker counts for itself: as many times as much passes as there are workers";
+            self.warn(&[key("limits"), key("rates")], message);
+        }
+        Ok(rates)
+    }
+
+    /// What is told of limits that count, but perhaps not what was meant.
+    fn warn_rates(&mut self, rates: &[RateLimit], servers: &[Server]) {
+        let wire = &self.wire.limits.rates;
+        for (index, (limit, written)) in rates.iter().zip(wire).enumerate() {
+            let here = [key("limits"), key("rates"), Step::Index(index)];
             if limit.counted == RateCounted::Arrived && !limit.by.contains(&RateBy::Address) {
                 let message = "whoever sends requests, with bad tokens too, can use this up for everybody: add `address` to `by`";
-                self.warn(&[key("limits"), key("rates"), Step::Index(index)], message);
+                self.warn(&here, message);
+            }
+            for (at, (text, pattern)) in written.on.tools.iter().zip(&limit.on.tools).enumerate() {
+                if let Some(message) = unknown_tool(text, pattern, &limit.on, servers) {
+                    let [limits, rates, index] = here;
+                    self.warn(&[limits, rates, index, key("on"), key("tools"), Step::Index(at)], &message);
+                }
             }
         }
         if let Some(at) = rates.iter().position(|limit| limit.by.contains(&RateBy::Address)) {
             let message = "an address is what the proxy believes: without `use_remote_address: true` Envoy believes `x-forwarded-for`, and whoever writes that is somebody else each time";
             self.warn(&[key("limits"), key("rates"), Step::Index(at)], message);
         }
-        if !rates.is_empty() && matches!(shared, SharedState::Off) {
-            let message = "without `secrets.shared_state` every worker counts for itself: as many times as much passes as there are workers";
-            self.warn(&[key("limits"), key("rates")], message);
-        }
-        Ok(rates)
     }
 }
 
@@ -183,6 +197,13 @@ fn on(wire: &RateOnWire, named: &Named<'_>) -> Result<RateOn, DeError> {
         }
     }
     let places = places(wire, named)?;
+    if places.is_empty() {
+        return Err(wrong(
+            "no request falls under this: where nothing is named all servers are meant, and there are none"
+                .to_owned(),
+            "name `routes`",
+        ));
+    }
     Ok(RateOn {
         methods: each("methods", methods, |name| {
             Method::from_name(name).ok_or_else(|| {
@@ -193,14 +214,14 @@ fn on(wire: &RateOnWire, named: &Named<'_>) -> Result<RateOn, DeError> {
         })?,
         tools: each("tools", tools, |text| Pattern::compile(text).map_err(DeError::new))?,
         classes: each("classes", classes, |class| known_class(class, &places, named))?,
-        roles: each("roles", roles, |role| known_role(role, named))?,
+        roles: each("roles", roles, |role| known_role(role, &places, named))?,
         places,
     })
 }
 
 fn each<T>(
     name: &'static str,
-    list: &[alloc::string::String],
+    list: &[String],
     one: impl Fn(&str) -> Result<T, DeError>,
 ) -> Result<Vec<T>, DeError> {
     let found = list.iter().enumerate();
@@ -234,10 +255,17 @@ fn known_class(class: &str, places: &[Place], named: &Named<'_>) -> Result<Arc<s
     Err(DeError::new(format!("no tool of these servers has the class `{class}`")).with_help(help))
 }
 
-/// A role that no policy has would limit nobody; what bundles bring is not known here.
-fn known_role(role: &str, named: &Named<'_>) -> Result<Arc<str>, DeError> {
+/// A role that no policy in force at these places has would limit nobody; what bundles bring is not known here.
+fn known_role(role: &str, places: &[Place], named: &Named<'_>) -> Result<Arc<str>, DeError> {
+    let judging: Vec<usize> = places.iter().filter_map(|place| judging(*place, named)).collect();
+    if judging.is_empty() {
+        return Err(wrong(
+            "no request falls under this: `allow: anyone` asks nobody who calls".to_owned(),
+            "leave `roles` out, or name servers, or routes with a `policy`",
+        ));
+    }
     let mut known = Vec::new();
-    for origin in named.policies {
+    for origin in judging.iter().filter_map(|at| named.policies.get(*at)) {
         match origin {
             PolicyOrigin::Inline(policy) | PolicyOrigin::Development(policy) => {
                 known.extend(policy.all_roles());
@@ -248,9 +276,38 @@ fn known_role(role: &str, named: &Named<'_>) -> Result<Arc<str>, DeError> {
     if known.contains(&role) {
         return Ok(Arc::from(role));
     }
-    let error = DeError::new(format!("no policy has the role `{role}`"));
-    Err(match did_you_mean(role, known.into_iter()) {
-        Some(help) => error.with_help(help),
-        None => error,
-    })
+    let help = did_you_mean(role, known.into_iter());
+    let help =
+        help.unwrap_or_else(|| "define it in the policy of a place that the limit is about".to_owned());
+    Err(DeError::new(format!("no policy of these places has the role `{role}`")).with_help(help))
+}
+
+/// The policy whose roles count at a place: one in shadow gives nobody a role.
+fn judging(place: Place, named: &Named<'_>) -> Option<usize> {
+    match place {
+        Place::None => None,
+        Place::Server(at) => named.servers.get(at).map(|server| server.policy),
+        Place::Route(at) => match &named.routes.get(at)?.access {
+            Access::Anyone => None,
+            Access::Policy(rules) => Some(rules.policy),
+        },
+    }
+}
+
+/// What is told of a pattern that no known tool fits. Servers without a catalogue may have any tool.
+fn unknown_tool(text: &str, pattern: &Pattern, on: &RateOn, servers: &[Server]) -> Option<String> {
+    let meant: Vec<&Server> = servers
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| on.places.contains(&Place::Server(*at)))
+        .map(|(_, server)| server)
+        .collect();
+    let tools = || meant.iter().flat_map(|server| &server.tools).map(|tool| &*tool.name);
+    if meant.iter().any(|server| server.tools.is_empty())
+        || tools().any(|tool| pattern.fits(tool) != Truth::False)
+    {
+        return None;
+    }
+    let help = did_you_mean(text, tools()).unwrap_or_else(|| "add it to `tools.catalogue`".to_owned());
+    Some(format!("no tool that the catalogue of these servers has fits `{text}`: {help}"))
 }

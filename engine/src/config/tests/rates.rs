@@ -63,6 +63,85 @@ fn what_is_written_is_what_is_counted() {
     assert!(good(&nameless).looks_at_source(), "callers without credentials are told apart by address");
 }
 
+fn without_servers(more: &str) -> String {
+    limit(more).replace(&format!("[{{{SERVER}}}]"), "[]")
+}
+
+/// Two servers, each with a policy of its own, and a third policy that judges nobody.
+fn two_servers(on: &str) -> String {
+    let second = SERVER.replace(r#""name":"s""#, r#""name":"t""#).replace(r#""/mcp""#, r#""/t""#);
+    let second = second.replace(r#""default""#, r#""other","shadow_policy":"next""#);
+    let role = |role: &str| format!(r#"{{"inline":{{"version":1,"roles":{{"{role}":{{}}}}}}}}"#);
+    let policies = format!(r#""policies":{{"other":{},"next":{},"#, role("reader"), role("tester"));
+    limit(on)
+        .replace(&format!("{{{SERVER}}}"), &format!("{{{SERVER}}},{{{second}}}"))
+        .replace(r#""policies":{"#, &policies)
+}
+
+#[test]
+fn a_role_belongs_to_a_policy_that_judges_where_it_is_counted() {
+    for (on, help) in [
+        (r#""servers":["s"],"roles":["guest"]"#, None),
+        (r#""servers":["t"],"roles":["reader"]"#, None),
+        (r#""roles":["guest","reader"]"#, None),
+        (r#""servers":["s"],"routes":["site"],"roles":["guest"]"#, None),
+        (
+            r#""servers":["s"],"roles":["reader"]"#,
+            Some("define it in the policy of a place that the limit is about"),
+        ),
+        (
+            r#""servers":["t"],"roles":["guest"]"#,
+            Some("define it in the policy of a place that the limit is about"),
+        ),
+        (r#""roles":["tester"]"#, Some("define it in the policy of a place that the limit is about")),
+        (r#""servers":["t"],"roles":["raeder"]"#, Some("did you mean `reader`?")),
+    ] {
+        let json = two_servers(&format!(r#","on":{{{on}}}"#));
+        match (compile(&json), help) {
+            (Ok(_), None) => {}
+            (Err(error), Some(help)) => {
+                assert!(error.message().starts_with("no policy of these places has the role `"), "{on}");
+                assert_eq!(error.help(), Some(help), "{on}");
+            }
+            (result, _) => panic!("{on}: {:?}", result.err()),
+        }
+    }
+}
+
+/// What is told of limits, with its path.
+fn told(json: &str) -> Vec<String> {
+    let config = good(json);
+    let all = config.warnings.iter().map(|warning| (Config::path_text(&warning.path), &warning.message));
+    all.filter(|(path, _)| path.starts_with("limits.rates["))
+        .map(|(path, message)| format!("{path}: {message}"))
+        .collect()
+}
+
+#[test]
+fn tools_that_no_catalogue_has_are_told() {
+    let catalogue = r#","tools":{"catalogue":[{"name":"echo"},{"name":"code_edit"}]}"#;
+    let with =
+        |on: &str| limit(&format!(r#","on":{{{on}}}"#)).replace(SERVER, &format!("{SERVER}{catalogue}"));
+    let message = "no tool that the catalogue of these servers has fits";
+    for (on, expected) in [
+        (r#""tools":["echo","code_*","*"]"#, None),
+        (
+            r#""tools":["echo","ehco"]"#,
+            Some(format!("limits.rates[0].on.tools[1]: {message} `ehco`: did you mean `echo`?")),
+        ),
+        (
+            r#""tools":["db_*"]"#,
+            Some(format!("limits.rates[0].on.tools[0]: {message} `db_*`: add it to `tools.catalogue`")),
+        ),
+    ] {
+        assert_eq!(told(&with(on)), Vec::from_iter(expected), "{on}");
+    }
+    // A server without a catalogue may have any tool.
+    assert_eq!(told(&limit(r#","on":{"tools":["ehco"]}"#)), Vec::<String>::new());
+    let both = two_servers(r#","on":{"tools":["ehco"]}"#);
+    assert_eq!(told(&both.replacen(SERVER, &format!("{SERVER}{catalogue}"), 1)), Vec::<String>::new());
+}
+
 #[test]
 fn what_limits_nothing_or_cannot_be_counted_is_refused() {
     let at = "limits.rates[0]";
@@ -78,7 +157,7 @@ fn what_limits_nothing_or_cannot_be_counted_is_refused() {
         ),
         (
             limit(r#","on":{"roles":["gest"]}"#),
-            "on.roles[0]: no policy has the role `gest` | did you mean `guest`?",
+            "on.roles[0]: no policy of these places has the role `gest` | did you mean `guest`?",
         ),
         (
             limit(r#","on":{"classes":["write"]}"#),
@@ -125,6 +204,18 @@ fn what_limits_nothing_or_cannot_be_counted_is_refused() {
         (
             limit(r#","on":{"routes":["site"],"methods":["ping"]}"#),
             "on.routes: no request falls under this: routes have neither methods nor tools | name `servers`, or leave `routes` out",
+        ),
+        (
+            limit(r#","on":{"routes":["site"],"roles":["guest"]}"#),
+            "on.roles[0]: no request falls under this: `allow: anyone` asks nobody who calls | leave `roles` out, or name servers, or routes with a `policy`",
+        ),
+        (
+            without_servers(""),
+            "on: no request falls under this: where nothing is named all servers are meant, and there are none | name `routes`",
+        ),
+        (
+            without_servers(r#","counted":"arrived""#).replace("principal", "address"),
+            "on: no request falls under this: where nothing is named all servers are meant, and there are none | name `routes`",
         ),
     ];
     for (json, expected) in &rows {
