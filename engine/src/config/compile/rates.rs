@@ -74,7 +74,8 @@ impl Compiler<'_> {
                 }
             }
         }
-        if let Some(at) = rates.iter().position(|limit| limit.by.contains(&RateBy::Address)) {
+        // Callers without credentials are told apart by address too, by whatever name.
+        if let Some(at) = rates.iter().position(|limit| limit.source == RateSource::Needed) {
             let message = "an address is what the proxy believes: without `use_remote_address: true` Envoy believes `x-forwarded-for`, and whoever writes that is somebody else each time";
             self.warn(&[key("limits"), key("rates"), Step::Index(at)], message);
         }

@@ -55,12 +55,25 @@ fn what_is_written_is_what_is_counted() {
         |config: &Config| config.warnings.iter().any(|warning| warning.message.contains("for everybody"));
     assert!(told(&config));
     assert!(!told(&good(&rates(&door.replace(r#"["server"]"#, r#"["server","address"]"#)))));
-    for (more, by) in [(r#","on":{"routes":["site"]}"#, "principal"), ("", "address")] {
-        assert!(good(&limit(more).replace("principal", by)).looks_at_source(), "{by}");
-    }
+}
+
+#[test]
+fn whoever_counts_by_address_is_told_what_an_address_is() {
     let anonymous = format!(r#"{SERVER},"anonymous":{{"role":"guest"}}"#);
-    let nameless = limit("").replace(SERVER, &anonymous);
-    assert!(good(&nameless).looks_at_source(), "callers without credentials are told apart by address");
+    for (json, by_address) in [
+        (limit(r#","on":{"routes":["site"]}"#), true),
+        (limit("").replace("principal", "address"), true),
+        // Callers without credentials are told apart by address.
+        (limit("").replace(SERVER, &anonymous), true),
+        (limit("").replace(SERVER, &anonymous).replace("principal", "client"), false),
+        (limit(""), false),
+    ] {
+        assert_eq!(good(&json).looks_at_source(), by_address, "{json}");
+        let warned = told(&json);
+        let expected =
+            "limits.rates[0]: an address is what the proxy believes: without `use_remote_address: true`";
+        assert_eq!(warned.iter().any(|told| told.starts_with(expected)), by_address, "{json}");
+    }
 }
 
 fn without_servers(more: &str) -> String {
