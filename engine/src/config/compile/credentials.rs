@@ -26,7 +26,7 @@ const MAX_TEXT: usize = 256;
 /// The most entries of a list.
 const MAX_LIST: usize = 64;
 /// Headers that mean something else already, or that others read.
-const TAKEN: [&str; 12] = [
+const TAKEN: [&str; 22] = [
     "authorization",
     "proxy-authorization",
     "cookie",
@@ -37,6 +37,16 @@ const TAKEN: [&str; 12] = [
     "content-encoding",
     "origin",
     "accept",
+    "accept-encoding",
+    "transfer-encoding",
+    "te",
+    "expect",
+    "upgrade",
+    "user-agent",
+    "last-event-id",
+    "forwarded",
+    "x-forwarded-for",
+    "x-request-id",
     "x-forwarded-client-cert",
     "dpop",
 ];

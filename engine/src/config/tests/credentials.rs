@@ -79,6 +79,30 @@ fn a_plain_key_cannot_stand_in_the_configuration() {
 }
 
 #[test]
+fn a_key_has_a_header_of_its_own() {
+    for header in [
+        "authorization",
+        "accept-encoding",
+        "transfer-encoding",
+        "te",
+        "expect",
+        "upgrade",
+        "user-agent",
+        "last-event-id",
+        "forwarded",
+        "x-forwarded-for",
+        "x-request-id",
+    ] {
+        let told = complaint(&with("", &format!(r#","api_keys":{{"partners":{{"header":"{header}"}}}}"#)));
+        let expected = format!(
+            "api_keys.partners.header: `{header}` has a meaning of its own | choose another, like `x-api-key`"
+        );
+        assert_eq!(told, expected);
+    }
+    good(&with("", r#","api_keys":{"partners":{"header":"x-partner"}}"#));
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused() {
     let entry = |more: &str| with("", &keys(&format!(r#"{{"id":"a","owner":"o","hash":"HASH"{more}}}"#)));
     let set = |more: &str| with("", &format!(r#","api_keys":{{"partners":{{{more}}}}}"#));
