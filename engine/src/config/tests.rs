@@ -4,6 +4,7 @@ mod bad;
 mod credentials;
 mod dpop;
 mod good;
+mod idle;
 mod onward;
 mod rates;
 mod revocation;

@@ -69,6 +69,7 @@ impl Compiler<'_> {
         keyed("arguments", wire.arguments == ArgumentsWire::Hashes)?;
         keyed("targets", wire.targets == ShownWire::Hash)?;
         keyed("subjects", wire.subjects == ShownWire::Hash)?;
+        idle(wire)?;
         let allows_per_mille = within(u64::from(wire.allows_per_mille), (0, 1_000), "allows_per_mille")?;
         Ok(Audit {
             outlets: outlets(wire)?,
@@ -155,6 +156,22 @@ impl Compiler<'_> {
             DeError::new(format!("the value of `{}` cannot stand in a header", wire.env)).inside(key("env"))
         })
     }
+}
+
+/// What says how records look where there are none would be taken for a trail.
+fn idle(wire: &AuditWire) -> Result<(), DeError> {
+    let arguments = wire.arguments != ArgumentsWire::None;
+    for (name, written) in [("arguments", arguments), ("allows_per_mille", wire.allows_per_mille != 1_000)] {
+        if written && wire.outlets.is_empty() {
+            let error = wrong("nothing is recorded".to_owned(), "add to `audit.outlets`, or take it out");
+            return Err(error.inside(key(name)));
+        }
+    }
+    if !wire.redact.is_empty() && !arguments {
+        let error = wrong("no argument is recorded".to_owned(), "set `audit.arguments`, or take it out");
+        return Err(error.inside(key("redact")));
+    }
+    Ok(())
 }
 
 fn how(wire: ShownWire) -> Shown {

@@ -7,11 +7,11 @@ use super::places::{matches, metadata_location, resource, usual_resource};
 use super::{Compiler, Names, Step, at, key, label, shown, wrong};
 use crate::config::origin::Url;
 use crate::config::wire::{
-    Answers, DEFAULT_VERSIONS, IssuerWire, Permission, ServerRequestsWire, ServerWire, SessionsWire,
+    Answers, DEFAULT_VERSIONS, Drift, IssuerWire, Permission, ServerRequestsWire, ServerWire, SessionsWire,
     TasksWire,
 };
 use crate::config::{
-    Audience, Candidate, Certificates, PolicyOrigin, Server, ServerRequests, Sessions, Tasks,
+    Audience, Candidate, Certificates, PolicyOrigin, Server, ServerRequests, Sessions, Tasks, Tool,
 };
 use crate::dpop::{DpopRules, Mode};
 use crate::json::{DeError, quoted};
@@ -120,9 +120,9 @@ impl<'c> Compiler<'c> {
             anonymous,
             denial: wire.denial,
             scope_challenge: wire.scope_challenge,
-            tools,
             schemas: wire.tools.schemas,
-            drift: wire.tools.drift,
+            drift: at(drift(wire, &tools), &[key("tools"), key("drift")])?,
+            tools,
             denied_capabilities: server_requests.denied_capabilities(),
             server_requests,
             tasks: at(self.tasks(wire, &here), &[key("tasks")])?,
@@ -320,6 +320,17 @@ fn origins(own: &[String], more: &[String], resource: &Url) -> Result<Vec<String
         all.insert(at(url.ok_or_else(error), &[Step::Index(index)])?.origin());
     }
     Ok(all.into_iter().collect())
+}
+
+/// Without a pin no definition is another than the pinned one.
+fn drift(wire: &ServerWire, tools: &[Tool]) -> Result<Drift, DeError> {
+    match wire.tools.drift {
+        Drift::Withhold if tools.iter().all(|tool| tool.pin.is_none()) => Err(wrong(
+            "no tool has a `pin`, so nothing would be withheld".to_owned(),
+            "print pins with `toolgate tools pin FILE`, or take `drift` out",
+        )),
+        other @ (Drift::Withhold | Drift::Report) => Ok(other),
+    }
 }
 
 /// What is forbidden can come in every answer, so every answer has to be looked into.

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is written and would do nothing, or not what it seems to.
+
+use super::*;
+
+fn with(server: &str, top: &str) -> String {
+    Parts { server: &format!("{SERVER}{server}"), top, ..PARTS }.json()
+}
+
+fn audit(audit: &str) -> String {
+    with("", &format!(r#","audit":{{{audit}}},"secrets":{{"audit":{{"env":"STATE_KEY"}}}}"#))
+}
+
+fn tools(tools: &str) -> String {
+    with(&format!(r#","tools":{{{tools}}}"#), "")
+}
+
+#[test]
+fn what_would_do_nothing_is_refused() {
+    let nothing = "nothing is recorded | add to `audit.outlets`, or take it out";
+    let pins = "no tool has a `pin`, so nothing would be withheld | print pins with `toolgate tools pin FILE`, or take `drift` out";
+    for (json, path, expected) in [
+        (audit(r#""arguments":"names""#), "audit.arguments", nothing),
+        (audit(r#""arguments":"hashes""#), "audit.arguments", nothing),
+        (audit(r#""allows_per_mille":10"#), "audit.allows_per_mille", nothing),
+        (
+            audit(r#""outlets":["log"],"redact":["/password"]"#),
+            "audit.redact",
+            "no argument is recorded | set `audit.arguments`, or take it out",
+        ),
+        (tools(r#""drift":"withhold""#), "servers[0].tools.drift", pins),
+        (tools(r#""drift":"withhold","catalogue":[{"name":"a"}]"#), "servers[0].tools.drift", pins),
+    ] {
+        assert_eq!(complaint(&json), format!("{path}: {expected}"), "{json}");
+    }
+    let pin = "0".repeat(64);
+    for json in [
+        audit(r#""outlets":["log"],"arguments":"names","redact":["/password"],"allows_per_mille":10"#),
+        audit(r#""outlets":[],"arguments":"none","allows_per_mille":1000"#),
+        tools(&format!(
+            r#""drift":"withhold","catalogue":[{{"name":"a"}},{{"name":"b","pin":"sha256:{pin}"}}]"#
+        )),
+        tools(r#""drift":"report""#),
+    ] {
+        good(&json);
+    }
+}
