@@ -39,6 +39,20 @@ impl Compiler<'_> {
     }
 }
 
+impl Compiler<'_> {
+    /// A host whose cluster has no name would look as if it were reached.
+    pub(super) fn check_clusters(&self) -> Result<(), DeError> {
+        match self.wire.clusters.iter().find(|(_, cluster)| cluster.is_empty()) {
+            Some((host, _)) => {
+                let error =
+                    wrong("the cluster has no name".to_owned(), "write the name of a cluster of the proxy");
+                at(Err(error), &[key(host)])
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// The refresh of what takes effect as fast as the operator has said: what an answer says of its freshness is not asked.
 pub(super) fn steady(refresh_secs: u64, max_stale_secs: u64, timeout_millis: u64) -> RefreshPolicy {
     RefreshPolicy {

@@ -113,6 +113,7 @@ impl<'c> Compiler<'c> {
             );
             return Err(error.inside(key("servers")));
         }
+        at(self.check_clusters(), &[key("clusters")])?;
         let (policy_names, mut policies) = self.policies()?;
         let (issuer_names, issuers) = self.issuers()?;
         let (api_keys, forwarded) = (self.api_keys()?, self.forwarded()?);

@@ -79,6 +79,11 @@ impl<'c> Compiler<'c> {
             return at(Err(error), &[key("issuers")]);
         }
         let here = [key("servers"), Step::Index(index)];
+        if shadow.as_ref().is_some_and(|shadow| shadow.policy == policy) {
+            let [servers, index] = here;
+            let message = "this is the policy in force, so its verdicts would never differ";
+            self.warn(&[servers, index, key("shadow_policy")], message);
+        }
         if hosts.is_empty() {
             self.warn(
                 &here,

@@ -84,6 +84,16 @@ fn named(tool: &ToolWire) -> Result<(), DeError> {
         let error = DeError::new(format!("`{}` cannot name a tool here", tool.name));
         return Err(error.inside(key("name")));
     }
+    if tool.name.trim() != tool.name {
+        let error = wrong(
+            format!(
+                "white space stands before or behind `{}`, and no call would be of that tool",
+                tool.name.trim()
+            ),
+            "take it out",
+        );
+        return Err(error.inside(key("name")));
+    }
     if tool.name.contains(['*', '?']) {
         let error = wrong(
             format!("`{}` is no pattern here: it would name a tool that is called so", tool.name),

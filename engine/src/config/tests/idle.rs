@@ -33,6 +33,19 @@ fn what_would_do_nothing_is_refused() {
     ] {
         assert_eq!(complaint(&json), format!("{path}: {expected}"), "{json}");
     }
+    let spaced =
+        "white space stands before or behind `echo`, and no call would be of that tool | take it out";
+    for (json, path, expected) in [
+        (
+            with("", r#","clusters":{"idp.example.com":""}"#),
+            "clusters.idp.example.com",
+            "the cluster has no name | write the name of a cluster of the proxy",
+        ),
+        (tools(r#""catalogue":[{"name":" echo"}]"#), "servers[0].tools.catalogue[0].name", spaced),
+        (tools(r#""catalogue":[{"name":"echo\u00a0"}]"#), "servers[0].tools.catalogue[0].name", spaced),
+    ] {
+        assert_eq!(complaint(&json), format!("{path}: {expected}"), "{json}");
+    }
     let pin = "0".repeat(64);
     for json in [
         audit(r#""outlets":["log"],"arguments":"names","redact":["/password"],"allows_per_mille":10"#),
@@ -43,5 +56,22 @@ fn what_would_do_nothing_is_refused() {
         tools(r#""drift":"report""#),
     ] {
         good(&json);
+    }
+}
+
+/// The warnings whose message holds `part`, with their paths.
+fn warned(json: &str, part: &str) -> Vec<String> {
+    let config = good(json);
+    let told = config.warnings.iter().filter(|warning| warning.message.contains(part));
+    told.map(|warning| Config::path_text(&warning.path)).collect()
+}
+
+#[test]
+fn a_policy_that_is_its_own_shadow_is_told() {
+    let same = with(r#","shadow_policy":"default""#, "");
+    let next = same.replace(r#""policies":{"#, &format!(r#""policies":{{"next":{POLICY},"#));
+    let other = next.replace(r#""shadow_policy":"default""#, r#""shadow_policy":"next""#);
+    for (json, expected) in [(same, &["servers[0].shadow_policy"][..]), (other, &[])] {
+        assert_eq!(warned(&json, "would never differ"), expected, "{json}");
     }
 }
