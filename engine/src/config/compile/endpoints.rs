@@ -40,6 +40,38 @@ impl Compiler<'_> {
 }
 
 impl Compiler<'_> {
+    /// What comes or goes so that anybody on the way can read and change it. What is signed may go as it likes.
+    pub(super) fn warn_plain_http(&mut self) {
+        let wire = self.wire;
+        for (name, issuer) in &wire.issuers {
+            let here = |what, uri| [key("issuers"), key(name), key(what), key(uri)];
+            let keys =
+                "the keys of its tokens come over plain HTTP, and whoever is on the way can put others there";
+            self.warn_plain(issuer.jwks.uri.as_deref(), &here("jwks", "uri"), keys);
+            let discovered = issuer.jwks.discover.then_some(issuer.issuer.as_str());
+            self.warn_plain(discovered, &here("jwks", "discover"), keys);
+            let asked = issuer.introspection.as_ref().map(|introspection| introspection.uri.as_str());
+            let message = "tokens and the client's secret go over plain HTTP, and whoever is on the way can say which tokens are good";
+            self.warn_plain(asked, &here("introspection", "uri"), message);
+        }
+        for (name, feed) in wire.revocation.feeds.iter().filter(|(_, feed)| feed.public_key.is_none()) {
+            let here = [key("revocation"), key("feeds"), key(name), key("uri")];
+            let message = "the list comes over plain HTTP without a signature, and whoever is on the way can take entries out";
+            self.warn_plain(Some(&feed.uri), &here, message);
+        }
+        let collector = wire.audit.collector.as_ref().filter(|collector| collector.authorization.is_some());
+        let here = [key("audit"), key("collector"), key("uri")];
+        let message =
+            "the credentials of the collector go over plain HTTP, and whoever is on the way can read them";
+        self.warn_plain(collector.map(|collector| collector.uri.as_str()), &here, message);
+    }
+
+    fn warn_plain(&mut self, uri: Option<&str>, path: &[Step<'_>], message: &str) {
+        if uri.and_then(Url::parse).is_some_and(|url| url.scheme == "http") {
+            self.warn(path, &format!("{message}: write `https://`, and give the cluster TLS"));
+        }
+    }
+
     /// A host whose cluster has no name would look as if it were reached.
     pub(super) fn check_clusters(&self) -> Result<(), DeError> {
         match self.wire.clusters.iter().find(|(_, cluster)| cluster.is_empty()) {

@@ -148,6 +148,7 @@ impl<'c> Compiler<'c> {
         let filter_state = at(self.filter_state(), &[key("audit"), key("filter_state_names")])?;
         self.warn_open_host(&servers);
         self.warn_unmarked(&servers);
+        self.warn_plain_http();
         Ok(Config {
             host_mode: if wire.host.headers_stop_iteration { HostMode::Held } else { HostMode::Streamed },
             route_metadata: if wire.host.route_metadata {

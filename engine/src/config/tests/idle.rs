@@ -75,3 +75,40 @@ fn a_policy_that_is_its_own_shadow_is_told() {
         assert_eq!(warned(&json, "would never differ"), expected, "{json}");
     }
 }
+
+#[test]
+fn what_goes_over_plain_http_is_told() {
+    const CLUSTERS: &str = r#","clusters":{"h":"h"}"#;
+    let issuer = |keys: &str| {
+        let issuer = format!(r#""issuer":"https://h","audiences":["https://mcp.example.com/mcp"],{keys}"#);
+        Parts { issuer: &issuer, top: CLUSTERS, ..PARTS }.json()
+    };
+    let top = |top: &str| with("", &format!("{CLUSTERS},{top}"));
+    let collector = |more: &str| {
+        top(&format!(r#""audit":{{"outlets":["collector"],"collector":{{"uri":"https://h/x"{more}}}}}"#))
+    };
+    let feed = |more: &str| {
+        top(&format!(
+            r#""revocation":{{"feeds":{{"f":{{"uri":"https://h/x","on_failure":"close"{more}}}}}}}"#
+        ))
+    };
+    let signed = r#","public_key":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo""#;
+    for (https, path) in [
+        (issuer(r#""algorithms":["RS256"],"jwks":{"uri":"https://h/x"}"#), "issuers.corp.jwks.uri"),
+        (issuer(r#""algorithms":["RS256"],"jwks":{"discover":true}"#), "issuers.corp.jwks.discover"),
+        (
+            issuer(
+                r#""introspection":{"uri":"https://h/x","client_id":"c","client_secret":{"env":"STATE_KEY"}}"#,
+            ),
+            "issuers.corp.introspection.uri",
+        ),
+        (feed(""), "revocation.feeds.f.uri"),
+        (feed(signed), ""),
+        (collector(r#","authorization":{"env":"UPSTREAM_TOKEN"}"#), "audit.collector.uri"),
+        (collector(""), ""),
+    ] {
+        assert_eq!(warned(&https, "plain HTTP"), [""; 0], "{https}");
+        let expected = [path].into_iter().filter(|path| !path.is_empty()).collect::<Vec<_>>();
+        assert_eq!(warned(&https.replace("https://h", "http://h"), "plain HTTP"), expected, "{https}");
+    }
+}
