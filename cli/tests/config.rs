@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Run, run};
+use common::{Run, run, run_with};
 use serde_json::{Value, json};
 
 const GATE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/gate.yaml");
@@ -34,6 +34,36 @@ fn a_good_configuration_is_good_and_says_which_secrets_it_could_not_see() {
     let text = run(&["config", "check", GATE]);
     assert!(text.stdout.contains("is good: 1 server, 0 routes, 1 issuer, 1 rule"), "{text:?}");
     assert!(text.stderr.contains("note: `TOOLGATE_TEST_STATE` is not set here"), "{text:?}");
+}
+
+#[test]
+fn a_secret_that_is_not_here_is_not_found_wrong() {
+    let text = std::fs::read_to_string(GATE).unwrap();
+    let secrets = r#"    secrets:
+      - { value: { env: TOOLGATE_TEST_CODED }, encoding: base64url }
+      - { id: plain, value: { env: TOOLGATE_TEST_PLAIN } }
+"#;
+    let key = "    jwks: { uri: https://idp.example.com/jwks }\n";
+    let text = text.replacen("[RS256, ES256]", "[HS256, HS512]", 1).replacen(key, secrets, 1);
+    let signer = "signer: { issuer: https://gate.example.com, keys: [{ env: TOOLGATE_TEST_SEED }] }\n";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("gate.yaml");
+    std::fs::write(&file, text + signer).unwrap();
+    let path = file.to_str().unwrap();
+    let checked = run(&["config", "check", path]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+    for name in ["CODED", "PLAIN", "SEED"] {
+        let note = format!("note: `TOOLGATE_TEST_{name}` is not set here, so its value was not checked");
+        assert!(checked.stderr.contains(&note), "{checked:?}");
+    }
+    let rendered = run(&["config", "render", path, "--as", "struct"]);
+    assert_eq!(rendered.code, Some(0), "{rendered:?}");
+    // One that is here is looked at.
+    for name in ["CODED", "PLAIN", "SEED"] {
+        let name = format!("TOOLGATE_TEST_{name}");
+        let checked = run_with(&["config", "check", path], "", &[(&name, "not good")]);
+        assert_eq!(checked.code, Some(2), "{checked:?}");
+    }
 }
 
 #[test]

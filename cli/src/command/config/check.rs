@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let document = Document::open(&args.file)?;
-    let secrets = Environment::default();
+    let secrets = Environment::of(&document);
     let (config, mut all) = match engine::compile(&document, &secrets) {
         Ok(config) => {
             let warnings = config.warnings.iter();

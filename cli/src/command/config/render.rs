@@ -46,7 +46,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let document = Document::open(&args.file)?;
-    let secrets = Environment::default();
+    let secrets = Environment::of(&document);
     let config = engine::compile(&document, &secrets)?;
     let names = secrets.names();
     let envoy = |kind: &str, value: Value| {

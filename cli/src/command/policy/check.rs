@@ -50,8 +50,9 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
         return Err(Failure::refused("the configuration has no policy"));
     }
     // A policy inside a faulty configuration is still worth looking at.
-    let compiled =
-        configuration.as_ref().map(|document| (document, engine::compile(document, &Environment::default())));
+    let compiled = configuration
+        .as_ref()
+        .map(|document| (document, engine::compile(document, &Environment::of(document))));
     let (config, mut beside) = match compiled {
         None => (None, None),
         Some((_, Ok(config))) => (Some(config), None),
