@@ -57,6 +57,29 @@ fn versions_follow_each_other_and_old_shards_go_after_one_more() {
 }
 
 #[test]
+fn an_emptied_list_is_packed_only_where_that_is_said() {
+    let desk = Desk::new();
+    assert_eq!(desk.pack("jti a\njti b\n", &[]).json()["entries"], 2);
+    let manifest = || fs::read(Path::new(&desk.path("out")).join("manifest")).unwrap();
+    let before = manifest();
+    for (list, more, words) in [
+        ("", &[][..], "` is empty: what wrote it"),
+        (" \n\n", &[], "` is empty: what wrote it"),
+        ("", &["--allow-empty"], "` is empty: what wrote it"),
+        ("{}", &[], "` has no entries"),
+        (r#"{"jti":[],"not_before":{"sub":{}}}"#, &[], "` has no entries"),
+    ] {
+        let run = desk.pack(list, more);
+        assert_eq!(run.code, Some(2), "{list}: {run:?}");
+        assert!(run.stdout.contains(words), "{list}: {run:?}");
+        assert_eq!(manifest(), before, "{list}");
+    }
+    let emptied = desk.pack("{}", &["--allow-empty"]);
+    assert_eq!(emptied.code, Some(0), "{emptied:?}");
+    assert_eq!((&emptied.json()["version"], &emptied.json()["entries"]), (&2.into(), &0.into()));
+}
+
+#[test]
 fn what_cannot_be_packed_is_told() {
     let desk = Desk::new();
     for (list, words) in [

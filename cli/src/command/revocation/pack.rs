@@ -49,6 +49,9 @@ pub(crate) struct Args {
     /// The version, instead of one more than the last
     #[arg(long = "list-version", value_name = "NUMBER")]
     number: Option<u64>,
+    /// Pack a list without entries too: whatever was revoked before no longer is
+    #[arg(long)]
+    allow_empty: bool,
 }
 
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
@@ -60,6 +63,11 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let version = version(args.number, before.as_ref())?;
     let wire = read(&args.list)?;
     let list = List::new(&wire, before.as_ref().map_or_else(random_key, |manifest| manifest.key));
+    // Its signature would be good, and everybody let in again.
+    if list.count() == 0 && !args.allow_empty {
+        return Err(Failure::refused(format!("`{}` has no entries", args.list.display()))
+            .help("if nothing is revoked any more, say so with `--allow-empty`"));
+    }
     let issued_at = u64::try_from(clock::now()).unwrap_or(0);
     let times =
         PackTimes { version, issued_at, expires_at: issued_at.saturating_add(args.expires.as_secs()) };
@@ -117,6 +125,10 @@ fn read(path: &Path) -> Result<ListWire, Failure> {
         return Err(cannot(io::ErrorKind::FileTooLarge.into()));
     }
     let text = fs::read_to_string(path).map_err(cannot)?;
+    if text.trim().is_empty() {
+        return Err(Failure::refused(format!("`{name}` is empty: what wrote it may not have ended well"))
+            .help("write the list anew; one without entries is `{}`, with `--allow-empty`"));
+    }
     let list = match text.trim_start().starts_with('{') {
         true => serde_json::from_str(&text).map_err(|error| {
             Failure::refused(format!("`{name}` is not a list of ids: {error}"))
