@@ -82,6 +82,26 @@ fn whole_streams_are_good_however_they_are_mixed_and_packed() {
 }
 
 #[test]
+fn a_trail_without_a_record_is_not_a_good_one() {
+    for text in ["", "\n\n", "{\"level\":\"info\"}\n", "\u{1}\u{2}\u{3}"] {
+        let (code, first, count) = found(text, &[]);
+        assert_eq!(
+            (code, first, count),
+            (Some(2), Some(("no_records".to_owned(), Value::Null, Value::Null)), 1)
+        );
+        assert_eq!(found(text, &["--partial"]).0, Some(2));
+        let keyless = audit_of(text, &["verify", "-"]);
+        assert_eq!(keyless.code, Some(2), "{keyless:?}");
+    }
+    let said = audit_of("junk\n", &["verify", "-", "--key-env", "AUDIT_KEY"]).stdout;
+    assert!(
+        said.contains("no_records: no record was found in 1 lines") && said.contains("1 finding."),
+        "{said}"
+    );
+    assert!(!said.contains("Nothing was changed"), "{said}");
+}
+
+#[test]
 fn records_are_found_inside_other_logs() {
     let mut log = String::from("[2026-11-21 08:00:00.000][17][info][main] starting\n");
     for (at, line) in small(1).lines().enumerate() {
@@ -436,6 +456,10 @@ fn archives_are_cut_at_checkpoints_and_what_follows_is_verified_by_their_manifes
     let one = format!("{kept}/audit-000001-2026-11-16.jsonl.gz");
     let two = format!("{kept}/audit-000002-2026-11-16.jsonl.gz");
     assert_eq!(verify(&[&one, &two, &last]).code, Some(0));
+    // Nothing need have been written since.
+    assert_eq!(verify(&["--archive", kept]).code, Some(0));
+    let none = TempDir::new().unwrap();
+    assert_eq!(verify(&["--archive", none.path().to_str().unwrap()]).code, Some(2));
     let text = fs::read_to_string(&last).unwrap();
     fs::write(&last, text.replace("\"seq\":7", "\"seq\":8")).unwrap();
     assert_eq!(verify(&[&last, "--archive", kept]).code, Some(2));

@@ -290,6 +290,11 @@ impl Trail {
         }
     }
 
+    /// How many records came by so far.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
     /// What is wrong so far.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
