@@ -239,3 +239,29 @@ fn records_that_are_not_genuine_are_left_out() {
     assert_eq!((said.code, figures(&said.json())), (Some(2), [1, 0, 0, 0]), "{said:?}");
     assert!(said.stderr.contains("changed"), "{}", said.stderr);
 }
+
+#[test]
+fn nothing_is_said_of_files_without_records() {
+    let desk = Desk::new(&[echo()]);
+    let records = fs::read_to_string(&desk.records).unwrap();
+    let refused = |command: &str, more: &[&str], words: &str| {
+        let said = desk.ask(command, POLICY, more);
+        assert_eq!((said.code, said.stdout.as_str()), (Some(2), ""), "{command}: {said:?}");
+        assert!(said.stderr.contains(words), "{command}: {said:?}");
+    };
+    for command in ["replay", "least-privilege", "access-review"] {
+        refused(command, &["--from", "2030-01-01"], "no record of this span of time was found in `");
+        for text in ["", "{\"level\":\"info\"}\n", "\u{1}\u{2}"] {
+            fs::write(&desk.records, text).unwrap();
+            refused(command, &[], "no record was found in `");
+        }
+        fs::write(&desk.records, &records).unwrap();
+    }
+    // One who left nothing genuine gets no clean bill either.
+    fs::write(&desk.records, records.replace("\"stream\":\"01", "\"stream\":\"02")).unwrap();
+    let path = desk.folder.path().join("policy.yaml");
+    let all = ["policy", "replay", path.to_str().unwrap(), &desk.records, "--key-env", "AUDIT_KEY"];
+    let said = common::run_with(&all, "", &[("AUDIT_KEY", KEY)]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stderr.contains("no genuine record was found"), "{said:?}");
+}

@@ -65,17 +65,20 @@ impl Genuine {
 
 impl Source {
     /// Hands each record, with its time in microseconds since 1970, to `each`; says on standard error what is wrong.
+    /// Fails where there is none.
     pub(crate) fn read(
         &self,
         out: Out,
         mut each: impl FnMut(Kind, &Record<'_>, i64),
     ) -> Result<Genuine, Failure> {
         let keys = self.keys.read()?.records();
+        let mut taken = 0_u64;
         let mut trail = (!keys.is_empty()).then(|| Trail::new(keys, Begin::Anywhere));
         let mut take = |link: &Link<'_>, record: &Record<'_>| {
             let within =
                 |at: &i64| self.from.is_none_or(|from| from <= *at) && self.to.is_none_or(|to| *at < to);
             if let Some(at) = record.at().filter(within) {
+                taken += 1;
                 each(link.kind, record, at);
             }
         };
@@ -93,11 +96,25 @@ impl Source {
             }
             Ok(())
         })?;
-        let Some(trail) = trail else { return Ok(Genuine::Unverified) };
+        let genuine = trail.map_or(Genuine::Unverified, |trail| self.judge(trail, out));
+        if taken == 0 { Err(self.nothing(&genuine)) } else { Ok(genuine) }
+    }
+
+    /// Says on standard error what is wrong.
+    fn judge(&self, trail: Trail, out: Out) -> Genuine {
         let verdict = trail.finish(Ends::May);
-        let Some(first) = verdict.findings.first() else { return Ok(Genuine::Verified) };
+        let Some(first) = verdict.findings.first() else { return Genuine::Verified };
         let names: Vec<String> = self.files.iter().map(|path| path.display().to_string()).collect();
         out.aside(&format!("warning: {} findings, the first: {}", verdict.found, first.say(&names)));
-        Ok(Genuine::Faulty(verdict.found))
+        Genuine::Faulty(verdict.found)
+    }
+
+    /// Whatever is said of no records is true of all.
+    fn nothing(&self, genuine: &Genuine) -> Failure {
+        let names: Vec<String> = self.files.iter().map(|path| format!("`{}`", path.display())).collect();
+        let record = if *genuine == Genuine::Unverified { "record" } else { "genuine record" };
+        let span = if self.from.or(self.to).is_some() { " of this span of time" } else { "" };
+        Failure::refused(format!("no {record}{span} was found in {}", names.join(", ")))
+            .help("look whether these are the files with the audit records, and whether they were emptied")
     }
 }
