@@ -83,6 +83,12 @@ impl Keychain {
         Ok(Self { folder: folder.to_path_buf(), written, _lock: lock })
     }
 
+    /// Opens a folder that holds keys already; makes nothing in one that does not.
+    pub(crate) fn open_existing(folder: &Path) -> Result<Self, Failure> {
+        read(&folder.join("keys.json"))?;
+        Self::open(folder)
+    }
+
     /// Signs with a new key from now on. Those before it stay published for `grace` seconds.
     pub(crate) fn rotate(
         &mut self,

@@ -132,6 +132,17 @@ fn a_missing_file_is_a_failure_with_its_name() {
 }
 
 #[test]
+fn a_folder_without_keys_is_not_pruned_and_left_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    for dir in [folder.path().to_owned(), folder.path().join("keyz")] {
+        let refused = run(&["keys", "prune", "--dir", dir.to_str().unwrap()]);
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+        assert!(refused.stderr.contains("keys.json`"), "{refused:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn bad_usage_has_its_own_exit_code_and_suggests_the_word_that_was_meant() {
     let typo = run(&["tokn"]);
     assert_eq!(typo.code, Some(64));

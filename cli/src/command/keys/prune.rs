@@ -15,7 +15,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
-    let mut keys = Keychain::open(&args.dir)?;
+    let mut keys = Keychain::open_existing(&args.dir)?;
     let dropped = keys.prune(clock::now())?;
     let left = keys.kept().count();
     out.either(&json!({ "ok": true, "dropped": dropped, "published": left }), || {
