@@ -280,6 +280,15 @@ fn who_can_names_the_roles_their_conditions_and_their_holders() {
     assert_eq!(ways(&["code_delete"]).0, Some(2));
     assert_eq!(ways(&["get_time"]).1[2], "writer yes [read] 1");
     assert_eq!(ways(&["--call", "ping"]).1[2], "writer yes [] 1");
+    for (call, words) in [
+        ("tools/call", "`tools/call` needs `tool`"),
+        ("resources/read", "`resources/read` needs `uri`"),
+        ("tools/lst", "did you mean `tools/list`?"),
+    ] {
+        let refused = run(&["policy", "who-can", &path, "--call", call]);
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(64), ""), "{refused:?}");
+        assert!(refused.stderr.contains(words), "{refused:?}");
+    }
 }
 
 #[test]

@@ -4,7 +4,10 @@
 use std::{fmt::Write, path::PathBuf};
 
 use serde_json::{Value, json};
-use toolgate_engine::{mcp::Method, policy::Facts, suggest::did_you_mean};
+use toolgate_engine::{
+    facade::{Aim, Question},
+    policy::Facts,
+};
 
 use crate::{
     command::Outcome,
@@ -104,13 +107,9 @@ fn thing(args: &Args) -> Result<Thing, Failure> {
         (_, _, Some(uri), ..) => Thing::Resource(uri.clone()),
         (_, _, _, Some(route), _) => Thing::Route(route.clone()),
         (_, _, _, _, Some(call)) => {
-            Thing::Method(Method::from_name(call).map(Method::name).ok_or_else(|| {
-                let failure = Failure::usage(format!("`{call}` is not a method of MCP"));
-                match did_you_mean(call, Method::ALL.iter().map(|method| method.name())) {
-                    Some(help) => failure.help(help),
-                    None => failure,
-                }
-            })?)
+            // A call without what it is aimed at would be denied to all.
+            let question = Question::new(call, Aim::Nothing).map_err(Failure::usage)?;
+            Thing::Method(question.method().name())
         }
         (None, None, None, None, None) => return Err(Failure::usage("name a tool")),
     })
