@@ -63,6 +63,29 @@ fn explain_names_the_rule_and_exits_by_the_verdict() {
     assert!(typo.stderr.contains("did you mean `tools/list`?"), "{}", typo.stderr);
 }
 
+#[test]
+fn arguments_that_no_call_carries_are_refused() {
+    let claims = "{ sub: bob, roles: [readonly] }";
+    for arguments in ["[1]", "7", "null", "text"] {
+        for asked in
+            [&["explain", POLICY, "--claims", claims, "--tool", "echo"][..], &["who-can", POLICY, "echo"]]
+        {
+            let refused = run(&[&["policy"], asked, &["--args", arguments]].concat());
+            assert_eq!((refused.code, refused.stdout.as_str()), (Some(64), ""), "{arguments}: {refused:?}");
+            assert!(refused.stderr.contains("arguments are an object"), "{refused:?}");
+        }
+    }
+    let cases = "policy: policy.yaml\nprincipals: { bob: { roles: [readonly] } }\ncases:\n  - { as: bob, call: tools/call, tool: echo, args: [1], expect: allow }\n";
+    let text = std::fs::read_to_string(POLICY).unwrap();
+    let (_folder, [_, file]) = files([("policy.yaml", &text), ("cases.yaml", cases)]);
+    let refused = run(&["policy", "test", &file]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(
+        refused.stderr.contains("arguments are an object") && refused.stderr.contains("cases.yaml:4:"),
+        "{refused:?}"
+    );
+}
+
 /// Writes files into a folder of their own; the paths are in the same order.
 fn files<const N: usize>(contents: [(&str, &str); N]) -> (tempfile::TempDir, [String; N]) {
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use toolgate_engine::{
     time::UnixTime,
 };
 
-use super::{caller::Caller, parse};
+use super::{arguments_of, caller::Caller, parse};
 
 pub(crate) use facade::{Aim as Target, List};
 
@@ -97,8 +97,11 @@ impl Verdict {
 }
 
 impl Question {
-    /// Refuses a method that MCP does not know, and a target that does not fit it.
+    /// Refuses a method that MCP does not know, a target that does not fit it, and arguments that no call carries.
     pub(crate) fn new(method: &str, target: Target, arguments: Option<String>) -> Result<Self, String> {
+        if let Some(arguments) = &arguments {
+            arguments_of(arguments)?;
+        }
         facade::Question::new(method, target).map(|asked| Self { asked, arguments, hints: Hints::default() })
     }
 

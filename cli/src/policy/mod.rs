@@ -15,7 +15,7 @@ pub(crate) mod replay;
 mod routes;
 mod written;
 
-use toolgate_engine::json::{Doc, Limits};
+use toolgate_engine::json::{Doc, Kind, Limits};
 
 pub(crate) use self::{
     answer::{Decision, Question, Target, Verdict},
@@ -24,6 +24,14 @@ pub(crate) use self::{
     reach::{Answer, Asked, Reach, Term, Thing},
     written::{Written, WrittenRule},
 };
+
+/// Reads the arguments of a call: MCP has them as an object, and a condition says nothing of anything else.
+pub(crate) fn arguments_of(json: &str) -> Result<Doc<'_>, String> {
+    match parse(json)? {
+        doc if doc.root().kind() == Kind::Object => Ok(doc),
+        _ => Err("arguments are an object, for example `{ path: src/a.rs }`".to_owned()),
+    }
+}
 
 /// Reads JSON as the engine does.
 pub(crate) fn parse(json: &str) -> Result<Doc<'_>, String> {

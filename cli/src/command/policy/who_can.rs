@@ -14,7 +14,7 @@ use crate::{
     diagnostic::{Exit, Failure},
     engine,
     out::Out,
-    policy::{Answer, Asked, Known, Reach, Term, Thing, Written, parse},
+    policy::{Answer, Asked, Known, Reach, Term, Thing, Written, arguments_of},
     yaml::Document,
 };
 
@@ -76,8 +76,11 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let config = engine::optional(args.config.as_deref())?;
     let known = config.as_ref().map(|config| Known::of(config, &asked.policy.digest()).0).unwrap_or_default();
     let arguments = args.args.as_ref().map(|text| Document::parse("--args", text)).transpose()?;
-    let doc =
-        arguments.as_ref().map(|document| parse(document.json())).transpose().map_err(Failure::usage)?;
+    let doc = arguments
+        .as_ref()
+        .map(|document| arguments_of(document.json()))
+        .transpose()
+        .map_err(Failure::usage)?;
     let thing = thing(args)?;
     let roles = asked.policy.all_roles().map(|role| Way {
         holder: Holder::Role(role.to_owned()),
