@@ -29,6 +29,14 @@ pub(crate) fn parse_span(text: &str) -> Result<Duration, String> {
     total.map(Duration::from_secs).ok_or_else(|| "a span of more than 100 years".to_owned())
 }
 
+/// The same, for what must not have ended as soon as it is made.
+pub(crate) fn parse_lifetime(text: &str) -> Result<Duration, String> {
+    match parse_span(text)? {
+        Duration::ZERO => Err("it would have ended already; write a longer span".to_owned()),
+        span => Ok(span),
+    }
+}
+
 /// Writes a time as RFC 3339 does, in UTC: `2027-01-01T00:00:00Z`.
 pub(crate) fn rfc3339(secs: i64) -> String {
     let (days, rest) = (secs.div_euclid(86_400), secs.rem_euclid(86_400));
@@ -70,6 +78,8 @@ mod tests {
         for wrong in ["5", "m", "", "5 m", "-5m", "5w", "99999999999999999999s", "9999999d"] {
             assert!(parse_span(wrong).is_err(), "{wrong}");
         }
+        assert_eq!((parse_span("0d"), parse_lifetime("0d").is_err()), (Ok(Duration::ZERO), true));
+        assert_eq!(parse_lifetime("1s"), Ok(Duration::from_secs(1)));
     }
 
     #[test]

@@ -109,7 +109,20 @@ fn what_cannot_be_done_says_so_and_changes_nothing() {
     let refused = run(&["apikey", "create", "--owner", "acme", "--document", path]);
     assert_eq!(refused.code, Some(2), "{refused:?}");
     assert!(!refused.stderr.contains(secret(key)), "{refused:?}");
-    for arguments in [&["apikey", "create"][..], &["apikey", "create", "--owner", "a", "--label", "x"]] {
-        assert_eq!(run(arguments).code, Some(64));
+    let long = "x".repeat(257);
+    for arguments in [
+        &[][..],
+        &["--owner", ""],
+        &["--owner", "a\nb"],
+        &["--owner", &long],
+        &["--owner", "a", "--role", ""],
+        &["--owner", "a", "--label", "x"],
+        &["--owner", "a", "--label", "x=\u{7}"],
+        &["--owner", "a", "--expires", "0d"],
+    ] {
+        let refused = run(&[&["apikey", "create"], arguments].concat());
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(64), ""), "{arguments:?}: {refused:?}");
     }
+    // What is as long as it may be is what the configuration takes.
+    assert_eq!(run(&["apikey", "create", "--owner", &long[1..], "--expires", "1s"]).code, Some(0));
 }

@@ -9,7 +9,7 @@ mod hash;
 mod text;
 
 pub use hash::KeyHash;
-pub use text::{DEFAULT_PREFIX, KeyText, MAX_ID, SECRET_CHARS, compose, is_id, is_prefix};
+pub use text::{DEFAULT_PREFIX, KeyText, MAX_ID, SECRET_CHARS, compose, is_id, is_note, is_prefix};
 
 use crate::metrics::{Metric, Sample, Series};
 use crate::sort::sort_by;

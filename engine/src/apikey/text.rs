@@ -15,6 +15,8 @@ pub const DEFAULT_PREFIX: &str = "tgk";
 const MAX_PREFIX: usize = 16;
 /// The longest id, in characters.
 pub const MAX_ID: usize = 32;
+/// The longest text of an entry, in bytes.
+const MAX_NOTE: usize = 256;
 /// The characters of the secret: 62^43 is a little more than 2^256.
 pub const SECRET_CHARS: usize = 43;
 const CHECK_CHARS: usize = 8;
@@ -70,6 +72,13 @@ pub fn is_id(text: &str) -> bool {
 #[must_use]
 pub fn is_prefix(text: &str) -> bool {
     (2..=MAX_PREFIX).contains(&text.len()) && is_id(text)
+}
+
+/// Whether a text can stand in the entry of a key as an owner, a role or a label: 1 to 256 bytes without control
+/// characters.
+#[must_use]
+pub fn is_note(text: &str) -> bool {
+    (1..=MAX_NOTE).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 /// Makes the text of a key from 32 random bytes.

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use serde_json::json;
-use toolgate_engine::apikey::DEFAULT_PREFIX;
+use toolgate_engine::apikey::{DEFAULT_PREFIX, is_note};
 
 use super::{
     Fresh,
@@ -15,16 +15,16 @@ use crate::{clock, command::Outcome, diagnostic::Exit, out::Out};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Whose key it is
-    #[arg(long)]
+    #[arg(long, value_parser = note)]
     owner: String,
     /// A role that conditions read as the caller's; may be repeated
-    #[arg(long = "role", value_name = "ROLE")]
+    #[arg(long = "role", value_name = "ROLE", value_parser = note)]
     roles: Vec<String>,
     /// Something that conditions may look at; may be repeated
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
     /// How long it is good
-    #[arg(long, value_name = "SPAN", default_value = "90d", value_parser = clock::parse_span)]
+    #[arg(long, value_name = "SPAN", default_value = "90d", value_parser = clock::parse_lifetime)]
     expires: Duration,
     /// It does not end by itself
     #[arg(long, conflicts_with = "expires")]
@@ -35,11 +35,17 @@ pub(crate) struct Args {
     document: Option<PathBuf>,
 }
 
+/// What the gate's configuration takes in the entry of a key: a key whose entry it refuses is of no use.
+fn note(text: &str) -> Result<String, String> {
+    match is_note(text) {
+        true => Ok(text.to_owned()),
+        false => Err("use 1 to 256 bytes without control characters".to_owned()),
+    }
+}
+
 fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() && !value.is_empty() => {
-            Ok((name.to_owned(), value.to_owned()))
-        }
+        Some((name, value)) if !name.is_empty() && !value.is_empty() => Ok((note(name)?, note(value)?)),
         _ => Err("write it like `team=data`".to_owned()),
     }
 }

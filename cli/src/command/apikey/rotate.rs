@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = clock::parse_span)]
     overlap: Duration,
     /// How long the new key is good
-    #[arg(long, value_name = "SPAN", default_value = "90d", value_parser = clock::parse_span)]
+    #[arg(long, value_name = "SPAN", default_value = "90d", value_parser = clock::parse_lifetime)]
     expires: Duration,
 }
 

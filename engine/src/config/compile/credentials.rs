@@ -2,7 +2,7 @@
 //! API keys, client certificates, and what a place demands.
 
 use super::{Compiler, Step, at, find, key, label, wrong};
-use crate::apikey::{ApiKey, ApiKeys, KeyHash, KeySetRules, KeyState, is_id, is_prefix};
+use crate::apikey::{ApiKey, ApiKeys, KeyHash, KeySetRules, KeyState, is_id, is_note, is_prefix};
 use crate::certificate::{ForwardedRules, Hop};
 use crate::config::credentials::{Certificates, CredentialKind, Credentials, ForwardedHeader, Requirement};
 use crate::config::wire::{
@@ -21,8 +21,6 @@ use alloc::vec::Vec;
 
 /// The most keys of a configuration.
 const MAX_KEYS: usize = 10_000;
-/// The longest text of a key's entry or of a requirement, in bytes.
-const MAX_TEXT: usize = 256;
 /// The most entries of a list.
 const MAX_LIST: usize = 64;
 /// Headers that mean something else already, or that others read.
@@ -225,9 +223,8 @@ fn api_key<'w>(set: usize, wire: &'w ApiKeyWire, ids: &mut BTreeSet<&'w str>) ->
 
 /// Short texts, and not too many.
 fn texts<'t>(texts: impl Iterator<Item = &'t String>) -> Result<(), DeError> {
-    let fits = |text: &String| (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control);
     for (index, text) in texts.enumerate() {
-        if index >= 2 * MAX_LIST || !fits(text) {
+        if index >= 2 * MAX_LIST || !is_note(text) {
             return Err(wrong(
                 "a text here is empty, too long or not plain, or there are too many".to_owned(),
                 "use 1 to 256 characters without control characters, and at most 64 entries",
