@@ -159,21 +159,33 @@ impl Diagnostic {
     }
 }
 
+/// So much of a line is shown, in characters: lines of machine-made documents have no end.
+const SHOWN: usize = 200;
+
+/// The part of a line around a column, and the column within it, both from 0.
+fn around(source: &str, column: usize) -> (String, usize) {
+    let length = source.chars().count();
+    if length <= SHOWN {
+        return (source.to_owned(), column);
+    }
+    let from = column.saturating_sub(SHOWN / 2).min(length - SHOWN);
+    let part: String = source.chars().skip(from).take(SHOWN).collect();
+    let (before, after) = (if from > 0 { "…" } else { "" }, if from + SHOWN < length { "…" } else { "" });
+    (format!("{before}{part}{after}"), column - from + before.chars().count())
+}
+
 fn excerpt(place: &Place, gutter: usize) -> String {
     let Place { file, line, column, width, source } = place;
-    let lead: String = source
-        .chars()
-        .take(column.saturating_sub(1))
-        .map(|char| if char == '\t' { '\t' } else { ' ' })
-        .collect();
-    let room = source.chars().count().saturating_sub(column.saturating_sub(1)).max(1);
+    let (source, at) = around(source, column.saturating_sub(1));
+    let lead: String = source.chars().take(at).map(|char| if char == '\t' { '\t' } else { ' ' }).collect();
+    let room = source.chars().count().saturating_sub(at).max(1);
     let carets = "^".repeat((*width).clamp(1, room));
     format!(
         "\n{:gutter$}--> {}:{line}:{column}\n{:gutter$} |\n{line} | {}\n{:gutter$} | {lead}{carets}",
         "",
         visible(file),
         "",
-        visible(source),
+        visible(&source),
         ""
     )
 }
@@ -259,6 +271,25 @@ mod tests {
             diagnostic.render(),
             "error: unknown key `issuerz`\n  --> gate.yaml:12:5\n   |\n12 |     issuerz: [corp]\n   |     ^^^^^^^\n   = help: did you mean `issuers`?"
         );
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_words_is_shown() {
+        let word = "issüerz";
+        for (before, after) in
+            [(50_000, 50_000), (0, 100_000), (100_000, 0), (100, 100), (150, 43), (150, 44)]
+        {
+            let source = format!("{}{word}{}", "ä".repeat(before), "é".repeat(after));
+            let place = Place { file: "gate.json".into(), line: 1, column: before + 1, width: 7, source };
+            let text = Diagnostic::error("unknown key").at(Some(place)).render();
+            let (shown, carets) = (text.lines().nth(3).unwrap(), text.lines().nth(4).unwrap());
+            let at = carets.chars().position(|char| char == '^').unwrap();
+            let under: String = shown.chars().skip(at).take(carets.chars().count() - at).collect();
+            assert_eq!(under, word, "{before} {after}");
+            let whole = before + after + 7 <= 200;
+            assert_eq!(shown.contains('…'), !whole, "{before} {after}");
+            assert!(text.chars().count() < 600, "{before} {after}");
+        }
     }
 
     #[test]
