@@ -15,6 +15,8 @@ use toolgate_engine::time::UnixTime;
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
     written: UnixTime,
+    /// The first time that they were written: what was never fetched is as old as that.
+    began: Option<UnixTime>,
     /// The generation of each issuer's keys, and since when they are here.
     key_sets: BTreeMap<usize, (u64, UnixTime)>,
 }
@@ -26,12 +28,14 @@ pub(crate) fn write(vm: &Vm, now: UnixTime) {
         return;
     }
     gauges.written = now;
+    let began = *gauges.began.get_or_insert(now);
     let mut samples = Samples::new();
     vm.memory(|memory| {
         for (at, source) in memory.sources.iter().enumerate() {
             let Some(source) = source else { continue };
-            let Some((fetched_at, _)) = source.fetched() else { continue };
-            let age = now.micros_since(fetched_at) / 1_000_000;
+            // Without a first fetch there is an alert only if this says so.
+            let since = source.fetched().map_or(began, |(fetched_at, _)| fetched_at);
+            let age = now.micros_since(since) / 1_000_000;
             samples.push(Sample { series: Series::new(Metric::JwksAge, "").of_issuer(at), value: age });
             let keys = match source.status(now) {
                 KeyStatus::Fresh(keys) | KeyStatus::Aging(keys) => {
@@ -45,11 +49,14 @@ pub(crate) fn write(vm: &Vm, now: UnixTime) {
         }
         memory.policies.gauges(now, &mut samples);
         for (at, feed) in memory.revocation.feeds().iter().enumerate() {
-            let Some((fetched_at, list)) = feed.fetched_at().zip(feed.list()) else { continue };
+            let (since, count) = feed
+                .fetched_at()
+                .zip(feed.list())
+                .map_or((began, 0), |(fetched_at, list)| (fetched_at, list.count()));
             let age = Series::new(Metric::RevocationAge, "").of_feed(at);
-            samples.push(Sample { series: age, value: now.micros_since(fetched_at) / 1_000_000 });
+            samples.push(Sample { series: age, value: now.micros_since(since) / 1_000_000 });
             let entries = Series::new(Metric::RevocationEntries, "").of_feed(at);
-            let value = u64::try_from(list.count()).unwrap_or(u64::MAX);
+            let value = u64::try_from(count).unwrap_or(u64::MAX);
             samples.push(Sample { series: entries, value });
             let version = Series::new(Metric::RevocationVersion, "").of_feed(at);
             samples.extend(feed.version().map(|value| Sample { series: version, value }));

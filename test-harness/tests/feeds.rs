@@ -82,6 +82,17 @@ impl Stage {
         })
         .await
     }
+
+    /// Alerts look at numbers, so there are some before the first set: no keys, and an age that goes up.
+    async fn until_known_to_have_no_keys(&self, issuer: &str) -> Result<()> {
+        wait_for(&format!("no keys of {issuer}, and their age"), PATIENCE, || async {
+            let metrics = self.envoy.metrics().await.ok()?;
+            let [keys, age] = ["toolgate_jwks_keys", "toolgate_jwks_age_seconds"]
+                .map(|name| metrics.metric(name).label("issuer", label(issuer)));
+            (keys.count() == 1 && keys.value() == 0.0 && age.value() >= 2.0).then_some(())
+        })
+        .await
+    }
 }
 
 /// The name of an issuer in the configuration, by its folder.
@@ -154,6 +165,7 @@ async fn a_failing_issuer_leaves_the_last_good_keys_and_concerns_nobody_else() -
         assert_eq!(answer.header("retry-after"), Some("5"), "{name}");
         stage.until_fetched(FETCHES, name, word, 0.0).await?;
     }
+    stage.until_known_to_have_no_keys("/down").await?;
     assert_eq!(stage.site.asked("/elsewhere").times, 0, "a redirect was followed");
 
     // Each recovers by itself.

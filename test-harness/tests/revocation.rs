@@ -116,6 +116,17 @@ impl Stage {
         wait_for(what, PATIENCE, reached).await
     }
 
+    /// Alerts look at numbers, so there are some before the first list: no entries, and an age that goes up.
+    async fn until_known_to_have_no_list(&self) -> Result<()> {
+        wait_for("no entries, and their age", PATIENCE, || async {
+            let metrics = self.envoy.metrics().await.ok()?;
+            let [entries, age] = ["toolgate_revocation_entries", "toolgate_revocation_age_seconds"]
+                .map(|name| metrics.metric(name).label("feed", "idp"));
+            (entries.count() == 1 && entries.value() == 0.0 && age.value() >= 2.0).then_some(())
+        })
+        .await
+    }
+
     /// Until that is what every worker answers: one of them takes a list over on its next tick only.
     async fn until_all(&self, what: &str, token: &str, status: u16) -> Result<()> {
         let told = timeout(PATIENCE, async {
@@ -169,6 +180,9 @@ async fn a_feed_that_fails_closes_or_does_not() -> Result<()> {
     let keeping = Stage::start(Mode::Held, "/nothing-here", "keep_last").await?;
     let alice = keeping.token(Client::Alice).await?;
     assert_eq!(keeping.call(&alice).await?.0, 200);
+    for stage in [closing, keeping] {
+        stage.until_known_to_have_no_list().await?;
+    }
     Ok(())
 }
 
