@@ -122,12 +122,16 @@ impl ApiKeys {
         self.keys.get(at)
     }
 
-    /// When each key ends, for the metrics: told once, since it never changes.
+    /// When each key ends, for the metrics: told once, since it never changes. A key that was withdrawn says 0: the series
+    /// of the configuration before, where it still had an end, lives on in the proxy.
     pub fn ends(&self) -> impl Iterator<Item = Sample> {
-        let ends = self.keys.iter().enumerate().filter_map(|(at, key)| Some((at, key.expires?)));
-        ends.map(|(at, end)| Sample {
+        let ends = self.keys.iter().enumerate().filter_map(|(at, key)| Some((at, key.expires?, key.state)));
+        ends.map(|(at, end, state)| Sample {
             series: Series::new(Metric::ApiKeyExpires, "").of_key(at),
-            value: end.as_secs(),
+            value: match state {
+                KeyState::Live => end.as_secs(),
+                KeyState::Revoked => 0,
+            },
         })
     }
 

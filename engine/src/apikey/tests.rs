@@ -61,6 +61,17 @@ fn a_key_is_known_by_itself_alone() {
 }
 
 #[test]
+fn the_end_of_a_key_that_was_withdrawn_is_told_no_more() {
+    let [(live, _), (gone, _), (lasting, _)] = [entry("a", 0, 1), entry("b", 0, 2), entry("c", 0, 3)];
+    let live = ApiKey { expires: Some(NOW), ..live };
+    let gone = ApiKey { state: KeyState::Revoked, expires: Some(NOW), ..gone };
+    let keys = ApiKeys::new(Vec::new(), vec![live, gone, lasting]);
+    let told: Vec<_> = keys.ends().map(|sample| (sample.series, sample.value)).collect();
+    let series = |at| Series::new(Metric::ApiKeyExpires, "").of_key(at);
+    assert_eq!(told, [(series(0), NOW.as_secs()), (series(1), 0)]);
+}
+
+#[test]
 fn every_changed_character_and_every_truncation_is_refused() {
     let (key, text) = entry("one", 0, 7);
     let keys = ApiKeys::new(Vec::new(), vec![key]);
