@@ -4,6 +4,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{http::StatusCode, response::Response};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     clock,
@@ -82,45 +83,75 @@ pub(super) async fn decide(issuer: &Arc<Issuer>, form: &Form, address: IpAddr) -
             &Refusal::new("access_denied", "the user said no"),
         );
     }
-    let name = form.get("username").unwrap_or_default().to_owned();
-    let wait = issuer.throttle.wait(&name, address, now);
-    let subject = match wait {
-        0 => verify(issuer, name.clone(), form.get("password").unwrap_or_default().to_owned()).await,
-        _ => None,
-    };
-    if let Some(subject) = subject {
-        issuer.throttle.passed(&name);
-        issuer.count(Event::Login("passed"));
-        return grant(issuer, asked, subject);
+    match log_in(issuer, form, address, now).await {
+        Ok(subject) => {
+            issuer.count(Event::Login("passed"));
+            grant(issuer, asked, subject)
+        }
+        Err(turned) => again(issuer, asked, turned),
     }
-    again(issuer, asked, &name, address, wait)
 }
 
-/// Hashing takes a while; others are answered meanwhile.
-async fn verify(issuer: &Arc<Issuer>, name: String, password: String) -> Option<Subject> {
+/// Why nobody was logged in.
+enum Turned {
+    Wrong,
+    /// After too many attempts: for so many seconds.
+    Away(i64),
+    /// As many passwords as may be are being hashed.
+    Busy,
+}
+
+async fn log_in(issuer: &Arc<Issuer>, form: &Form, address: IpAddr, now: i64) -> Result<Subject, Turned> {
+    let name = form.get("username").unwrap_or_default();
+    let password = form.get("password").unwrap_or_default();
+    let attempt = issuer.throttle.begin(name, address, now).map_err(Turned::Away)?;
+    let Ok(permit) = Arc::clone(&issuer.hashing).try_acquire_owned() else {
+        issuer.throttle.withdraw(&attempt);
+        return Err(Turned::Busy);
+    };
+    let subject = verify(issuer, name.to_owned(), password.to_owned(), permit).await.ok_or(Turned::Wrong)?;
+    issuer.throttle.passed(&attempt);
+    Ok(subject)
+}
+
+/// Hashing takes a while; others are answered meanwhile. It goes on where the sender has left, and so keeps its permit.
+async fn verify(
+    issuer: &Arc<Issuer>,
+    name: String,
+    password: String,
+    permit: OwnedSemaphorePermit,
+) -> Option<Subject> {
     let issuer = Arc::clone(issuer);
-    tokio::task::spawn_blocking(move || issuer.users.authenticate(&name, &password)).await.ok().flatten()
+    let work = move || {
+        let _permit = permit;
+        issuer.users.authenticate(&name, &password)
+    };
+    tokio::task::spawn_blocking(work).await.ok().flatten()
 }
 
 /// The page once more.
-fn again(issuer: &Issuer, asked: Asked, name: &str, address: IpAddr, wait: i64) -> Response {
+fn again(issuer: &Issuer, asked: Asked, turned: Turned) -> Response {
     let now = clock::now();
-    let (status, message, outcome) = match wait {
-        0 => {
-            issuer.throttle.failed(name, address, now);
-            (StatusCode::FORBIDDEN, "Name or password is wrong.".to_owned(), "refused")
-        }
-        wait => (
+    let (status, message, outcome, wait) = match turned {
+        Turned::Wrong => (StatusCode::FORBIDDEN, "Name or password is wrong.".to_owned(), "refused", None),
+        Turned::Away(wait) => (
             StatusCode::TOO_MANY_REQUESTS,
             format!("Too many attempts. Wait {}.", clock::say(wait)),
             "throttled",
+            Some(wait),
+        ),
+        Turned::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many people are logging in. Try again.".to_owned(),
+            "busy",
+            Some(1),
         ),
     };
     issuer.count(Event::Login(outcome));
     let transaction = secret::random("");
     let mut response = page::login(&asked, &transaction, &issuer.url("authorize"), Some(&message));
     *response.status_mut() = status;
-    if wait > 0 {
+    if let Some(wait) = wait {
         response.headers_mut().insert(axum::http::header::RETRY_AFTER, wait.into());
     }
     // Where there is no room the next attempt has to start again.
@@ -215,4 +246,94 @@ fn parameters(issuer: &Issuer, form: &Form, client: Arc<Client>, redirect: Strin
         key: form.get("dpop_jkt").map(str::to_owned),
         client,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::issuer::{
+        Known, Settings,
+        password::{self, Password},
+        users::{User, Users},
+    };
+    use crate::signer::{Algorithm, SigningKey};
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn issuer() -> Arc<Issuer> {
+        let user = User {
+            password: Password::hashed(&password::hash("correct horse").unwrap()).unwrap(),
+            subject: Subject { name: "ann".into(), ..Subject::default() },
+        };
+        let mut known = Known::standard();
+        known.users = Users::new([("ann".to_owned(), user)].into());
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        Arc::new(Issuer::new(Settings::of("https://idp.example.com"), known, key))
+    }
+
+    /// Posts what was typed into a page of its own.
+    fn post(issuer: &Arc<Issuer>, password: &str) -> JoinHandle<StatusCode> {
+        let asked = Asked {
+            client: issuer.clients.get("alice").unwrap(),
+            redirect: "http://127.0.0.1/cb".into(),
+            scope: None,
+            resources: Vec::new(),
+            state: None,
+            challenge: "x".into(),
+            key: None,
+        };
+        let (now, transaction) = (clock::now(), secret::random(""));
+        issuer.grants().transactions.insert(Secret::of(&transaction), asked, now + PATIENCE, now).unwrap();
+        let text = format!("transaction={transaction}&decision=allow&username=ann&password={password}");
+        let (issuer, form) = (Arc::clone(issuer), Form::parse(text.as_bytes()).unwrap());
+        tokio::spawn(async move { decide(&issuer, &form, HERE).await.status() })
+    }
+
+    /// Waits until no password is hashed.
+    async fn quiet(issuer: &Issuer) {
+        drop(issuer.hashing.acquire_many(4).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn guesses_at_once_wait_as_guesses_in_turn_do() {
+        let issuer = issuer();
+        issuer.hashing.add_permits(40);
+        let guesses: Vec<_> = (0..40).map(|number| post(&issuer, &format!("guess{number}"))).collect();
+        let mut looked_at = 0;
+        for guess in guesses {
+            looked_at += usize::from(guess.await.unwrap() == StatusCode::FORBIDDEN);
+        }
+        // The sixth has to wait a second, which may be over.
+        assert!((5..=6).contains(&looked_at), "{looked_at} of 40 passwords were looked at");
+    }
+
+    #[tokio::test]
+    async fn who_leaves_before_the_answer_has_tried() {
+        let issuer = issuer();
+        for number in 0..5 {
+            let guess = post(&issuer, &format!("guess{number}"));
+            tokio::task::yield_now().await;
+            guess.abort();
+            assert!(guess.await.unwrap_err().is_cancelled());
+            quiet(&issuer).await;
+        }
+        // Asked as of long ago, so that no second that passes lets it through.
+        assert!(issuer.throttle.begin("ann", HERE, 0).is_err());
+    }
+
+    #[tokio::test]
+    async fn where_no_more_can_be_hashed_the_page_comes_again_and_nothing_is_counted() {
+        let issuer = issuer();
+        let others = issuer.hashing.acquire_many(4).await.unwrap();
+        assert!(issuer.hashing.try_acquire().is_err());
+        for number in 1..=10 {
+            assert_eq!(post(&issuer, "correct+horse").await.unwrap(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(issuer.grants().transactions.len(), number);
+        }
+        drop(others);
+        assert_eq!(post(&issuer, "correct+horse").await.unwrap(), StatusCode::SEE_OTHER);
+        assert!(issuer.metrics().contains("toolgate_issuer_logins_total{outcome=\"busy\"} 10"));
+    }
 }

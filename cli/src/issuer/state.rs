@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Semaphore;
+
 use crate::{
     clock,
     issuer::{
@@ -26,6 +28,9 @@ use crate::{
     jws::Object,
     signer::SigningKey,
 };
+
+/// Passwords that are hashed at once: each takes 19 MiB or what its hash says, and a thread.
+const HASHED_AT_ONCE: usize = 4;
 
 /// What was granted and to whom. Secrets are held as digests.
 #[derive(Debug)]
@@ -85,6 +90,7 @@ pub(crate) struct Issuer {
     pub(super) users: Users,
     pub(super) keys: Keyring,
     pub(super) throttle: Throttle,
+    pub(super) hashing: Arc<Semaphore>,
     pub(super) metrics: Metrics,
     pub(super) proofs: Proofs,
     pub(super) library: Library,
@@ -101,6 +107,7 @@ impl Issuer {
             users: known.users,
             keys: Keyring::new(key),
             throttle: Throttle::new(),
+            hashing: Arc::new(Semaphore::new(HASHED_AT_ONCE)),
             metrics: Metrics::default(),
             grants: Mutex::new(Grants::new()),
         }
