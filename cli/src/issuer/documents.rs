@@ -43,7 +43,7 @@ const LONGEST_URL: usize = 1_024;
 pub(super) struct Library {
     documents: Documents,
     agent: ureq::Agent,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     held: Mutex<Store<String, Option<Arc<Client>>>>,
 }
 
@@ -58,7 +58,12 @@ impl Library {
             .user_agent("toolgate-issuer")
             .build();
         let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), Guarded::new(documents));
-        Self { documents, agent, permits: Semaphore::new(AT_ONCE), held: Mutex::new(Store::new(1_024)) }
+        Self {
+            documents,
+            agent,
+            permits: Arc::new(Semaphore::new(AT_ONCE)),
+            held: Mutex::new(Store::new(1_024)),
+        }
     }
 
     /// The client whose document is at the URL `id`; nobody where `id` is no URL that may be read, or no good one.
@@ -70,9 +75,14 @@ impl Library {
         if let Some(known) = held {
             return Ok(known);
         }
-        let _permit = self.permits.try_acquire().map_err(|_| Refusal::full())?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| Refusal::full())?;
         let (agent, url) = (self.agent.clone(), id.to_owned());
-        let body = tokio::task::spawn_blocking(move || fetch(&agent, &url)).await.ok().flatten();
+        let work = move || {
+            // The fetch goes on where the sender has left, and so keeps its permit.
+            let _permit = permit;
+            fetch(&agent, &url)
+        };
+        let body = tokio::task::spawn_blocking(work).await.ok().flatten();
         let client = body.and_then(|body| read(id, &body)).map(Arc::new);
         metrics.count(Event::Client(if client.is_some() { "document" } else { "document_refused" }));
         let now = clock::now();
@@ -273,5 +283,29 @@ mod tests {
         let url = format!("http://127.0.0.1:{}/client.json", listener.local_addr().unwrap().port());
         let outcome = agent(Documents::Https).get(&url).call();
         assert!(matches!(outcome, Err(ureq::Error::HostNotFound)), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn who_leaves_makes_no_room_for_another_fetch() {
+        // Connections are taken by the system, and answered by nobody.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let library = Arc::new(Library::new(Documents::Loopback));
+        let ask = |number: usize| {
+            let (library, id) = (Arc::clone(&library), format!("http://127.0.0.1:{port}/{number}.json"));
+            tokio::spawn(async move { library.client(&id, &Metrics::default()).await.map(drop) })
+        };
+        for number in 0..AT_ONCE {
+            let request = ask(number);
+            tokio::task::yield_now().await;
+            request.abort();
+            assert!(request.await.unwrap_err().is_cancelled());
+        }
+        assert_eq!(library.permits.available_permits(), 0);
+        assert!(ask(AT_ONCE).await.unwrap().is_err());
+        // They end by themselves, and then there is room again.
+        drop(listener);
+        let all = library.permits.acquire_many(4);
+        assert!(tokio::time::timeout(TIMEOUT * 2, all).await.is_ok());
     }
 }
