@@ -29,6 +29,9 @@ impl Desk {
         fs::write(self.path("list"), list).unwrap();
         let (list, key, out) = (self.path("list"), self.path("key.pem"), self.path("out"));
         let mut arguments = vec!["revocation", "pack", &list, "--key", &key, "--out", &out, "--json"];
+        if !more.contains(&"--name") {
+            arguments.extend(["--name", "idp"]);
+        }
         arguments.extend(more);
         run(&arguments)
     }
@@ -46,6 +49,8 @@ fn versions_follow_each_other_and_old_shards_go_after_one_more() {
     let desk = Desk::new();
     let first = desk.pack(r#"{"jti":["a","b"],"not_before":{"sub":{"s":5}}}"#, &[]).json();
     assert_eq!((&first["version"], &first["entries"], &first["shards"]), (&1.into(), &3.into(), &1.into()));
+    assert_eq!(first["name"], "idp");
+    assert!(fs::read_to_string(desk.path("out/manifest")).unwrap().contains(r#""name":"idp""#));
     assert_eq!(first["public_key"].as_str().unwrap().len(), 43);
     // The same list again is the same shard: the hash key stays.
     let second = desk.pack("jti a\n\njti b\n", &[]).json();
@@ -96,6 +101,10 @@ fn what_cannot_be_packed_is_told() {
     }
     assert_eq!(desk.pack("jti a\n", &[]).code, Some(0));
     assert_eq!(desk.pack("jti a\n", &["--list-version", "1"]).code, Some(2));
+    // A folder belongs to one feed.
+    let other = desk.pack("jti a\n", &["--name", "another"]);
+    assert_eq!(other.code, Some(2), "{other:?}");
+    assert!(format!("{other:?}").contains("is the list of another name"), "{other:?}");
     // Another key cannot go on with this folder: gates would refuse what it signs.
     let made = run(&["keys", "generate", "--algorithm", "EdDSA", "--out", &desk.path("key.pem"), "--force"]);
     assert_eq!((made.code, desk.pack("jti a\n", &[]).code), (Some(0), Some(2)));

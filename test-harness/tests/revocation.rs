@@ -203,16 +203,16 @@ fn tool(arguments: &[&str]) -> Result<Value> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Packs so many tokens, and gives the public key.
-fn pack(folder: &Path, tokens: usize) -> Result<String> {
+/// Packs so many tokens for the feed of that name, and gives the public key.
+fn pack(folder: &Path, name: &str, tokens: usize) -> Result<String> {
     let place = |name: &str| folder.join(name).to_string_lossy().into_owned();
     if !folder.join("key.pem").exists() {
         tool(&["keys", "generate", "--algorithm", "EdDSA", "--out", &place("key.pem")])?;
     }
     let lines: String = (0..tokens).map(|number| format!("jti token-{number}\n")).collect();
     fs::write(folder.join("list"), lines)?;
-    let packed =
-        tool(&["revocation", "pack", &place("list"), "--key", &place("key.pem"), "--out", &place("out")])?;
+    let (list, key, out) = (place("list"), place("key.pem"), place("out"));
+    let packed = tool(&["revocation", "pack", &list, "--name", name, "--key", &key, "--out", &out])?;
     Ok(packed["public_key"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -233,7 +233,7 @@ impl Shards {
     async fn start(tokens: usize) -> Result<(Self, BTreeSet<String>)> {
         let (folder, site) = (tempfile::tempdir()?, Site::start()?);
         let (key, upstream) = (Key::generate("rsa-1", Algorithm::RS256)?, Scripted::start()?);
-        let public = pack(folder.path(), tokens)?;
+        let public = pack(folder.path(), "packed", tokens)?;
         let names = publish(&site, folder.path())?;
         site.json("/jwks", &json!({ "keys": [key.jwk] }));
         let authority = site.address().to_string();
@@ -285,7 +285,7 @@ async fn signed_shards_are_loaded_by_every_worker_and_kept_while_what_comes_is_b
         assert_eq!(stage.statuses(&format!("token-{number}")).await?, BTreeSet::from([401]), "{number}");
     }
     // One more: one shard is fetched again, and each of all by one worker for all, save where two begin at once.
-    pack(stage.folder.path(), 30_001)?;
+    pack(stage.folder.path(), "packed", 30_001)?;
     let all = publish(&stage.site, stage.folder.path())?;
     assert_eq!((first.len(), all.difference(&first).count()), (8, 1));
     stage.until("token-30000", 401).await?;
@@ -304,13 +304,22 @@ async fn signed_shards_are_loaded_by_every_worker_and_kept_while_what_comes_is_b
     }
     // A stranger's list is not believed: the last good one stays until it is too old, then nobody is let in.
     let stranger = tempfile::tempdir()?;
-    pack(stranger.path(), 0)?;
+    pack(stranger.path(), "packed", 0)?;
     publish(&stage.site, stranger.path())?;
     stage.until_counted("bad_signature").await?;
     assert!(!stage.statuses("token-0").await?.contains(&200));
     stage.until("good", 503).await?;
+    // Nor is what the right signer has packed for another feed, however new.
+    let (other, key) = (tempfile::tempdir()?, "key.pem");
+    fs::copy(stage.folder.path().join(key), other.path().join(key))?;
+    for _ in 0..4 {
+        pack(other.path(), "another", 0)?;
+    }
+    publish(&stage.site, other.path())?;
+    stage.until_counted("other_name").await?;
+    assert!(!stage.statuses("token-0").await?.contains(&200));
     // The next version of the right signer is believed, within one interval.
-    pack(stage.folder.path(), 10)?;
+    pack(stage.folder.path(), "packed", 10)?;
     publish(&stage.site, stage.folder.path())?;
     stage.until("good", 200).await?;
     assert_eq!(stage.statuses("token-9").await?, BTreeSet::from([401]));

@@ -378,7 +378,7 @@ pub(crate) fn shard_fetched() -> Work {
 pub(crate) fn manifest() -> Work {
     let files = packed(1_000_000, None);
     let text = files.get("manifest").expect("a manifest").clone();
-    let packers = Packers::new(vec![PublicKey::from_ed25519(&packer()).expect("a key")]);
+    let packers = Packers::new("f", vec![PublicKey::from_ed25519(&packer()).expect("a key")]);
     Box::new(move || {
         let manifest = Manifest::read(&text, &packers, None, NOW).expect("a manifest");
         assert_eq!(manifest.shards.len(), 256);
@@ -421,7 +421,7 @@ pub(crate) fn packed(ids: usize, bits: Option<u32>) -> Files {
     let jti = (0..ids).map(|id| format!("token-{id}")).collect();
     let list = List::new(&ListWire { jti, ..ListWire::default() }, HashKey([3; 16]));
     let times = PackTimes { version: 1, issued_at: NOW.as_secs(), expires_at: NOW.as_secs() + 3_600 };
-    let packed = pack(&list, bits, times).expect("a list that fits");
+    let packed = pack("f", &list, bits, times).expect("a list that fits");
     let (_, signer) = key(Algorithm::EdDSA);
     let signature = jsonwebtoken::crypto::sign(packed.text.as_bytes(), &signer, Algorithm::EdDSA);
     let manifest = [&packed.text, &signature.expect("a signature"), "\n"].concat();

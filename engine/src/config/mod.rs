@@ -529,7 +529,7 @@ pub struct RevocationFeed {
 pub enum ListForm {
     /// One JSON document.
     Json,
-    /// A manifest that one of these has signed, and shards.
+    /// A manifest that one of these has signed under a name, and shards.
     Shards(crate::revocation::Packers),
 }
 

@@ -38,10 +38,14 @@ impl ListFeed {
     #[must_use]
     pub fn new(feed: &RevocationFeed, key: HashKey) -> ListFeed {
         let (place, url) = (feed.target.clone(), &feed.target.url);
-        let id = SourceId::new(&["revocation", &url.origin(), &url.path_and_query()]);
+        let (origin, path) = (url.origin(), url.path_and_query());
         let form = match &feed.form {
-            ListForm::Json => Form::Whole(Box::new(Document::new(id, vec![place], feed.refresh, key))),
+            ListForm::Json => {
+                let id = SourceId::new(&["revocation", &origin, &path]);
+                Form::Whole(Box::new(Document::new(id, vec![place], feed.refresh, key)))
+            }
             ListForm::Shards(packers) => {
+                let id = SourceId::new(&["revocation", packers.name(), &origin, &path]);
                 Form::Sharded(Box::new(Sharded::new(id, place, feed.refresh, packers.clone())))
             }
         };

@@ -5,13 +5,16 @@
 //! changes one shard, and only that is fetched again.
 //!
 //! The manifest is text: a fixed first line, a JSON document in one line, and a line with the Ed25519 signature (RFC 8032)
-//! over all that stands before it, in base64url. The document is `{"version", "issued_at", "expires_at", "key", "bits",
-//! "count", "shards": [{"sha256", "count"}], "not_before": [{"hash", "at"}]}`. A shard's file is its SHA-256 in base64url
-//! with `.shard` behind it, beside the manifest.
+//! over all that stands before it, in base64url. The document is `{"name", "version", "issued_at", "expires_at", "key",
+//! "bits", "count", "shards": [{"sha256", "count"}], "not_before": [{"hash", "at"}]}`. A shard's file is its SHA-256 in
+//! base64url with `.shard` behind it, beside the manifest.
+//!
+//! The name says which feed the list is for: one packer signs the lists of several, and who serves them must not put one
+//! in the place of another.
 
 use super::list::{HashKey, List};
 use crate::feed::Content;
-use crate::json::{Doc, Limits, Value};
+use crate::json::{Doc, Limits, Value, quoted};
 use crate::keys::{Alg, PublicKey, Signature, Software, Verdict, decode_base64url};
 use crate::sort::sort;
 use crate::time::UnixTime;
@@ -31,23 +34,32 @@ pub const MAX_TIMES: usize = 1_000;
 /// Shards are begun with room for a third more, so that their number rarely changes.
 const FULL_AT_FIRST: usize = MAX_SHARD_IDS / 4 * 3;
 const LIMITS: Limits = Limits { depth: 6, nodes: 16_384 };
-const HEAD: &str = "toolgate revocation manifest v1\n";
+const HEAD: &str = "toolgate revocation manifest v2\n";
 
-/// Those whose lists are believed.
+/// Those whose lists are believed, and what for.
 #[derive(Clone)]
-pub struct Packers(Vec<PublicKey>);
+pub struct Packers {
+    name: String,
+    keys: Vec<PublicKey>,
+}
 
 impl fmt::Debug for Packers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Packers({} keys)", self.0.len())
+        write!(f, "Packers({}, {} keys)", self.name, self.keys.len())
     }
 }
 
 impl Packers {
-    /// By these keys.
+    /// By these keys, under this name.
     #[must_use]
-    pub fn new(keys: Vec<PublicKey>) -> Packers {
-        Packers(keys)
+    pub fn new(name: &str, keys: Vec<PublicKey>) -> Packers {
+        Packers { name: name.into(), keys }
+    }
+
+    /// The name that a list must have.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 
@@ -99,12 +111,15 @@ impl Content for Manifest {
     ) -> Result<Manifest, &'static str> {
         let (signed, signature) = halves(bytes).ok_or("unsigned")?;
         let by = |key: &PublicKey| key.verify(Alg::EdDsa, signed, &signature, &Software) == Verdict::Verified;
-        if !packers.0.iter().any(by) {
+        if !packers.keys.iter().any(by) {
             return Err("bad_signature");
         }
         let document = signed.strip_prefix(HEAD.as_bytes()).ok_or("unsigned")?;
         let document = Doc::parse(document, LIMITS).map_err(|_| "not_json")?;
         let manifest = manifest_of(document.root()).ok_or("wrong_form")?;
+        if document.root().get("name").and_then(|name| name.as_str()).as_deref() != Some(packers.name()) {
+            return Err("other_name");
+        }
         if manifest.expires_at <= now {
             return Err("expired");
         }
@@ -181,10 +196,11 @@ pub struct PackTimes {
     pub expires_at: u64,
 }
 
-/// Packs a list into shards. `bits` is what the last version had: a list with as many shards need not be loaded anew.
+/// Packs a list into shards, for the feeds that ask for this name. `bits` is what the last version had: a list with as
+/// many shards need not be loaded anew.
 /// `None` where there are more ids, or times, than fit.
 #[must_use]
-pub fn pack(list: &List, bits: Option<u32>, times: PackTimes) -> Option<Packed> {
+pub fn pack(name: &str, list: &List, bits: Option<u32>, times: PackTimes) -> Option<Packed> {
     let (ids, rules) = (list.names(), list.times());
     if rules.len() > MAX_TIMES {
         return None;
@@ -214,11 +230,11 @@ pub fn pack(list: &List, bits: Option<u32>, times: PackTimes) -> Option<Packed> 
         format!(r#"{{"hash":"{}","at":{at}}}"#, Base64UrlUnpadded::encode_string(&hash.to_be_bytes()))
     };
     let PackTimes { version, issued_at, expires_at } = times;
-    let key = Base64UrlUnpadded::encode_string(&list.key().0);
+    let (name, key) = (quoted(name), Base64UrlUnpadded::encode_string(&list.key().0));
     let (count, notes) = (ids.len(), notes.join(","));
     let rules = rules.iter().map(rule).collect::<Vec<_>>().join(",");
     let text = format!(
-        r#"{HEAD}{{"version":{version},"issued_at":{issued_at},"expires_at":{expires_at},"key":"{key}","bits":{bits},"count":{count},"shards":[{notes}],"not_before":[{rules}]}}
+        r#"{HEAD}{{"name":{name},"version":{version},"issued_at":{issued_at},"expires_at":{expires_at},"key":"{key}","bits":{bits},"count":{count},"shards":[{notes}],"not_before":[{rules}]}}
 "#
     );
     Some(Packed { text, shards })

@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// The list: JSON as a feed carries it, or lines of a kind (`jti`, `sub`, `client_id`, `kid`), a space and an id
     #[arg(value_name = "FILE")]
     list: PathBuf,
+    /// What it is for: the name of the feed in the configuration
+    #[arg(long)]
+    name: String,
     /// The Ed25519 private key that signs, in PEM form (`toolgate keys generate --algorithm EdDSA`)
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -55,11 +58,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
-    let name = args.key.display().to_string();
-    let signer = SigningKey::from_pem(&file::read(&args.key)?, &name)?.with(Algorithm::EdDsa, &name)?;
+    let path = args.key.display().to_string();
+    let signer = SigningKey::from_pem(&file::read(&args.key)?, &path)?.with(Algorithm::EdDsa, &path)?;
     let x = signer.jwk().get("x").and_then(Value::as_str).unwrap_or_default().to_owned();
     let key = PublicKey::from_ed25519(&x).ok_or_else(|| Failure::refused("the key is not an Ed25519 key"))?;
-    let before = previous(&args.out, &Packers::new(vec![key]))?;
+    let before = previous(&args.out, &Packers::new(&args.name, vec![key]))?;
     let version = version(args.number, before.as_ref())?;
     let wire = read(&args.list)?;
     let list = List::new(&wire, before.as_ref().map_or_else(random_key, |manifest| manifest.key));
@@ -71,7 +74,8 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let issued_at = u64::try_from(clock::now()).unwrap_or(0);
     let times =
         PackTimes { version, issued_at, expires_at: issued_at.saturating_add(args.expires.as_secs()) };
-    let packed = pack(&list, before.as_ref().map(|manifest| manifest.bits), times).ok_or_else(|| {
+    let bits = before.as_ref().map(|manifest| manifest.bits);
+    let packed = pack(&args.name, &list, bits, times).ok_or_else(|| {
         Failure::refused("there is more in the list than fits into 256 shards").help(format!(
             "a list holds about 2 million ids and {MAX_TIMES} times; write two lists, with a feed each"
         ))
@@ -81,10 +85,14 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let end = clock::rfc3339(i64::try_from(times.expires_at).unwrap_or(i64::MAX));
     let (entries, shards) = (list.count(), packed.shards.len());
     let answer = json!({
-        "ok": true, "version": version, "entries": entries, "shards": shards, "expires": end, "public_key": x,
+        "ok": true, "name": args.name, "version": version, "entries": entries, "shards": shards, "expires": end,
+        "public_key": x,
     });
     out.either(&answer, || {
-        format!("version {version}: {entries} entries in {shards} shards, good until {end}\npublic_key: {x}")
+        let name = &args.name;
+        format!(
+            "version {version} of `{name}`: {entries} entries in {shards} shards, good until {end}\npublic_key: {x}"
+        )
     })?;
     Ok(Exit::Success)
 }
@@ -95,7 +103,7 @@ fn random_key() -> HashKey {
     HashKey(key)
 }
 
-/// What was packed into this folder before, if it was with this key.
+/// What was packed into this folder before, if it was with this key and name.
 fn previous(folder: &Path, packers: &Packers) -> Result<Option<Manifest>, Failure> {
     let path = folder.join(MANIFEST);
     if !path.exists() {
@@ -103,9 +111,15 @@ fn previous(folder: &Path, packers: &Packers) -> Result<Option<Manifest>, Failur
     }
     // One that has expired still says which version it was.
     let read = Manifest::read(file::read(&path)?.as_bytes(), packers, None, UnixTime::default());
-    read.map(Some).map_err(|_| {
-        Failure::refused(format!("`{}` is no manifest of this key", path.display()))
-            .help("sign with the key of the last version, or write to another folder with `--list-version`")
+    read.map(Some).map_err(|fault| {
+        let (what, help) = match fault {
+            "other_name" => ("is the list of another name", "write each list to a folder of its own"),
+            _ => (
+                "is no manifest of this key",
+                "sign with the key of the last version, or write to another folder with `--list-version`",
+            ),
+        };
+        Failure::refused(format!("`{}` {what}", path.display())).help(help)
     })
 }
 

@@ -98,22 +98,25 @@ impl<'c> Compiler<'c> {
                 OnFailureWire::KeepLast => OnFailure::KeepLast,
                 OnFailureWire::Close => OnFailure::Close,
             },
-            form: form(wire)?,
+            form: form(name, wire)?,
         })
     }
 }
 
-fn form(wire: &RevocationFeedWire) -> Result<ListForm, DeError> {
+fn form(name: &str, wire: &RevocationFeedWire) -> Result<ListForm, DeError> {
     let Some(first) = &wire.public_key else {
-        return match wire.more_public_keys.is_empty() {
-            true => Ok(ListForm::Json),
-            false => Err(wrong(
-                "there are other keys, but no first one".to_owned(),
-                "write `public_key`, the key that signs the list",
-            )),
+        let help = "write `public_key`, the key that signs the list";
+        return match (wire.more_public_keys.is_empty(), &wire.name) {
+            (true, None) => Ok(ListForm::Json),
+            (false, _) => Err(wrong("there are other keys, but no first one".to_owned(), help)),
+            (true, Some(_)) => {
+                let error = wrong("only a signed list has a name".to_owned(), help);
+                at(Err(error), &[key("name")])
+            }
         };
     };
-    signing_keys(first, &wire.more_public_keys, packer).map(|keys| ListForm::Shards(Packers::new(keys)))
+    let keys = signing_keys(first, &wire.more_public_keys, packer)?;
+    Ok(ListForm::Shards(Packers::new(wire.name.as_deref().unwrap_or(name), keys)))
 }
 
 fn packer(text: &str) -> Result<PublicKey, DeError> {

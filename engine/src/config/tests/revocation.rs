@@ -23,6 +23,17 @@ fn lists_and_feeds_are_resolved() {
 }
 
 #[test]
+fn a_signed_list_has_the_name_of_its_feed_or_the_one_that_is_written() {
+    for (more, name) in [("", "f"), (r#","name":"everyone""#, "everyone")] {
+        let key = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let signed = format!(r#","on_failure":"close","public_key":"{key}"{more}"#);
+        let config = good(&feed(&signed));
+        let ListForm::Shards(packers) = &config.revocation.feeds[0].form else { panic!("{more}") };
+        assert_eq!(packers.name(), name);
+    }
+}
+
+#[test]
 fn what_is_refused() {
     for (json, expected) in [
         (with(r#""list":{}"#), "revocation.list: unknown key `list` | did you mean `lists`?"),
@@ -50,6 +61,10 @@ fn what_is_refused() {
         (
             feed(r#","on_failure":"close","refresh_seconds":0"#),
             "revocation.feeds.f.refresh_seconds: 0 is outside 1 to 3600 | -",
+        ),
+        (
+            feed(r#","on_failure":"close","name":"everyone""#),
+            "revocation.feeds.f.name: only a signed list has a name | write `public_key`, the key that signs the list",
         ),
         (
             feed(r#","on_failure":"close","max_stale_seconds":59"#),

@@ -41,6 +41,8 @@ pub struct RevocationFeedWire {
     /// Others, while one key takes the place of another.
     #[serde(default)]
     pub more_public_keys: Vec<String>,
+    /// The name that a signed list must have; the feed's, if absent.
+    pub name: Option<String>,
 }
 
 /// `on_failure`

@@ -19,16 +19,17 @@ const MANIFEST: &str = "/r/manifest";
 struct Site {
     signer: SigningKey,
     files: BTreeMap<String, Vec<u8>>,
+    name: &'static str,
 }
 
 impl Site {
     fn new() -> Site {
-        Site { signer: SigningKey::from_bytes(&[9; 32]), files: BTreeMap::new() }
+        Site { signer: SigningKey::from_bytes(&[9; 32]), files: BTreeMap::new(), name: "r" }
     }
 
     fn publish(&mut self, list: &List, version: u64) -> usize {
         let times = PackTimes { version, issued_at: 1, expires_at: END };
-        let packed = pack(list, None, times).unwrap();
+        let packed = pack(self.name, list, None, times).unwrap();
         let count = packed.shards.len();
         self.files.extend(packed.shards.into_iter().map(|(name, bytes)| (format!("/r/{name}"), bytes)));
         self.sign(&packed.text);
@@ -45,7 +46,7 @@ impl Site {
     }
 
     fn packers(&self) -> Packers {
-        Packers::new(vec![PublicKey::from_ed25519(&self.x()).unwrap()])
+        Packers::new(self.name, vec![PublicKey::from_ed25519(&self.x()).unwrap()])
     }
 
     fn sharded(&self) -> Sharded {
@@ -168,10 +169,8 @@ fn a_manifest_is_believed_by_its_signature_version_and_end() {
     let read = |bytes: &[u8], packers: &Packers| Manifest::read(bytes, packers, None, NOW).err();
     let stranger = Site { signer: SigningKey::from_bytes(&[8; 32]), ..Site::new() };
     assert_eq!(read(&good, &stranger.packers()), Some("bad_signature"));
-    let both = Packers::new(vec![
-        PublicKey::from_ed25519(&stranger.x()).unwrap(),
-        PublicKey::from_ed25519(&site.x()).unwrap(),
-    ]);
+    let keys = [&stranger, &site].map(|site| PublicKey::from_ed25519(&site.x()).unwrap());
+    let both = Packers::new("r", keys.to_vec());
     assert_eq!(read(&good, &both), None);
     for at in 0..good.len() {
         let mut bent = good.clone();
@@ -180,14 +179,15 @@ fn a_manifest_is_believed_by_its_signature_version_and_end() {
         assert!(matches!(fault, Some("bad_signature" | "unsigned")), "{at}: {fault:?}");
     }
     assert_eq!(read(b"", &site.packers()), Some("unsigned"));
-    assert_eq!(format!("{both:?}"), "Packers(2 keys)");
+    assert_eq!(format!("{both:?}"), "Packers(r, 2 keys)");
     assert!(PublicKey::from_ed25519("AAAA").is_none() && PublicKey::from_ed25519("x\",\"d\":\"").is_none());
 }
 
 #[test]
 fn a_signed_manifest_that_contradicts_itself_is_refused() {
     let mut site = Site::new();
-    let text = pack(&tokens(3, KEY), None, PackTimes { version: 1, issued_at: 1, expires_at: END }).unwrap();
+    let times = PackTimes { version: 1, issued_at: 1, expires_at: END };
+    let text = pack("r", &tokens(3, KEY), None, times).unwrap();
     for (from, to, told) in [
         ("", "", None),
         (r#""bits":0"#, r#""bits":1"#, Some("wrong_form")),
@@ -195,7 +195,10 @@ fn a_signed_manifest_that_contradicts_itself_is_refused() {
         (r#""count":3,"shards""#, r#""count":4,"shards""#, Some("wrong_form")),
         (r#""count":3}"#, r#""count":9000}"#, Some("wrong_form")),
         (r#""version":1"#, r#""version":-1"#, Some("wrong_form")),
-        ("manifest v1", "manifest v2", Some("unsigned")),
+        (r#""name":"r""#, r#""name":"s""#, Some("other_name")),
+        (r#""name":"r","#, "", Some("other_name")),
+        (r#""name":"r""#, r#""name":7"#, Some("other_name")),
+        ("manifest v2", "manifest v1", Some("unsigned")),
         ("{", "", Some("not_json")),
     ] {
         assert!(text.text.contains(from), "{from}");
@@ -258,9 +261,9 @@ fn a_shard_that_is_signed_but_out_of_order_is_refused() {
         site.files.insert(format!("/r/{}", note.file()), bytes);
         let sha256 = Base64UrlUnpadded::encode_string(&note.sha256);
         let key = Base64UrlUnpadded::encode_string(&KEY.0);
-        let text = r#"{"version":1,"issued_at":1,"expires_at":2000000,"key":"KEY","bits":0,"count":2,"shards":[{"sha256":"SHA","count":2}],"not_before":[]}"#;
+        let text = r#"{"name":"r","version":1,"issued_at":1,"expires_at":2000000,"key":"KEY","bits":0,"count":2,"shards":[{"sha256":"SHA","count":2}],"not_before":[]}"#;
         let text = text.replace("KEY", &key).replace("SHA", &sha256);
-        site.sign(&["toolgate revocation manifest v1\n", &text, "\n"].concat());
+        site.sign(&["toolgate revocation manifest v2\n", &text, "\n"].concat());
         let mut list = site.sharded();
         assert_eq!(site.step(&mut list, NOW), Some((0, "fresh")));
         assert_eq!(site.step(&mut list, NOW), Some((1, "wrong_form")));
@@ -303,7 +306,7 @@ fn a_million_ids_take_eight_megabytes_and_one_shard_a_step() {
 fn as_many_shards_as_before_where_they_fit_and_room_where_they_do_not() {
     let times = PackTimes { version: 1, issued_at: 1, expires_at: END };
     let bits = |count: usize, before: Option<u32>| {
-        let packed = pack(&tokens(count, KEY), before, times)?;
+        let packed = pack("r", &tokens(count, KEY), before, times)?;
         (0..=MAX_BITS).find(|bits| packed.text.contains(&format!(r#""bits":{bits},"#)))
     };
     assert_eq!((bits(6_144, None), bits(6_145, None)), (Some(0), Some(1)));
@@ -311,11 +314,11 @@ fn as_many_shards_as_before_where_they_fit_and_room_where_they_do_not() {
     // More of one beginning than a shard holds, however many shards there are.
     let mut crowded = List::in_parts(KEY, 0);
     crowded.put(0, (0..=MAX_SHARD_IDS as u64).collect());
-    assert!(pack(&crowded, None, times).is_none());
+    assert!(pack("r", &crowded, None, times).is_none());
     let sub = (0..=MAX_TIMES as u64).map(|id| (format!("{id}"), id)).collect();
     let wire =
         ListWire { not_before: list::NotBeforeWire { sub, ..Default::default() }, ..Default::default() };
-    assert!(pack(&List::new(&wire, KEY), None, times).is_none());
+    assert!(pack("r", &List::new(&wire, KEY), None, times).is_none());
 }
 
 #[test]
@@ -335,4 +338,25 @@ fn times_travel_in_the_manifest() {
     assert_eq!(site.load(&mut list, NOW), 1);
     assert_eq!(list.list().unwrap().times(), plain.times());
     assert_eq!(list.list().unwrap().count(), 2);
+}
+
+#[test]
+fn a_list_of_another_feed_does_not_take_the_place_of_this_one() {
+    let (mut ours, mut theirs) = (Site::new(), Site { name: "another \"feed\"\n", ..Site::new() });
+    ours.publish(&tokens(10, KEY), 1);
+    let mut list = ours.sharded();
+    ours.load(&mut list, NOW);
+    assert!(serves(&list, 3));
+    // By the same packer, a version further, and put where ours was.
+    theirs.publish(&tokens(0, HashKey([7; 16])), 2);
+    assert_eq!(theirs.manifest(None, NOW).map(|manifest| manifest.version), Ok(2));
+    let later = NOW.plus_secs(600);
+    assert_eq!(theirs.step(&mut list, later), Some((0, "other_name")));
+    assert_eq!((list.version(), list.next_fetch(later)), (Some(1), None));
+    assert!(serves(&list, 3));
+    // What a worker holds is not taken over by one that asks for another name.
+    let mut other = theirs.sharded();
+    let head = list.head().unwrap();
+    assert_eq!(other.adopt(&head, Some(&ours.files[MANIFEST]), NOW, 0), Adopted::Unusable);
+    assert!(other.list().is_none());
 }
