@@ -304,7 +304,7 @@ async fn signed_shards_are_loaded_by_every_worker_and_kept_while_what_comes_is_b
     }
     // A stranger's list is not believed: the last good one stays until it is too old, then nobody is let in.
     let stranger = tempfile::tempdir()?;
-    pack(stranger.path(), "packed", 0)?;
+    pack(stranger.path(), "packed", 1)?;
     publish(&stage.site, stranger.path())?;
     stage.until_counted("bad_signature").await?;
     assert!(!stage.statuses("token-0").await?.contains(&200));
@@ -313,7 +313,7 @@ async fn signed_shards_are_loaded_by_every_worker_and_kept_while_what_comes_is_b
     let (other, key) = (tempfile::tempdir()?, "key.pem");
     fs::copy(stage.folder.path().join(key), other.path().join(key))?;
     for _ in 0..4 {
-        pack(other.path(), "another", 0)?;
+        pack(other.path(), "another", 1)?;
     }
     publish(&stage.site, other.path())?;
     stage.until_counted("other_name").await?;
