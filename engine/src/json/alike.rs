@@ -24,32 +24,9 @@ pub(crate) fn is_invisible(character: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A short name as lenient readers fold it, to be compared with several.
-#[derive(Debug)]
-pub(crate) struct Folded {
-    characters: [char; Folded::MOST],
-    count: usize,
-}
-
-impl Folded {
-    /// More characters than any name has that is asked for.
-    const MOST: usize = 64;
-
-    /// Nothing for a name that is too long for any of them.
-    pub(crate) fn of(name: &str) -> Option<Folded> {
-        let mut folded = Folded { characters: ['\0'; Folded::MOST], count: 0 };
-        for character in name.chars().filter_map(fold) {
-            *folded.characters.get_mut(folded.count)? = character;
-            folded.count += 1;
-        }
-        Some(folded)
-    }
-
-    /// Whether a lenient reader takes it for this name.
-    pub(crate) fn is(&self, name: &str) -> bool {
-        let characters = self.characters.iter().take(self.count).copied();
-        characters.eq(name.chars().filter_map(fold))
-    }
+/// The first character of a name to a lenient reader: two that differ in it are not alike.
+pub(crate) fn first_of(name: &str) -> Option<char> {
+    name.chars().find_map(fold)
 }
 
 /// Whether a lenient reader takes these two for one name.

@@ -18,7 +18,7 @@ mod scan;
 mod shelf;
 mod write;
 
-pub(crate) use alike::{Folded, Unclear, alike, is_invisible};
+pub(crate) use alike::{Unclear, alike, first_of, is_invisible};
 pub use canonical::canonical;
 pub use de::{DeError, Segment, from_value};
 pub use named::Named;

@@ -228,3 +228,13 @@ fn a_name_stands_once_however_many_there_are_and_however_alike() {
         }
     }
 }
+
+#[test]
+fn a_name_far_longer_than_the_one_that_is_looked_for_is_unclear() {
+    for (spaces, expected) in [(1_024, Ok(None)), (1_025, Err(Unclear))] {
+        let text = alloc::format!(r#"{{"x{}":1}}"#, " ".repeat(spaces));
+        let doc = Doc::parse(text.as_bytes(), Limits { depth: 4, nodes: 8 }).unwrap();
+        let found = doc.root().get_clear("y").map(|found| found.map(|value| value.raw().len()));
+        assert_eq!(found, expected, "{spaces}");
+    }
+}

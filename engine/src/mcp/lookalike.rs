@@ -4,7 +4,7 @@
 //! A message with `Name` beside `name` then means one thing here and another upstream, so it is refused.
 
 use super::refusal::Refusal;
-use crate::json::{Folded, Kind, Value};
+use crate::json::{Kind, Value, alike, first_of};
 
 /// Members of a message.
 pub(super) const ENVELOPE: &[&str] = &["jsonrpc", "id", "method", "params", "result", "error"];
@@ -86,8 +86,9 @@ pub(super) fn likeness(name: &str, vocabulary: &[&str]) -> Likeness {
 
 #[inline(never)]
 fn looks_like_one(name: &str, vocabulary: &[&str]) -> bool {
-    // Folded once for all words.
-    Folded::of(name).is_some_and(|folded| vocabulary.iter().any(|word| folded.is(word)))
+    // Of most words the first character differs, and that of the name may stand behind many that are dropped.
+    let first = first_of(name);
+    vocabulary.iter().any(|word| first_of(word) == first && alike(name, word))
 }
 
 /// Refuses an object with a look-alike of a word of the vocabulary among its member names.
@@ -115,4 +116,26 @@ pub(super) fn member_object<'d>(
     }
     refuse_look_alikes(member, vocabulary)?;
     Ok(Some(member))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_dropped_makes_no_other_name_and_no_long_look() {
+        let spaces = |count| " ".repeat(count);
+        for (name, expected) in [
+            ("name".into(), Likeness::Same),
+            (alloc::format!("{}na\u{200b}me", spaces(900)), Likeness::Alike),
+            ("\u{feff}ur\u{131}".into(), Likeness::Alike),
+            ("names".into(), Likeness::Other),
+            ("".into(), Likeness::Other),
+            (spaces(1_024), Likeness::Other),
+            (spaces(1_025), Likeness::Alike),
+            ("x".repeat(1_025), Likeness::Alike),
+        ] {
+            assert_eq!(likeness(&name, &["name", "uri"]), expected, "{name:.40}");
+        }
+    }
 }
