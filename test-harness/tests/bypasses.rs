@@ -185,6 +185,7 @@ fn fill(template: &str) -> Result<Vec<u8>> {
             "PAD" => out.extend("x".repeat(count()?).bytes()),
             "NEST" => out.extend(["[".repeat(count()?), "]".repeat(count()?)].concat().bytes()),
             "LIST" => out.extend(["[", &"0,".repeat(count()?), "0]"].concat().bytes()),
+            "EMPTY" => out.extend(r#"{"jsonrpc":"2.0","id":1,"result":{}},"#.repeat(count()?).bytes()),
             "HEX" => {
                 for pair in argument.as_bytes().chunks(2) {
                     out.push(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?);
@@ -390,6 +391,10 @@ async fn no_answer_gets_past(gate: &Gate) -> Result<()> {
             Some("GET") => Call::new(Method::GET, gate.url())
                 .header("accept", "text/event-stream")
                 .header("mcp-protocol-version", LEGACY),
+            Some(method) if method.starts_with("notifications/") => {
+                Call::post(gate.url(), json!({ "jsonrpc": "2.0", "method": method }).to_string())
+                    .header("mcp-protocol-version", LEGACY)
+            }
             method => {
                 Call::legacy(gate.url(), "1", method.unwrap_or("tools/list"), json!({ "name": "echo" }))
             }

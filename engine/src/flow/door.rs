@@ -3,7 +3,7 @@
 
 use super::front::{Address, Front};
 use crate::config::origin::{HostName, Narrowness, PathFit, canonical_path};
-use crate::config::{Config, RouteMetadata, Server, Unmatched};
+use crate::config::{Access, Config, RouteMetadata, Server, Unmatched};
 use crate::deny::Door;
 use crate::mcp::HeaderValue;
 use crate::metrics::Place;
@@ -23,6 +23,15 @@ impl Fit {
     fn is_route_of_every_host(&self) -> bool {
         matches!(self.place, Place::Route(_)) && self.closeness.1 == EVERY_HOST
     }
+
+    /// Whether it is one that anyone may use.
+    fn is_open_route_of_every_host(&self, config: &Config) -> bool {
+        self.is_route_of_every_host() && matches!(self.place, Place::Route(at) if is_open(config, at))
+    }
+}
+
+fn is_open(config: &Config, route: usize) -> bool {
+    config.routes.get(route).is_some_and(|route| matches!(route.access, Access::Anyone))
 }
 
 /// How closely a list without hosts is written for any host.
@@ -49,7 +58,7 @@ pub(super) fn place(
         };
     }
     let (mut named_host, mut other_host) = (false, false);
-    let (mut ambiguous, mut server_elsewhere) = (None, None);
+    let (mut ambiguous, mut server_elsewhere, mut guarded_elsewhere) = (None, None, None);
     let mut best: Option<Fit> = None;
     let servers = config
         .servers
@@ -78,8 +87,14 @@ pub(super) fn place(
             }
             (PathFit::Fits | PathFit::Ambiguous, None) => {
                 other_host = true;
-                if let Place::Server(_) = place {
-                    server_elsewhere = server_elsewhere.max(Some(path.narrowness(&canonical)));
+                match place {
+                    Place::Server(_) => {
+                        server_elsewhere = server_elsewhere.max(Some(path.narrowness(&canonical)));
+                    }
+                    Place::Route(at) if !is_open(config, at) => {
+                        guarded_elsewhere = guarded_elsewhere.max(Some(path.narrowness(&canonical)));
+                    }
+                    Place::Route(_) | Place::None => {}
                 }
             }
             (PathFit::Elsewhere, _) => {}
@@ -94,6 +109,14 @@ pub(super) fn place(
         (Some(fit), _)
             if fit.is_route_of_every_host()
                 && server_elsewhere.is_some_and(|server| server >= fit.closeness.0) =>
+        {
+            Err((Door::HostNotAllowed, Place::None))
+        }
+        // Nor past a route that asks who calls, through a wider one that asks nobody. Of two for the same paths the one
+        // without hosts was written for all others.
+        (Some(fit), _)
+            if fit.is_open_route_of_every_host(config)
+                && guarded_elsewhere.is_some_and(|guarded| guarded > fit.closeness.0) =>
         {
             Err((Door::HostNotAllowed, Place::None))
         }

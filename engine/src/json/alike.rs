@@ -10,6 +10,10 @@ use super::{Kind, Value, array_index, unescape_pointer};
 /// that a reader drops, and each look would walk over them.
 const MAX_DROPPED: usize = 1_024;
 
+/// In JavaScript, copying an object member by member makes this one's value the prototype of the copy, and every name in it
+/// one that the copy has.
+const PROTOTYPE: &str = "__proto__";
+
 /// Another reader may find another value, or one where this reader finds none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unclear;
@@ -77,7 +81,10 @@ impl<'d> Value<'d> {
             let own = own.as_str().unwrap_or_default();
             if own == name {
                 found = Some(value);
-            } else if own.len() > name.len().saturating_add(MAX_DROPPED) || alike(&own, name) {
+            } else if own == PROTOTYPE
+                || own.len() > name.len().saturating_add(MAX_DROPPED)
+                || alike(&own, name)
+            {
                 return Err(Unclear);
             }
         }

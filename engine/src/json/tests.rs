@@ -238,3 +238,16 @@ fn a_name_far_longer_than_the_one_that_is_looked_for_is_unclear() {
         assert_eq!(found, expected, "{spaces}");
     }
 }
+
+#[test]
+fn what_a_copy_would_inherit_is_unclear() {
+    for (text, name, expected) in [
+        (r#"{"__proto__":{"y":1}}"#, "y", Err(Unclear)),
+        (r#"{"y":1,"\u005f_proto__":{"y":2}}"#, "y", Err(Unclear)),
+        (r#"{"__proto__":{"y":1}}"#, "__proto__", Ok(true)),
+        (r#"{"_proto_":{"y":1}}"#, "y", Ok(false)),
+    ] {
+        let doc = Doc::parse(text.as_bytes(), Limits { depth: 4, nodes: 8 }).unwrap();
+        assert_eq!(doc.root().get_clear(name).map(|found| found.is_some()), expected, "{text}");
+    }
+}

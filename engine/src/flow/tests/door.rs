@@ -115,6 +115,36 @@ fn a_route_without_hosts_is_no_way_around_the_host_of_a_server() {
     }
 }
 
+#[test]
+fn an_open_route_without_hosts_is_no_way_around_the_host_of_a_guarded_one() {
+    let guarded = r#""policy":"default","issuers":["corp"],"resource":"https://mcp.example.com/mcp""#;
+    let routes = format!(
+        r#","routes":[
+        {{"name":"all","match":{{"path_prefix":"/"}},"allow":"anyone"}},
+        {{"name":"admin","match":{{"hosts":["a.example.com"],"path_prefix":"/admin"}},{guarded}}},
+        {{"name":"free","match":{{"path":"/admin/health"}},"allow":"anyone"}},
+        {{"name":"known","match":{{"path_prefix":"/known"}},{guarded}}},
+        {{"name":"deep","match":{{"hosts":["a.example.com"],"path_prefix":"/known/deep"}},{guarded}}},
+        {{"name":"own","match":{{"hosts":["b.example.com"],"path_prefix":"/site"}},{guarded}}},
+        {{"name":"site","match":{{"path_prefix":"/site"}},"allow":"anyone"}}]"#
+    );
+    let mut world = World::new("", &routes);
+    for (host, path, expected) in [
+        ("a.example.com", "/admin", "401 missing_token"),
+        ("evil.example.com", "/admin", "403 host_not_allowed"),
+        ("evil.example.com", "/admin/x", "403 host_not_allowed"),
+        ("evil.example.com", "/ADMIN", "403 host_not_allowed"),
+        // What is written more narrowly, or for the same paths, was meant; and who asks for a token is no way around.
+        ("evil.example.com", "/admin/health", "pass free none none allow allowed"),
+        ("evil.example.com", "/known/deep", "401 missing_token"),
+        ("b.example.com", "/site", "401 missing_token"),
+        ("evil.example.com", "/site", "pass site none none allow allowed"),
+        ("evil.example.com", "/else", "pass all none none allow allowed"),
+    ] {
+        assert_eq!(get(&mut world, "GET", host, path), expected, "{host} {path}");
+    }
+}
+
 /// Routes with open segments, in both orders: the narrower one is meant, and no spelling of it falls to a wider one.
 #[test]
 fn templates_open_single_segments() {
