@@ -36,8 +36,10 @@ pub enum Chain {
     ToolgateCold,
     /// `toolgate` without a token cache: one token is as cold as many.
     ToolgateUncached,
-    /// Toolgate with identity headers, filter state, and an access log of sealed audit records.
+    /// Toolgate with identity headers, filter state, two limits, and an access log of sealed audit records.
     ToolgateFull,
+    /// `toolgate_full` that looks into every answer, not lists alone.
+    ToolgateInspected,
     /// `toolgate_defaults` with audit records in Envoy's log.
     ToolgateLog,
     /// `toolgate_defaults` with audit records in an access log.
@@ -50,7 +52,7 @@ pub enum Chain {
 
 impl Chain {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Bare,
         Self::Noop,
         Self::Calls,
@@ -64,6 +66,7 @@ impl Chain {
         Self::ToolgateStreamed,
         Self::ToolgateCold,
         Self::ToolgateFull,
+        Self::ToolgateInspected,
         Self::ExtAuthz,
     ];
 
@@ -108,7 +111,7 @@ impl Chain {
     pub fn outlet(self) -> Option<&'static str> {
         match self {
             Self::ToolgateLog => Some("log"),
-            Self::ToolgateAccessLog | Self::ToolgateFull => Some("access_log"),
+            Self::ToolgateAccessLog | Self::ToolgateFull | Self::ToolgateInspected => Some("access_log"),
             Self::ToolgateCollector => Some("collector"),
             _ => None,
         }
@@ -132,6 +135,7 @@ impl Chain {
             Self::ToolgateCold => "toolgate_cold",
             Self::ToolgateUncached => "toolgate_uncached",
             Self::ToolgateFull => "toolgate_full",
+            Self::ToolgateInspected => "toolgate_inspected",
             Self::ToolgateLog => "toolgate_log",
             Self::ToolgateAccessLog => "toolgate_access_log",
             Self::ToolgateCollector => "toolgate_collector",
@@ -206,7 +210,11 @@ impl Parts<'_> {
             | Chain::ToolgateAccessLog
             | Chain::ToolgateCollector => {
                 vec![
-                    self.toolgate(gate, chain, Setup { lean: false, marked: true, ..Setup::WARM })?,
+                    self.toolgate(
+                        gate,
+                        chain,
+                        Setup { told: true, inspected: true, marked: true, ..Setup::WARM },
+                    )?,
                     presence,
                 ]
             }
@@ -219,8 +227,10 @@ impl Parts<'_> {
                 vec![self.toolgate(gate, chain, Setup { limited: true, ..Setup::WARM })?]
             }
             Chain::ToolgateFull => {
-                let full = Setup { lean: false, state: true, limited: true, ..Setup::WARM };
-                vec![self.toolgate(gate, chain, full)?]
+                vec![self.toolgate(gate, chain, Setup::FULL)?]
+            }
+            Chain::ToolgateInspected => {
+                vec![self.toolgate(gate, chain, Setup { inspected: true, ..Setup::FULL })?]
             }
             Chain::ExtAuthz => vec![ext_authz(self.authz)],
         };
@@ -362,9 +372,11 @@ fn access_log(chain: Chain) -> Option<Value> {
             },
         } }),
         // The audit record has all of that and more, and is JSON already.
-        Chain::ToolgateFull | Chain::ToolgateAccessLog => json!({ "text_format_source": {
+        Chain::ToolgateFull | Chain::ToolgateInspected | Chain::ToolgateAccessLog => {
+            json!({ "text_format_source": {
             "inline_string": "%FILTER_STATE(wasm.toolgate_audit:PLAIN)%\n",
-        } }),
+        } })
+        }
         _ => return None,
     };
     Some(json!({ "name": "envoy.access_loggers.file", "typed_config": {
@@ -397,8 +409,10 @@ pub const AUTHZ_CLUSTER: &str = "authz";
 pub struct Setup {
     held: bool,
     cache: usize,
-    /// Whether identity headers and looking into answers to calls are left out.
-    lean: bool,
+    /// Whether the upstream is told who calls, by identity headers.
+    told: bool,
+    /// Whether answers to calls are looked into, not lists and event streams alone.
+    inspected: bool,
     /// Whether subject and tool go to filter state.
     state: bool,
     /// Whether there is a limit per principal and one per tool.
@@ -409,8 +423,17 @@ pub struct Setup {
 
 impl Setup {
     /// What the native chain does too: authentication, RBAC per tool, metrics.
-    pub const WARM: Self =
-        Self { held: true, cache: 4_096, lean: true, state: false, limited: false, marked: false };
+    pub const WARM: Self = Self {
+        held: true,
+        cache: 4_096,
+        told: false,
+        inspected: false,
+        state: false,
+        limited: false,
+        marked: false,
+    };
+    /// What the full native chain does too, and identity headers; its outlet of records is the chain's.
+    const FULL: Self = Self { told: true, state: true, limited: true, ..Self::WARM };
 }
 
 /// Toolgate's configuration; the policy says what the rules of `rbac` say.
@@ -430,8 +453,10 @@ pub fn configuration(jwks: &Value, setup: Setup) -> Value {
         "policy": "default",
         "tools": { "catalogue": catalogue },
     });
-    if setup.lean {
+    if !setup.told {
         server["upstream"] = json!({ "identity_headers": false });
+    }
+    if !setup.inspected {
         server["answers"] = json!("lists");
     }
     // As those of the native chain, large enough to let everything through.

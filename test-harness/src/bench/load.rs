@@ -1,9 +1,10 @@
 //! Load by `wrk`, and what it cost the Envoy process.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    thread,
     time::Duration,
 };
 
@@ -93,7 +94,8 @@ pub struct Load<'l> {
     pub time: Duration,
 }
 
-/// Sends requests in a closed loop; `processes` are those whose CPU counts.
+/// Sends requests in a closed loop; `processes` are those whose CPU counts. Times are whole seconds, or are cut short by
+/// an interrupt, upon which `wrk` ends as it does by itself.
 ///
 /// # Errors
 /// If `wrk` fails, or if one answer was not a success: a chain that refuses good requests is not measured.
@@ -103,7 +105,7 @@ pub fn run(wrk: &Path, load: Load<'_>, processes: &[u32]) -> Result<Sample> {
         .args(["--threads", "1", "--connections", &CONNECTIONS.to_string()])
         // Under callgrind a request takes long.
         .args(["--timeout", "20s"])
-        .args(["--duration", &format!("{}s", load.time.as_secs().max(1))])
+        .args(["--duration", &format!("{}s", load.time.as_secs() + u64::from(load.time.subsec_nanos() > 0))])
         .arg("--script")
         .arg(load.script)
         .arg(format!("http://127.0.0.1:{}/mcp", load.port))
@@ -111,10 +113,17 @@ pub fn run(wrk: &Path, load: Load<'_>, processes: &[u32]) -> Result<Sample> {
         .arg(load.tokens)
         .arg(HOST)
         .arg(load.body)
-        .stdin(Stdio::null());
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let spent = || processes.iter().map(|process| cpu_micros(*process)).sum::<Result<f64>>();
     let before = spent()?;
-    let output = command.output().context("cannot start wrk")?;
+    let child = command.spawn().context("cannot start wrk")?;
+    if load.time.subsec_nanos() > 0 {
+        thread::sleep(load.time);
+        interrupt(&child)?;
+    }
+    let output = child.wait_with_output()?;
     let after = spent()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().find_map(|line| line.strip_prefix("RESULT "));
@@ -198,21 +207,32 @@ fn paced(log: &str) -> Result<Paced> {
     Ok(Paced { p50_us: at(50), p99_us: at(99), rps })
 }
 
-/// User and system time of a process so far, in microseconds.
+fn interrupt(child: &Child) -> Result<()> {
+    let process = libc::pid_t::try_from(child.id())?;
+    // SAFETY: a process that nobody has waited for keeps its number, so the signal goes to no other.
+    #[allow(unsafe_code, reason = "the standard library sends no signal but the one that kills")]
+    let sent = unsafe { libc::kill(process, libc::SIGINT) };
+    ensure!(sent == 0, "cannot interrupt wrk: {}", io::Error::last_os_error());
+    Ok(())
+}
+
+/// CPU time of a process so far, in microseconds: as the scheduler counts it, for `/proc` tells whole ticks.
 fn cpu_micros(process: u32) -> Result<f64> {
-    let file = format!("/proc/{process}/stat");
-    let text = fs::read_to_string(&file).with_context(|| format!("cannot read `{file}`"))?;
-    // The second field is the program's name in parentheses; it may hold anything.
-    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks =
-        rest.split_whitespace().skip(11).take(2).map(str::parse::<f64>).collect::<Result<Vec<_>, _>>()?;
-    ensure!(ticks.len() == 2, "`{file}` is not as proc(5) says");
-    // SAFETY: `sysconf` only reads its argument.
-    #[allow(unsafe_code, reason = "the standard library does not tell the length of a tick")]
-    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    #[allow(clippy::cast_precision_loss, reason = "it is 100 or so")]
-    let per_second = per_second as f64;
-    Ok(ticks.iter().sum::<f64>() * 1e6 / per_second)
+    let process = libc::pid_t::try_from(process)?;
+    let mut clock: libc::clockid_t = 0;
+    let mut spent = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: both write to what they are given and to nothing else.
+    #[allow(unsafe_code, reason = "the standard library does not read the clocks of processes")]
+    let read = unsafe {
+        match libc::clock_getcpuclockid(process, &raw mut clock) {
+            0 => libc::clock_gettime(clock, &raw mut spent),
+            refused => refused,
+        }
+    };
+    ensure!(read == 0, "cannot read the CPU time of process {process}");
+    #[allow(clippy::cast_precision_loss, reason = "seconds since a start are exact in f64")]
+    let (seconds, nanoseconds) = (spent.tv_sec as f64, spent.tv_nsec as f64);
+    Ok(seconds * 1e6 + nanoseconds / 1e3)
 }
 
 /// Resident memory of a process, in bytes.
@@ -256,7 +276,11 @@ mod tests {
 
     #[test]
     fn a_process_uses_time_and_memory() -> Result<()> {
-        assert!(cpu_micros(std::process::id())? >= 0.0);
+        let before = cpu_micros(std::process::id())?;
+        let sum = (0..1_000_000_u64).fold(0, |sum, at| std::hint::black_box(sum ^ at));
+        let after = cpu_micros(std::process::id())?;
+        assert!(before > 0.0 && after > before, "{before} {after} {sum}");
+        assert!(cpu_micros(u32::MAX).is_err());
         assert!(resident(std::process::id())? > 1_000_000);
         Ok(())
     }

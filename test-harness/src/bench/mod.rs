@@ -39,7 +39,7 @@ use crate::paths;
 pub struct Plan {
     /// How often every chain has its turn.
     pub rounds: usize,
-    /// How many turns a round has of the chains that a claim is made about.
+    /// How many turns a round has of the chains that a claim is made about; of the others a fourth.
     pub turns: usize,
     /// How long a turn is.
     pub turn: Duration,
@@ -66,19 +66,20 @@ impl Plan {
         let number = |name: &str| env::var(name).ok()?.parse::<u32>().ok().filter(|number| *number > 0);
         let count = |name: &str| usize::try_from(number(name)?).ok();
         let (rounds, turns) = (count("ROUNDS").unwrap_or(plan.rounds), count("TURNS").unwrap_or(plan.turns));
-        let turn =
-            number("SECONDS_PER_TURN").map_or(plan.turn, |seconds| Duration::from_secs(seconds.into()));
-        Self { rounds, turns, turn, ..plan }
+        let seconds = env::var("SECONDS_PER_TURN").ok().and_then(|seconds| seconds.parse::<f64>().ok());
+        let turn = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let turn = turn.map_or(plan.turn, |turn| turn.max(SHORTEST));
+        Self { rounds, turns, turn, paced_rounds: (rounds / 2).max(1), ..plan }
     }
 
-    /// The rounds alone are 408 turns: in each thirteen chains once, six of them twice more, and `bare` between them.
+    /// The rounds alone are 1,512 turns: in each thirteen chains thrice, six of them nine times more, and `bare` between.
     const WHOLE: Self = Self {
         rounds: 12,
-        turns: 3,
-        turn: Duration::from_secs(1),
-        sweeps: 5,
+        turns: 12,
+        turn: Duration::from_millis(250),
+        sweeps: 20,
         shares: &[25, 50, 75],
-        paced_rounds: 3,
+        paced_rounds: 6,
         paced: Duration::from_secs(1),
         starts: 3,
         stages: "",
@@ -87,8 +88,8 @@ impl Plan {
     /// Some three minutes.
     const QUICK: Self = Self {
         rounds: 3,
-        turns: 1,
-        sweeps: 1,
+        turns: 4,
+        sweeps: 4,
         shares: &[50],
         paced_rounds: 1,
         starts: 1,
@@ -97,8 +98,14 @@ impl Plan {
     };
 }
 
+/// Below this a turn says more of its beginning than of what is measured.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// So long a chain is loaded before anything of it is measured: caches fill, and pages are touched.
+const UNTIL_WARM: Duration = Duration::from_secs(1);
 /// After so many turns `bare` has one.
 const BARE_EVERY: usize = 3;
+/// Every so many passes over the chains that a claim is made about, the others have a turn too.
+const OTHERS_EVERY: usize = 4;
 
 /// Other bodies and algorithms: the ratio's name, what is sent, the chain and what it is compared with.
 const SWEEPS: [(&str, Sent, Chain, Chain); 4] = [
@@ -115,8 +122,8 @@ const SWEEPS: [(&str, Sent, Chain, Chain); 4] = [
 pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
     let props = Props::prepare(load::wrk()?, stage::build_noop()?).await?;
     let mut memory = BTreeMap::new();
-    memory.insert("rss_bare", alone(&props, Chain::Bare, plan).await?.0);
-    let (resident, first_verdict_ms) = alone(&props, Chain::Toolgate, plan).await?;
+    memory.insert("rss_bare", alone(&props, Chain::Bare).await?.0);
+    let (resident, first_verdict_ms) = alone(&props, Chain::Toolgate).await?;
     memory.insert("rss_toolgate", resident);
 
     let mut stage = Stage::start(&props, &Chain::ALL, 1).await?;
@@ -170,10 +177,10 @@ pub async fn run(plan: Plan, say: impl Fn(&str)) -> Result<Report> {
 }
 
 /// Memory after load, and the time to the first verdict, of an Envoy with this chain only.
-async fn alone(props: &Props, chain: Chain, plan: Plan) -> Result<(u64, f64)> {
+async fn alone(props: &Props, chain: Chain) -> Result<(u64, f64)> {
     let mut stage = Stage::start(props, &[chain], 1).await?;
     let first = stage.first_verdict(chain).await?;
-    stage.measure(chain, Sent::USUAL, plan.turn)?;
+    stage.measure(chain, Sent::USUAL, UNTIL_WARM)?;
     Ok((load::resident(stage.id())?, first))
 }
 
@@ -200,13 +207,13 @@ async fn together(
     say("every chain judges as it has to");
     let mut cache_hits = BTreeMap::new();
     for chain in Chain::ALL {
-        // Caches fill, and pages are touched; then one look at how often the cache answers, where there is one.
-        stage.measure(chain, Sent::USUAL, Duration::from_secs(1))?;
+        // Then one look at how often the cache answers, where there is one.
+        stage.measure(chain, Sent::USUAL, UNTIL_WARM)?;
         if !chain.has_cache() {
             continue;
         }
         let before = stage.lookups().await?;
-        stage.measure(chain, Sent::USUAL, Duration::from_secs(1))?;
+        stage.measure(chain, Sent::USUAL, UNTIL_WARM)?;
         if let Some(share) = stage.lookups().await?.share_since(before) {
             cache_hits.insert(chain.name(), share);
         }
@@ -236,8 +243,8 @@ fn round(stage: &Stage<'_>, plan: Plan, number: usize) -> Result<Round> {
     };
     for pass in 0..plan.turns {
         let chains = order(number * plan.turns + pass);
-        let due =
-            chains.into_iter().filter(|chain| *chain != Chain::Bare && (pass == 0 || chain.is_claimed()));
+        let all = pass % OTHERS_EVERY == 0;
+        let due = chains.into_iter().filter(|chain| *chain != Chain::Bare && (all || chain.is_claimed()));
         for (at, chain) in due.enumerate() {
             if at % BARE_EVERY == 0 {
                 turn(Chain::Bare)?;

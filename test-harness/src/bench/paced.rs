@@ -1,12 +1,12 @@
 //! Latency at fixed rates, by `h2load`: chains take turns in every round, and medians are over the rounds.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path};
 
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::{
-    Plan,
+    Plan, UNTIL_WARM,
     chains::Chain,
     load::{self, Paced},
     report,
@@ -61,10 +61,10 @@ pub async fn measure(props: &Props, plan: Plan, h2load: &Path, bare: f64) -> Res
     Ok(plan.shares.iter().copied().map(latency).collect())
 }
 
-/// Verdicts are tried, caches fill, and pages are touched.
+/// Verdicts are tried first.
 async fn warm(stage: &mut Stage<'_>, chain: Chain) -> Result<()> {
     stage.verify(chain).await?;
-    stage.measure(chain, Sent::USUAL, Duration::from_secs(1)).map(|_| ())
+    stage.measure(chain, Sent::USUAL, UNTIL_WARM).map(|_| ())
 }
 
 fn middle(turns: &[load::Paced]) -> Paced {

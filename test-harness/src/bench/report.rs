@@ -134,9 +134,10 @@ pub fn engine_memory(file: &Path) -> BTreeMap<String, u64> {
 }
 
 /// The ratios: name, the chain, and what it is compared with; `bare` is taken off both.
-const RATIOS: [(&str, Chain, Chain); 7] = [
+const RATIOS: [(&str, Chain, Chain); 8] = [
     ("warm", Chain::Toolgate, Chain::Native),
     ("full", Chain::ToolgateFull, Chain::NativeFull),
+    ("full_inspected", Chain::ToolgateInspected, Chain::NativeFull),
     ("warm_defaults", Chain::ToolgateDefaults, Chain::Native),
     ("warm_streamed", Chain::ToolgateStreamed, Chain::Native),
     ("cold", Chain::ToolgateCold, Chain::NativeUncached),
