@@ -255,3 +255,16 @@ fn a_long_trail_is_read_in_little_memory() {
     let report: Value = serde_json::from_slice(&run.stdout).unwrap();
     assert_eq!(count(&report, "decisions", "allowed"), 60_000);
 }
+
+/// A wiped file is no quiet week.
+#[test]
+fn files_without_a_record_are_no_report() {
+    for text in ["", "nothing\nof ours\n"] {
+        let verified = report(text, &[]);
+        assert_eq!(verified.code, Some(2), "{verified:?}");
+        assert_eq!(count(&verified.json(), "chain", "findings"), 1, "{verified:?}");
+        let counted = run_with(&["audit", "report", "-", "--unverified", "--json"], text, &[]);
+        assert_eq!(counted.code, Some(2), "{counted:?}");
+        assert!(counted.stdout.contains("no record was found"), "{counted:?}");
+    }
+}

@@ -62,6 +62,14 @@ fn versions_follow_each_other_and_old_shards_go_after_one_more() {
 }
 
 #[test]
+fn a_list_that_ends_at_once_is_not_packed() {
+    let desk = Desk::new();
+    for (span, exit) in [("0d", 2), ("0s", 2), ("1s", 0)] {
+        assert_eq!(desk.pack("jti a\n", &["--expires", span]).code, Some(exit), "{span}");
+    }
+}
+
+#[test]
 fn an_emptied_list_is_packed_only_where_that_is_said() {
     let desk = Desk::new();
     assert_eq!(desk.pack("jti a\njti b\n", &[]).json()["entries"], 2);

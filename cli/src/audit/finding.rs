@@ -17,6 +17,14 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
+    /// A trail begins with a record: files without any were emptied, or are others. After archives there may be none.
+    pub(crate) fn no_records(lines: u64) -> Finding {
+        let message = format!(
+            "no record was found in {lines} lines, so nothing was verified; look whether these are the files of the trail"
+        );
+        Finding { kind: "no_records", message, stream: None, seq: None, spot: None }
+    }
+
     /// `names` are the files, as they were named.
     pub(crate) fn to_json(&self, names: &[String]) -> Value {
         json!({

@@ -8,6 +8,7 @@ use toolgate_engine::audit::Link;
 use crate::{
     audit::{
         entries::{self, Entry},
+        finding::Finding,
         input::Until,
         keys::KeyArgs,
         manifest::Folder,
@@ -98,11 +99,12 @@ fn verify(args: &Args, tally: &mut Tally) -> Result<Verdict, Failure> {
     let keys = args.keys.read()?;
     let begin = if args.partial { Begin::Anywhere } else { Begin::Whole };
     let mut trail = Trail::new(keys.records(), begin);
-    if let Some(folder) = args.archive.as_ref().map(|path| Folder::open(path, &keys)).transpose()? {
+    let folder = args.archive.as_ref().map(|path| Folder::open(path, &keys)).transpose()?;
+    if let Some(folder) = &folder {
         folder.check_files(&mut trail)?;
         trail.resume(&folder.heads(&keys)?);
     }
-    entries::entries(&args.files, Until::End, &Progress::new(), |spot, entry| {
+    let read = entries::entries(&args.files, Until::End, &Progress::new(), |spot, entry| {
         trail.look(spot, &entry, |verified, record| tally.add(&verified.link, record))?;
         match trail.findings() {
             // Nothing would be counted, after a long time.
@@ -113,17 +115,26 @@ fn verify(args: &Args, tally: &mut Tally) -> Result<Verdict, Failure> {
             _ => Ok(()),
         }
     })?;
+    if trail.records() == 0 && folder.is_none_or(|folder| folder.kept.is_empty()) {
+        trail.find(Finding::no_records(read.lines));
+    }
     Ok(trail.finish(Ends::May))
 }
 
 fn count(args: &Args, tally: &mut Tally) -> Result<(), Failure> {
-    entries::entries(&args.files, Until::End, &Progress::new(), |_, entry| {
+    let mut found = 0_u64;
+    let read = entries::entries(&args.files, Until::End, &Progress::new(), |_, entry| {
         if let Entry::Record(bytes) = &entry {
             let link = Link::parse(bytes).ok();
             let read = link.and_then(|link| Some((link, Record::parse(link.text).ok()?)));
             read.iter().for_each(|(link, record)| tally.add(link, record));
+            found += u64::from(read.is_some());
         }
         Ok(())
     })?;
-    Ok(())
+    match found {
+        0 => Err(Failure::refused(format!("no record was found in {} lines", read.lines))
+            .help("look whether these are the files of the trail")),
+        _ => Ok(()),
+    }
 }

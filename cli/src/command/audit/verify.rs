@@ -69,21 +69,12 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     })?;
     drop(progress);
     if trail.records() == 0 && folder.as_ref().is_none_or(|folder| folder.kept.is_empty()) {
-        trail.find(nothing(read));
+        trail.find(Finding::no_records(read.lines));
     }
     let verdict = trail.finish(if args.complete { Ends::Must } else { Ends::May });
     let answer = to_json(&verdict, &names, read, folder.as_ref());
     out.either(&answer, || text(&verdict, &names, read, folder.as_ref()))?;
     Ok(if verdict.found == 0 { Exit::Success } else { Exit::Refused })
-}
-
-/// A trail begins with a record: files without any were emptied, or are others. After archives there may be none.
-fn nothing(read: Read) -> Finding {
-    let message = format!(
-        "no record was found in {} lines, so nothing was verified; look whether these are the files of the trail",
-        read.lines
-    );
-    Finding { kind: "no_records", message, stream: None, seq: None, spot: None }
 }
 
 /// How far streams had come in an earlier run.

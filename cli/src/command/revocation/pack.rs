@@ -71,6 +71,12 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
         return Err(Failure::refused(format!("`{}` has no entries", args.list.display()))
             .help("if nothing is revoked any more, say so with `--allow-empty`"));
     }
+    // Whoever holds a list that has ended refuses everybody, or takes what was revoked, as `on_failure` says.
+    if args.expires.as_secs() == 0 {
+        return Err(
+            Failure::refused("the list would end as it is packed").help("give `--expires` a span, like `1d`")
+        );
+    }
     let issued_at = u64::try_from(clock::now()).unwrap_or(0);
     let times =
         PackTimes { version, issued_at, expires_at: issued_at.saturating_add(args.expires.as_secs()) };
