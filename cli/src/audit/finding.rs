@@ -17,7 +17,7 @@ pub(crate) struct Finding {
 }
 
 impl Finding {
-    /// A trail begins with a record: files without any were emptied, or are others. After archives there may be none.
+    /// No record in so many lines.
     pub(crate) fn no_records(lines: u64) -> Finding {
         let message = format!(
             "no record was found in {lines} lines, so nothing was verified; look whether these are the files of the trail"

@@ -12,7 +12,7 @@ use super::{
     copies::Copies,
     entries::{Damage, Entry, Spot},
     finding::Finding,
-    manifest::Heads,
+    manifest::{Folder, Heads},
     record::Record,
     seen::{Begins, Said, Seen},
 };
@@ -290,14 +290,17 @@ impl Trail {
         }
     }
 
-    /// How many records came by so far.
-    pub(crate) fn records(&self) -> u64 {
-        self.records
-    }
-
     /// What is wrong so far.
     pub(crate) fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// A trail begins with a record: files without any, of so many lines, were emptied, or are others. After archives there
+    /// may be none.
+    pub(crate) fn want_records(&mut self, lines: u64, archives: Option<&Folder>) {
+        if self.records == 0 && archives.is_none_or(|folder| folder.kept.is_empty()) {
+            self.find(Finding::no_records(lines));
+        }
     }
 
     pub(crate) fn find(&mut self, finding: Finding) {

@@ -47,8 +47,6 @@ pub struct Plan {
     pub sweeps: usize,
     /// The fixed rates, in hundredths of what `bare` carries.
     pub shares: &'static [u32],
-    /// How often every chain has its turn at each of them.
-    pub paced_rounds: usize,
     /// How long a fixed rate is kept up.
     pub paced: Duration,
     /// How often Envoy starts with a policy of each size.
@@ -69,17 +67,21 @@ impl Plan {
         let seconds = env::var("SECONDS_PER_TURN").ok().and_then(|seconds| seconds.parse::<f64>().ok());
         let turn = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let turn = turn.map_or(plan.turn, |turn| turn.max(SHORTEST));
-        Self { rounds, turns, turn, paced_rounds: (rounds / 2).max(1), ..plan }
+        Self { rounds, turns, turn, ..plan }
     }
 
-    /// The rounds alone are 1,512 turns: in each thirteen chains thrice, six of them nine times more, and `bare` between.
+    /// How often every chain has its turn at each of the fixed rates.
+    fn paced_rounds(self) -> usize {
+        (self.rounds / 2).max(1)
+    }
+
+    /// The rounds alone are 1,548 turns: in each fourteen chains thrice, six of them nine times more, and `bare` between.
     const WHOLE: Self = Self {
         rounds: 12,
         turns: 12,
         turn: Duration::from_millis(250),
         sweeps: 20,
         shares: &[25, 50, 75],
-        paced_rounds: 6,
         paced: Duration::from_secs(1),
         starts: 3,
         stages: "",
@@ -91,7 +93,6 @@ impl Plan {
         turns: 4,
         sweeps: 4,
         shares: &[50],
-        paced_rounds: 1,
         starts: 1,
         stages: "request/,jwks_parse/,tokens/,swap/",
         ..Self::WHOLE

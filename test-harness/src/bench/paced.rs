@@ -39,7 +39,7 @@ pub async fn measure(props: &Props, plan: Plan, h2load: &Path, bare: f64) -> Res
         warm(&mut stage, chain).await?;
     }
     let mut found: BTreeMap<(u32, Chain), Vec<Paced>> = BTreeMap::new();
-    for round in 0..plan.paced_rounds {
+    for round in 0..plan.paced_rounds() {
         for share in plan.shares.iter().copied() {
             let mut chains = Chain::PACED.to_vec();
             chains.rotate_left(round % Chain::PACED.len());

@@ -8,7 +8,6 @@ use toolgate_engine::audit::Link;
 use crate::{
     audit::{
         entries::{self, Entry},
-        finding::Finding,
         input::Until,
         keys::KeyArgs,
         manifest::Folder,
@@ -115,9 +114,7 @@ fn verify(args: &Args, tally: &mut Tally) -> Result<Verdict, Failure> {
             _ => Ok(()),
         }
     })?;
-    if trail.records() == 0 && folder.is_none_or(|folder| folder.kept.is_empty()) {
-        trail.find(Finding::no_records(read.lines));
-    }
+    trail.want_records(read.lines, folder.as_ref());
     Ok(trail.finish(Ends::May))
 }
 

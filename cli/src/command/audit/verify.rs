@@ -12,7 +12,6 @@ use toolgate_engine::audit::{KeyId, StreamId, Summary};
 use crate::{
     audit::{
         entries::{self, Read},
-        finding::Finding,
         input::Until,
         keys::KeyArgs,
         manifest::{Folder, State, encode, unhex},
@@ -68,9 +67,7 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
         trail.look(spot, &entry, |_, _| {})
     })?;
     drop(progress);
-    if trail.records() == 0 && folder.as_ref().is_none_or(|folder| folder.kept.is_empty()) {
-        trail.find(Finding::no_records(read.lines));
-    }
+    trail.want_records(read.lines, folder.as_ref());
     let verdict = trail.finish(if args.complete { Ends::Must } else { Ends::May });
     let answer = to_json(&verdict, &names, read, folder.as_ref());
     out.either(&answer, || text(&verdict, &names, read, folder.as_ref()))?;
