@@ -487,25 +487,18 @@ fn archives_cannot_be_changed_or_left_out() {
 }
 
 #[test]
-fn a_trail_with_a_fault_is_not_put_away() {
-    let (folder, path) = written(&small(1).replacen("alice", "mallo", 1));
-    let to = folder.path().join("kept");
-    let rest = folder.path().join("rest");
-    let said = audit(&[
-        "archive",
-        &path,
-        "--out",
-        to.to_str().unwrap(),
-        "--rest",
-        rest.to_str().unwrap(),
-        "--key-env",
-        "AUDIT_KEY",
-    ]);
-    assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(
-        said.stderr.contains("the trail has a fault") && fs::read_dir(&to).unwrap().count() == 0,
-        "{said:?}"
-    );
+fn a_trail_with_a_fault_or_without_a_record_is_not_put_away() {
+    for (text, fault) in
+        [(small(1).replacen("alice", "mallo", 1), "changed"), ("junk\n".to_owned(), "no record")]
+    {
+        let (folder, path) = written(&text);
+        let (to, rest) = (folder.path().join("kept"), folder.path().join("rest"));
+        let places = ["--out", to.to_str().unwrap(), "--rest", rest.to_str().unwrap()];
+        let said = audit(&[&["archive", &path, "--key-env", "AUDIT_KEY"], &places[..]].concat());
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.stderr.contains("the trail has a fault") && said.stderr.contains(fault), "{said:?}");
+        assert!(fs::read_dir(&to).unwrap().count() == 0 && !rest.exists(), "{said:?}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::{
     copies::Copies,
     entries::{Damage, Entry, Spot},
     finding::Finding,
+    keys::Keys,
     manifest::{Folder, Heads},
     record::Record,
     seen::{Begins, Said, Seen},
@@ -84,6 +85,16 @@ impl Trail {
             records: 0,
             unreadable: 0,
         }
+    }
+
+    /// One that goes on where these archives stop, if there are any; what is wrong with their files is found at once.
+    pub(crate) fn after(archives: Option<&Folder>, keys: &Keys, begin: Begin) -> Result<Self, Failure> {
+        let mut trail = Self::new(keys.records(), begin);
+        if let Some(folder) = archives {
+            folder.check_files(&mut trail)?;
+            trail.resume(&folder.heads(keys)?);
+        }
+        Ok(trail)
     }
 
     /// Takes as proven what archives say of streams.

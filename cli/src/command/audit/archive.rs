@@ -101,7 +101,7 @@ fn plan(args: &Args, keys: &Keys, heads: &Heads) -> Result<Plan, Failure> {
     let mut firsts: BTreeMap<StreamId, u64> = BTreeMap::new();
     let known = heads.all().iter().filter_map(|head| Some((head.head.stream, head.outlet.clone()?)));
     let mut outlets: BTreeMap<StreamId, String> = known.collect();
-    entries::entries(&args.files, Until::End, &Progress::new(), |spot, entry| {
+    let read = entries::entries(&args.files, Until::End, &Progress::new(), |spot, entry| {
         trail.look(spot, &entry, |verified, record| {
             let link = &verified.link;
             let first = *firsts.entry(link.stream).or_insert(link.seq);
@@ -113,6 +113,8 @@ fn plan(args: &Args, keys: &Keys, heads: &Heads) -> Result<Plan, Failure> {
             }
         })
     })?;
+    // Nothing is put away of nothing, whatever was before.
+    trail.want_records(read.lines, None);
     let names: Vec<String> = args.files.iter().map(|path| path.display().to_string()).collect();
     let verdict = trail.finish(Ends::May);
     match verdict.findings.first() {

@@ -97,12 +97,8 @@ pub(crate) fn run(args: &Args, out: Out) -> Outcome {
 fn verify(args: &Args, tally: &mut Tally) -> Result<Verdict, Failure> {
     let keys = args.keys.read()?;
     let begin = if args.partial { Begin::Anywhere } else { Begin::Whole };
-    let mut trail = Trail::new(keys.records(), begin);
     let folder = args.archive.as_ref().map(|path| Folder::open(path, &keys)).transpose()?;
-    if let Some(folder) = &folder {
-        folder.check_files(&mut trail)?;
-        trail.resume(&folder.heads(&keys)?);
-    }
+    let mut trail = Trail::after(folder.as_ref(), &keys, begin)?;
     let read = entries::entries(&args.files, Until::End, &Progress::new(), |spot, entry| {
         trail.look(spot, &entry, |verified, record| tally.add(&verified.link, record))?;
         match trail.findings() {

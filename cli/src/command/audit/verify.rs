@@ -52,12 +52,8 @@ const SHOWN: usize = 20;
 pub(crate) fn run(args: &Args, out: Out) -> Outcome {
     let keys = args.keys.read()?;
     let begin = if args.partial { Begin::Anywhere } else { Begin::Whole };
-    let mut trail = Trail::new(keys.records(), begin);
     let folder = args.archive.as_ref().map(|path| Folder::open(path, &keys)).transpose()?;
-    if let Some(folder) = &folder {
-        folder.check_files(&mut trail)?;
-        trail.resume(&folder.heads(&keys)?);
-    }
+    let mut trail = Trail::after(folder.as_ref(), &keys, begin)?;
     if let Some(path) = &args.anchor {
         anchor(path, &mut trail)?;
     }
