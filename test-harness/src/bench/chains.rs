@@ -91,14 +91,14 @@ impl Chain {
         )
     }
 
-    /// What is compared at fixed rates.
+    /// What is compared at fixed rates; what is held against each other comes one after the other.
     pub const PACED: [Self; 7] = [
         Self::Bare,
         Self::Native,
-        Self::NativeUncached,
-        Self::NativeFull,
         Self::Toolgate,
+        Self::NativeUncached,
         Self::ToolgateUncached,
+        Self::NativeFull,
         Self::ToolgateFull,
     ];
 

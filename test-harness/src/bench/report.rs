@@ -233,12 +233,16 @@ impl Report {
             line(format_args!("{name:<18} {:>9.3} {:>9.3} {:>9.3}", ratio.median, ratio.low, ratio.high));
         }
         for latency in &self.latency {
-            let Latency { percent_of_bare, requests_per_second, by_chain } = latency;
+            let Latency { percent_of_bare, requests_per_second, by_chain, p99 } = latency;
             line(format_args!("\n{percent_of_bare} % of bare: {requests_per_second:.0} requests/s"));
             line(format_args!("{:<18} {:>9} {:>9} {:>9}", "chain", "p50 µs", "p99 µs", "sent/s"));
             for (name, own) in by_chain {
                 line(format_args!("{name:<18} {:>9.0} {:>9.0} {:>9.0}", own.p50_us, own.p99_us, own.rps));
             }
+            line(format_args!(
+                "p99 of toolgate over that of native: {:.3} ({:.3} to {:.3})",
+                p99.median, p99.low, p99.high
+            ));
         }
         line(format_args!(
             "\n{:<18} {:>9} {:>9} {:>9} {:>9}",
