@@ -91,7 +91,7 @@ impl Plan {
     const QUICK: Self = Self {
         rounds: 3,
         turns: 4,
-        sweeps: 4,
+        sweeps: 2,
         shares: &[50],
         starts: 1,
         stages: "request/,jwks_parse/,tokens/,swap/",
